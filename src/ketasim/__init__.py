@@ -1,0 +1,32 @@
+"""ketasim: the pharmacology of ketamine in psychiatry, executable."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "assemble", "compare", "parse", "population", "simulate"]
+
+_HOMES = {
+    "simulate": "ketasim.simulation",
+    "compare": "ketasim.simulation",
+    "parse": "ketasim.dose",
+    "population": "ketasim.population",
+    "assemble": "ketasim.model",
+}
+
+if TYPE_CHECKING:
+    from ketasim.dose import parse
+    from ketasim.model import assemble
+    from ketasim.population import population
+    from ketasim.simulation import compare, simulate
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are loaded on first use, so that the command line answers at once."""
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'ketasim' has no attribute '{name}'")

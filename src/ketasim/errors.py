@@ -1,0 +1,89 @@
+"""The error family of ketasim: every message says what, where, the value, what is allowed, what to do.
+
+Not for per-patient numerical failure: under a population run that is a status in the result, never an exception.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class KetasimError(Exception):
+    """Base of all errors a user can cause; the command line prints it as one message, without a traceback."""
+
+
+class InvalidRegimen(KetasimError, ValueError):
+    """A dose, schedule or regimen text that has no meaning."""
+
+
+class InvalidData(KetasimError, ValueError):
+    """A table, file or row that cannot be used; names file, line and column."""
+
+
+class InvalidEntry(KetasimError, ValueError):
+    """A library entry (TOML) that breaks the rules of the library."""
+
+
+class UnknownEntry(KetasimError, KeyError):
+    """A name that is not in the library."""
+
+    def __str__(self) -> str:  # KeyError would print the repr
+        return str(self.args[0]) if self.args else ""
+
+
+class UnitMismatch(KetasimError, ValueError):
+    """Units whose dimensions do not agree."""
+
+
+class PortConflict(KetasimError, ValueError):
+    """Two mechanisms write one port that does not sum."""
+
+
+class UnmetPort(KetasimError, ValueError):
+    """A mechanism reads a port nobody writes."""
+
+
+class InvalidModel(KetasimError, ValueError):
+    """A declaration that contradicts itself, such as a rate for a state that was never declared."""
+
+
+class InvalidParameter(KetasimError, ValueError):
+    """A parameter value that is unknown to the model or outside its bounds."""
+
+
+class InvalidOption(KetasimError, ValueError):
+    """An option or argument outside what is allowed."""
+
+
+class OutputError(KetasimError, OSError):
+    """A result could not be written; nothing half-written is left under the requested name."""
+
+
+class SolverFailure(KetasimError, ArithmeticError):
+    """The whole run failed; single failed patients are a status instead."""
+
+
+class KetasimWarning(UserWarning):
+    """Base of warnings: the result stands but needs reading."""
+
+
+class UnusedModelledInput(KetasimWarning):
+    """The model declares a modelled duration or rate for a compartment, but the data do not ask for it."""
+
+
+class ProvisionalEntry(KetasimWarning):
+    """A library entry without independent second entry and checkpoint was used."""
+
+
+class Extrapolation(KetasimWarning):
+    """A covariate lies outside what the sources cover."""
+
+
+def close_names(name: str, known: Iterable[str], n: int = 3) -> str:
+    """Sentence part naming what the user may have meant, e.g. ``Close: 'otto2021'.``; empty when nothing is near."""
+    known = list(known)
+    lower = {k.lower(): k for k in known}
+    hits = difflib.get_close_matches(name.lower(), list(lower), n=n, cutoff=0.5)
+    hits += [k.lower() for k in known if name.lower() in k.lower() and k.lower() not in hits][: n - len(hits)]
+    return f" Close: {', '.join(repr(lower[h]) for h in hits)}." if hits else ""

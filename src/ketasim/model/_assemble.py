@@ -1,0 +1,231 @@
+"""Wiring: parts become one model, or one clear refusal. Nothing is solved here."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ketasim.errors import InvalidModel, InvalidParameter, PortConflict, UnitMismatch, UnmetPort, close_names
+from ketasim.model._declare import Entrance, Mechanism, Number, Param, Part, Port, ResidualError, State, Structure
+from ketasim.units import factor
+
+if TYPE_CHECKING:
+    from ketasim.model._trace import System
+
+
+@dataclass(frozen=True)
+class Model:
+    """An assembled model: mechanisms, their numbers and who writes and reads each port. Made by `assemble`.
+
+    Attributes
+    ----------
+    id : what results cite, e.g. ``otto2021@1``.
+    params, states, ports : every declaration of the model by name; `ports` are the written ones.
+    numbers : parameter name -> sourced value, in the parameter's declared unit.
+    routes : route -> analyte -> entrances, of the pharmacokinetic structure.
+    factors : (part index, port) -> factor from the writer's unit to the reader's.
+    """
+
+    id: str
+    parts: tuple[Part, ...]
+    params: Mapping[str, Param]
+    numbers: Mapping[str, Number]
+    states: Mapping[str, State]
+    ports: Mapping[str, Port]
+    writers: Mapping[str, tuple[int, ...]]
+    factors: Mapping[tuple[int, str], float]
+    routes: Mapping[str, Mapping[str, tuple[Entrance, ...]]]
+    correlations: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    residual: tuple[ResidualError, ...] = ()
+
+    @property
+    def compartments(self) -> tuple[str, ...]:
+        """States in order; NONMEM's CMT n is the n-th, counted from 1."""
+        return tuple(self.states)
+
+    @property
+    def analytes(self) -> tuple[str, ...]:
+        """Analytes with a concentration port, in order of declaration."""
+        return tuple(dict.fromkeys(port.analyte for port in self.ports.values() if port.analyte))
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Sampling sites with a concentration port."""
+        return tuple(dict.fromkeys(port.site for port in self.ports.values() if port.site))
+
+    @property
+    def cites(self) -> tuple[str, ...]:
+        """Parts with their revisions: ``("otto2021@1", ...)``."""
+        return tuple(part.cite for part in self.parts)
+
+    def typical(self) -> dict[str, float]:
+        """Value of every parameter for the typical individual at reference covariates."""
+        return {name: number.value for name, number in self.numbers.items()}
+
+    def with_values(self, values: Mapping[str, float], note: str = "set by the user") -> Model:
+        """The same model with some typical values replaced; between-subject variability stays.
+
+        Raises
+        ------
+        InvalidParameter: a name the model does not have, or a value outside the declared bounds.
+        """
+        numbers = dict(self.numbers)
+        for name, value in values.items():
+            if name not in numbers:
+                raise InvalidParameter(
+                    f"{self.id} has no parameter '{name}'.{close_names(name, numbers)} See: ketasim describe {self.id.split('@')[0]}"
+                )
+            low, high = self.params[name].bounds
+            if not low <= value <= high:
+                raise InvalidParameter(f"{self.id}: {name} = {value:g} {self.params[name].unit} is outside [{low:g}, {high:g}].")
+            numbers[name] = replace(numbers[name], value=float(value), kind="assumed", confidence="assumed", source="user", note=note)
+        return replace(self, numbers=numbers)
+
+    def citations(self) -> list[str]:
+        """Source keys of every number of the model, in order of first use."""
+        return list(dict.fromkeys(number.source for number in self.numbers.values() if number.source))
+
+    @cached_property
+    def system(self) -> System:
+        """The model's equations as symbols, traced once."""
+        from ketasim.model._trace import trace
+
+        return trace(self)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything the equations depend on, but not the numbers; empty when a source file cannot be read."""
+        digest = hashlib.sha256()
+        for part in self.parts:
+            path = inspect.getsourcefile(type(part.mechanism)) if type(part.mechanism).__module__ in sys.modules else None
+            if not path or not Path(path).is_file() or type(part.mechanism).__qualname__.count("<locals>"):
+                return ""
+            digest.update(Path(path).read_bytes())
+            digest.update(f"{type(part.mechanism).__qualname__}{vars(part.mechanism)}".encode())
+        digest.update(repr(sorted(self.factors.items())).encode())
+        return digest.hexdigest()[:24]
+
+    def describe(self, format: Literal["text", "html"] = "text") -> str:
+        """Equations, numbers, sources, and who writes and reads each port: read this before running."""
+        from ketasim.model._describe import describe
+
+        return describe(self, format)
+
+
+def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
+    """Wire parts into one model.
+
+    Parameters
+    ----------
+    parts : library entries (`Part`) or bare mechanisms without parameters.
+    id : name of the whole; by default the ids of the parts, joined.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    UnmetPort: a mechanism reads a port nobody writes.
+    PortConflict: two mechanisms write one port that does not sum.
+    UnitMismatch: writer and reader of a port declare different dimensions.
+    InvalidModel: a name declared twice with different meaning.
+    """
+    whole = tuple(part if isinstance(part, Part) else Part(part, {}, id=part.name()) for part in parts)
+    if not whole:
+        raise InvalidModel("assemble() got no parts; give at least one, e.g. assemble(library.pk('otto2021')).")
+    params, numbers = _merge_params(whole)
+    states = _merge_states(whole)
+    ports, writers = _merge_ports(whole)
+    factors = _wire(whole, ports)
+    clash = (set(params) & set(states)) | (set(params) & set(ports)) | (set(states) & set(ports))
+    if clash:
+        raise InvalidModel(f"the name '{min(clash)}' is used for two kinds of thing (parameter, state, port); rename one.")
+    routes: dict[str, dict[str, tuple[Entrance, ...]]] = {}
+    correlations: dict[tuple[str, str], float] = {}
+    for part in whole:
+        correlations.update(part.correlations)
+        if isinstance(part.mechanism, Structure):
+            for route, by_analyte in part.mechanism.routes.items():
+                routes.setdefault(route, {}).update(by_analyte)
+    _check_entrances(routes, states)
+    name = id or "+".join(part.cite for part in whole)
+    residual = tuple(r for part in whole for r in part.residual)
+    return Model(name, whole, params, numbers, states, ports, writers, factors, routes, correlations, residual)
+
+
+def _merge_params(parts: tuple[Part, ...]) -> tuple[dict[str, Param], dict[str, Number]]:
+    params: dict[str, Param] = {}
+    numbers: dict[str, Number] = {}
+    for part in parts:
+        for name, param in part.mechanism.params.items():
+            number = part.numbers[name]
+            if name in params and (params[name].unit != param.unit or numbers[name] != number):
+                raise InvalidModel(
+                    f"parameter '{name}' is declared twice with different values or units (second: {part.cite}). "
+                    "Rename it, or give both the same number."
+                )
+            params[name], numbers[name] = param, number
+    return params, numbers
+
+
+def _merge_states(parts: tuple[Part, ...]) -> dict[str, State]:
+    states: dict[str, State] = {}
+    for part in parts:
+        for name, state in part.mechanism.states.items():
+            if name in states:
+                raise InvalidModel(f"state '{name}' is declared by two mechanisms (second: {part.cite}); rename one.")
+            if isinstance(state.initial, str) and state.initial not in part.mechanism.params:
+                raise InvalidModel(f"{part.cite}: state '{name}' starts at '{state.initial}', which is no parameter of it.")
+            states[name] = state
+    return states
+
+
+def _merge_ports(parts: tuple[Part, ...]) -> tuple[dict[str, Port], dict[str, tuple[int, ...]]]:
+    ports: dict[str, Port] = {}
+    writers: dict[str, tuple[int, ...]] = {}
+    for index, part in enumerate(parts):
+        for name, port in part.mechanism.writes.items():
+            if name in ports:
+                first = parts[writers[name][0]].mechanism.name()
+                if ports[name].combine != "sum" or port.combine != "sum":
+                    raise PortConflict(
+                        f"'{name}' is written by {first} and {part.mechanism.name()}. Keep one, or declare the port combine=\"sum\"."
+                    )
+                factor(port.unit, ports[name].unit, f"port '{name}' of {part.mechanism.name()}")
+            ports.setdefault(name, port)
+            writers[name] = (*writers.get(name, ()), index)
+    return ports, writers
+
+
+def _wire(parts: tuple[Part, ...], ports: Mapping[str, Port]) -> dict[tuple[int, str], float]:
+    factors: dict[tuple[int, str], float] = {}
+    for index, part in enumerate(parts):
+        for name, port in part.mechanism.reads.items():
+            if name not in ports:
+                raise UnmetPort(
+                    f"{part.mechanism.name()} reads port '{name}' ({port.unit}), which nothing writes.{close_names(name, ports)} "
+                    "Add a mechanism that writes it."
+                )
+            try:
+                factors[index, name] = factor(ports[name].unit, port.unit)
+            except UnitMismatch as error:
+                raise UnitMismatch(f"port '{name}', read by {part.mechanism.name()}: {error}") from None
+        for name, port in part.mechanism.writes.items():
+            if port.unit != ports[name].unit:
+                factors[index, f"write:{name}"] = factor(port.unit, ports[name].unit)
+    return factors
+
+
+def _check_entrances(routes: Mapping[str, Mapping[str, tuple[Entrance, ...]]], states: Mapping[str, Any]) -> None:
+    for route, by_analyte in routes.items():
+        for analyte, entrances in by_analyte.items():
+            for entrance in entrances:
+                if entrance.compartment not in states:
+                    raise InvalidModel(f"route '{route}' of {analyte} enters '{entrance.compartment}', which is no state.")

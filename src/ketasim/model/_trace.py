@@ -1,0 +1,125 @@
+"""The one symbolic trace: mechanisms are called once with symbols; everything else is generated from what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sympy
+
+from ketasim.errors import InvalidModel
+from ketasim.model._declare import Expr, Inlet, Structure
+
+if TYPE_CHECKING:
+    from ketasim.model._assemble import Model
+
+TIME = sympy.Symbol("t", real=True)
+
+
+@dataclass(frozen=True)
+class System:
+    """A model's equations as symbols.
+
+    Attributes
+    ----------
+    states, params : names, in the model's order; their symbols carry the same names.
+    ports : port name -> expression over states, parameters, time and *earlier* ports, in evaluation order.
+    rates : state name -> expression over states, parameters, time and ports.
+    initial : state name -> expression over parameters.
+    inlets : state name -> traced `Inlet` over parameters, only for states that declare one.
+    """
+
+    states: tuple[str, ...]
+    params: tuple[str, ...]
+    ports: Mapping[str, sympy.Expr]
+    rates: Mapping[str, sympy.Expr]
+    initial: Mapping[str, sympy.Expr]
+    inlets: Mapping[str, Inlet]
+
+    @property
+    def uses_time(self) -> bool:
+        """Whether any equation depends on time itself."""
+        return any(TIME in e.free_symbols for e in (*self.rates.values(), *self.ports.values()))
+
+    def explicit_rates(self) -> dict[str, sympy.Expr]:
+        """Rates over states, parameters and time only: ports substituted away."""
+        known: dict[sympy.Symbol, sympy.Expr] = {}
+        for name, expression in self.ports.items():
+            known[symbol(name)] = expression.xreplace(known)
+        return {name: rate.xreplace(known) for name, rate in self.rates.items()}
+
+    def explicit_ports(self) -> dict[str, sympy.Expr]:
+        """Ports over states, parameters and time only."""
+        known: dict[sympy.Symbol, sympy.Expr] = {}
+        for name, expression in self.ports.items():
+            known[symbol(name)] = expression.xreplace(known)
+        return {name: known[symbol(name)] for name in self.ports}
+
+
+def symbol(name: str) -> sympy.Symbol:
+    """The symbol of a state, parameter or port."""
+    return sympy.Symbol(name, real=True)
+
+
+def trace(model: Model) -> System:
+    """Call every mechanism once with symbols.
+
+    Raises
+    ------
+    InvalidModel: a mechanism returns rates or ports it did not declare or forgets some, or ports form an algebraic loop.
+    """
+    p = {name: symbol(name) for name in model.params}
+    x = {name: symbol(name) for name in model.states}
+    outputs: dict[str, sympy.Expr] = {}
+    rates: dict[str, sympy.Expr] = {}
+    initial: dict[str, sympy.Expr] = {}
+    inlets: dict[str, Inlet] = {}
+    for index, part in enumerate(model.parts):
+        mechanism = part.mechanism
+        u = {name: _scaled(symbol(name), model.factors[index, name]) for name in mechanism.reads}
+        own_x = {name: x[name] for name in mechanism.states}
+        own_p = {name: p[name] for name in mechanism.params}
+        for name, value in _checked(mechanism.outputs(TIME, own_x, u, own_p), mechanism.writes, f"{mechanism.name()}.outputs").items():
+            value = _scaled(value, model.factors.get((index, f"write:{name}"), 1.0))
+            outputs[name] = outputs[name] + value if name in outputs else value
+        rates |= _checked(mechanism.rates(TIME, own_x, u, own_p), mechanism.states, f"{mechanism.name()}.rates")
+        for name, state in mechanism.states.items():
+            initial[name] = p[state.initial] if isinstance(state.initial, str) else sympy.Float(state.initial)
+        if isinstance(mechanism, Structure):
+            inlets |= {name: _sympify(inlet) for name, inlet in mechanism.inlets(own_p).items()}
+    unknown = set(inlets) - set(model.states)
+    if unknown:
+        raise InvalidModel(f"{model.id}: inlets name '{min(unknown)}', which is no state.")
+    ordered = {name: rates[name] for name in model.states}
+    return System(tuple(model.states), tuple(model.params), _sort_ports(outputs, model.id), ordered, initial, inlets)
+
+
+def _scaled(value: sympy.Expr, by: float) -> sympy.Expr:
+    return value if by == 1.0 else sympy.Float(by) * value
+
+
+def _checked(got: Mapping[str, Expr], declared: Mapping[str, object], where: str) -> dict[str, sympy.Expr]:
+    extra, missing = set(got) - set(declared), set(declared) - set(got)
+    if extra:
+        raise InvalidModel(f"{where} returns '{min(extra)}', which it does not declare.")
+    if missing:
+        raise InvalidModel(f"{where} does not return '{min(missing)}', which it declares.")
+    return {name: sympy.sympify(value) for name, value in got.items()}
+
+
+def _sympify(inlet: Inlet) -> Inlet:
+    values = (inlet.F, inlet.lag, inlet.duration, inlet.rate)
+    return Inlet(*(None if v is None else sympy.sympify(v) for v in values))
+
+
+def _sort_ports(outputs: Mapping[str, sympy.Expr], model_id: str) -> dict[str, sympy.Expr]:
+    waiting, done = dict(outputs), dict[str, sympy.Expr]()
+    names = {symbol(name): name for name in outputs}
+    while waiting:
+        ready = [n for n, e in waiting.items() if all(names[s] in done for s in e.free_symbols if s in names)]
+        if not ready:
+            raise InvalidModel(f"{model_id}: ports {', '.join(sorted(waiting))} depend on each other in a loop; break it with a state.")
+        for name in ready:
+            done[name] = waiting.pop(name)
+    return done

@@ -1,0 +1,79 @@
+"""Units at the border: strings become factors here, once; inside the core only plain numbers in declared units move.
+
+Internal system: h, umol, L, umol/L (and mg, kg for masses of unspecified substance). Pint stays out of every hot path.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ketasim.errors import UnitMismatch
+
+if TYPE_CHECKING:
+    import pint
+
+# The notation of our tables, normalised to Pint's: 'L/h/70kg' is a clearance standardised to 70 kg, not a quotient by mass.
+_PER_70KG = re.compile(r"/\s*70\s*kg\b")
+_ALIASES = {"fraction": "1", "ratio": "1", "": "1", "dimensionless": "1", "percent": "percent", "%": "percent"}
+
+
+@lru_cache(maxsize=1)
+def registry() -> pint.UnitRegistry:
+    """The one Pint registry; built on first use because building takes a noticeable part of a second."""
+    import pint
+
+    ureg = pint.UnitRegistry(case_sensitive=True)
+    ureg.define("mmHg = millimeter_Hg")
+    ureg.define("point = []")
+    return ureg
+
+
+@lru_cache(maxsize=4096)
+def parse_unit(unit: str) -> pint.Unit:
+    """Pint unit of a unit string; raises `UnitMismatch` when the text is no unit."""
+    import pint
+
+    text = _PER_70KG.sub("", unit.strip())
+    text = _ALIASES.get(text, text)
+    try:
+        return registry().parse_units(text if text != "1" else "dimensionless")
+    except (pint.errors.UndefinedUnitError, pint.errors.DefinitionSyntaxError, ValueError, TypeError, AttributeError) as error:
+        raise UnitMismatch(f"'{unit}' is not a unit ketasim knows ({error}). Write e.g. 'mg', 'L/h', 'umol/L', '1/h', '1'.") from None
+
+
+@lru_cache(maxsize=4096)
+def dimension(unit: str) -> tuple[tuple[str, float], ...]:
+    """Dimensions of a unit as sorted (name, exponent) pairs; amount of substance, mass and count stay distinct."""
+    dims = parse_unit(unit).dimensionality
+    return tuple(sorted((str(name).strip("[]"), float(power)) for name, power in dims.items()))
+
+
+@lru_cache(maxsize=4096)
+def factor(unit_from: str, unit_to: str, where: str = "") -> float:
+    """Factor f with ``value[unit_to] = f * value[unit_from]``; raises `UnitMismatch` when the dimensions differ."""
+    if unit_from == unit_to:
+        return 1.0
+    if dimension(unit_from) != dimension(unit_to):
+        place = f"{where}: " if where else ""
+        raise UnitMismatch(
+            f"{place}unit '{unit_from}' is {describe_dimension(unit_from)}; needed is {describe_dimension(unit_to)}, e.g. '{unit_to}'."
+        )
+    return float(registry().Quantity(1.0, parse_unit(unit_from)).to(parse_unit(unit_to)).magnitude)
+
+
+def describe_dimension(unit: str) -> str:
+    """Dimensions in words: ``volume/time`` for 'L/h'."""
+    dims = dict(dimension(unit))
+    words: list[str] = []
+    if dims.get("length") == 3.0:
+        words.append("volume")
+        dims.pop("length")
+    elif dims.get("length") == -3.0:
+        words.append("1/volume")
+        dims.pop("length")
+    names = {"substance": "amount"}
+    words += [names.get(d, d) + ("" if p == 1 else f"^{p:g}") for d, p in dims.items() if p > 0]
+    below = "".join("/" + names.get(d, d) + ("" if p == -1 else f"^{-p:g}") for d, p in dims.items() if p < 0)
+    return ("*".join(words) or ("1" if below else "a pure number")) + below
