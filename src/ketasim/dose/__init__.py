@@ -1,0 +1,38 @@
+"""Regimens and their text grammar, salts and racemate, NONMEM event tables."""
+
+from ketasim.dose._drugs import ANALYTES, DEVICE_MG, DRUGS, FORMS, ROUTES, has_molar_mass, molar_mass, salt_factor
+from ketasim.dose._files import read_arms, write_arms
+from ketasim.dose._grammar import parse, parse_arms, with_drug
+from ketasim.dose._nonmem import EventData, EventGroup, read_events, write_events
+from ketasim.dose._quantity import Quantity
+from ketasim.dose._regimen import WEEK_DAYS, Dose, Item, Regimen, Schedule
+from ketasim.dose._resolve import resolve
+from ketasim.dose._template import EventTemplate
+
+__all__ = [
+    "ANALYTES",
+    "DEVICE_MG",
+    "DRUGS",
+    "FORMS",
+    "ROUTES",
+    "WEEK_DAYS",
+    "Dose",
+    "EventData",
+    "EventGroup",
+    "EventTemplate",
+    "Item",
+    "Quantity",
+    "Regimen",
+    "Schedule",
+    "has_molar_mass",
+    "molar_mass",
+    "parse",
+    "parse_arms",
+    "read_arms",
+    "read_events",
+    "resolve",
+    "salt_factor",
+    "with_drug",
+    "write_arms",
+    "write_events",
+]

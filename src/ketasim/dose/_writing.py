@@ -1,0 +1,34 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ketasim.errors import OutputError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Generator[Path]:
+    """A temporary file beside `path` that takes its name on success; nothing half-written stays.
+
+    Raises
+    ------
+    OutputError: the place cannot be written.
+    """
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    try:
+        if target.is_dir():
+            raise OutputError(f"{target} is a directory; give the name of a file.")
+        yield part
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{target}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
