@@ -1,0 +1,34 @@
+"""Virtual patients: covariates, variation between patients and occasions, residual error, counter-based random numbers."""
+
+from ketasim.population._cohort import Cohort
+from ketasim.population._covariates import COVARIATES, Covariate, cyp2b6_phenotype
+from ketasim.population._effects import assumed_covariates
+from ketasim.population._individual import OutOfBounds, individual_parameters
+from ketasim.population._population import Population, population, population_from_file, population_sources, populations
+from ketasim.population._random import normal, uniform
+from ketasim.population._residual import sample_residual
+from ketasim.population._table import cohort_from_table
+from ketasim.population._uncertainty import typical_values
+from ketasim.population._variability import cv_from_omega2, omega2_from_cv
+
+__all__ = [
+    "COVARIATES",
+    "Cohort",
+    "Covariate",
+    "OutOfBounds",
+    "Population",
+    "assumed_covariates",
+    "cohort_from_table",
+    "cv_from_omega2",
+    "cyp2b6_phenotype",
+    "individual_parameters",
+    "normal",
+    "omega2_from_cv",
+    "population",
+    "population_from_file",
+    "population_sources",
+    "populations",
+    "sample_residual",
+    "typical_values",
+    "uniform",
+]

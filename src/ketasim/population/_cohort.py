@@ -1,0 +1,123 @@
+"""A cohort: patients with their covariates, as labelled arrays. Nothing is drawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ketasim.errors import InvalidData
+from ketasim.population._covariates import COVARIATES
+from ketasim.population._random import check_seed
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Patients and their covariates.
+
+    Attributes
+    ----------
+    ids : (n,) int64, each once. With `seed` they fix every random number of a patient.
+    covariates : name -> (n,) float64 in the register's unit (AGE year, WT kg, HT cm, BMI kg/m^2, EGFR mL/min/1.73m^2),
+        or (n,) words for categories (SEX, RACE, CYP2B6, CHILD_PUGH ...). Read-only.
+    seed : seed of the random numbers of these patients.
+    name, description, notes : for display; `notes` says what limits the use.
+    sources : keys of the sources the covariates rest on.
+
+    Examples
+    --------
+    >>> cohort = Cohort([1, 2], {"WT": [70.0, 82.5], "SEX": ["female", "male"]}, seed=1)
+    >>> len(cohort), cohort.take([1])["WT"]
+    (2, array([82.5]))
+    """
+
+    ids: NDArray[np.int64]
+    covariates: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
+    seed: int = 0
+    name: str = ""
+    description: str = ""
+    notes: str = ""
+    sources: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = _read_only(_whole(self.ids))
+        if np.unique(ids).size != ids.size:
+            raise InvalidData(
+                f"cohort {self.name or ''}: ID {_first_double(ids)} occurs twice. Every patient needs an ID of their own."
+            )
+        columns: dict[str, NDArray[Any]] = {}
+        for name, values in self.covariates.items():
+            array = np.asarray(values)
+            if array.shape != ids.shape:
+                raise InvalidData(
+                    f"cohort {self.name or ''}: covariate {name} has shape {array.shape}; needed is {ids.shape}, one per patient."
+                )
+            columns[name] = _read_only(array.astype(np.float64) if array.dtype.kind in "fiub" else array.astype(np.str_))
+        object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "covariates", columns)
+        object.__setattr__(self, "seed", check_seed(self.seed))
+        object.__setattr__(self, "sources", tuple(self.sources))
+
+    def __len__(self) -> int:
+        return int(self.ids.size)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.covariates[name]
+
+    def take(self, which: slice | ArrayLike) -> Cohort:
+        """The patients at some positions (slice, indices or a mask), with the same ids, seed and therefore random numbers."""
+        index = which if isinstance(which, slice) else np.asarray(which)
+        columns = {name: values[index] for name, values in self.covariates.items()}
+        return Cohort(self.ids[index], columns, self.seed, self.name, self.description, self.notes, self.sources)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per patient: ID and every covariate."""
+        return pd.DataFrame({"ID": self.ids, **{name: values.copy() for name, values in self.covariates.items()}})
+
+    def describe(self) -> str:
+        """Number of patients and, per covariate, mean, SD and range or the share of each level."""
+        head = f"{self.name or 'cohort'}: {len(self)} patients, seed {self.seed}"
+        lines = [head, *([self.description] if self.description else [])]
+        for name, values in self.covariates.items():
+            unit = COVARIATES[name].unit if name in COVARIATES else ""
+            lines.append(f"  {name:<17}{_summary(values, unit)}")
+        if self.notes:
+            lines.append(f"Note: {self.notes}")
+        if self.sources:
+            lines.append(f"Sources: {', '.join(self.sources)}")
+        return "\n".join(lines)
+
+
+def _summary(values: NDArray[Any], unit: str) -> str:
+    if values.size == 0:
+        return "no patients"
+    if values.dtype.kind == "U":
+        levels, counts = np.unique(values, return_counts=True)
+        return ", ".join(f"{level} {100 * count / values.size:.1f} %" for level, count in zip(levels, counts, strict=True))
+    spread = float(np.std(values, ddof=1)) if values.size > 1 else 0.0
+    return f"mean {np.mean(values):.4g}, SD {spread:.3g}, range {np.min(values):.4g} to {np.max(values):.4g} {unit}".rstrip()
+
+
+def _whole(ids: ArrayLike) -> NDArray[np.int64]:
+    array = np.atleast_1d(np.asarray(ids))
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iuf"):
+        raise InvalidData(f"cohort ids must be one row of whole numbers; got shape {array.shape}, type {array.dtype}.")
+    whole = array.astype(np.int64)
+    if not np.array_equal(whole, array):
+        raise InvalidData("cohort ids must be whole numbers, e.g. 1, 2, 3.")
+    return whole
+
+
+def _first_double(ids: NDArray[np.int64]) -> int:
+    values, counts = np.unique(ids, return_counts=True)
+    return int(values[counts > 1][0])
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array = np.array(array)
+    array.setflags(write=False)
+    return array

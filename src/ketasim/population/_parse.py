@@ -1,0 +1,172 @@
+"""From a block of a population's TOML to a distribution with its provenance, or one clear refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ketasim.errors import InvalidEntry, close_names
+from ketasim.population._covariates import COVARIATES
+from ketasim.population._distribution import ByLevel, Categorical, Distribution, FloatArray, Lms, Normal, Uniform, reachable
+
+Rows = list[dict[str, str]]
+
+_PROVENANCE = {"unit", "source", "at", "kind", "confidence", "note", "distribution"}
+_FIELDS = {
+    "uniform": {"low", "high", "by", "levels"},
+    "normal": {"mean", "sd", "range", "by", "levels"},
+    "lognormal": {"mean", "sd", "range", "by", "levels"},
+    "categorical": {"levels", "by"},
+    "lms": {"table", "truncated", "centiles"},
+    "genotype": {"table", "by"},
+}
+_KINDS = ("estimated", "fixed", "derived", "assumed")
+_SHARES_SUM = 1e-6
+
+
+@dataclass(frozen=True)
+class Block:
+    """One covariate of a population: its distribution, in words, and where the numbers come from."""
+
+    distribution: Distribution
+    text: str
+    sources: tuple[str, ...]
+    provenance: str
+    note: str = ""
+
+
+def parse_block(name: str, raw: Mapping[str, Any], where: str, before: tuple[str, ...], table: Callable[[str], Rows]) -> Block:
+    """Distribution of covariate `name`.
+
+    Parameters
+    ----------
+    raw : the TOML block. where : place for messages. before : covariates drawn earlier. table : reader of a named table.
+    """
+    if name not in COVARIATES:
+        raise InvalidEntry(f"{where}: '{name}' is not a covariate of the register.{close_names(name, COVARIATES)}")
+    kind = raw.get("distribution", "")
+    if kind not in _FIELDS:
+        raise InvalidEntry(f"{where}: distribution = '{kind}'. Allowed: {', '.join(_FIELDS)}.")
+    unknown = sorted(set(raw) - _PROVENANCE - _FIELDS[kind])
+    if unknown:
+        raise InvalidEntry(f"{where}: '{unknown[0]}' means nothing for {kind}. Allowed: {', '.join(sorted(_FIELDS[kind]))}.")
+    if not COVARIATES[name].is_category and raw.get("unit") != COVARIATES[name].unit:
+        raise InvalidEntry(f"{where}: unit = '{raw.get('unit', '')}'; {name} is in '{COVARIATES[name].unit}'.")
+    for needed in ("AGE", "SEX") if kind == "lms" else (raw["by"],) if "by" in raw else ():
+        if needed not in before:
+            raise InvalidEntry(f"{where}: depends on {needed}, which must come earlier in the file.")
+    if kind in ("lms", "genotype"):
+        return _from_table(name, kind, raw, where, table)
+    _check_provenance(raw, where)
+    distribution = _conditional(kind, raw, where) if "by" in raw else _plain(kind, raw, where)
+    sources = tuple(key for key in str(raw.get("source", "")).replace(" ", "").split(";") if key)
+    label = raw["source"] + (f", {raw['at']}" if raw.get("at") else "") if sources else "assumed"
+    return Block(distribution, _words(kind, raw), sources, f"{label}; {raw['kind']}", str(raw.get("note", "")))
+
+
+def _plain(kind: str, raw: Mapping[str, Any], where: str) -> Uniform | Normal | Categorical:
+    try:
+        if kind == "uniform":
+            return Uniform(float(raw["low"]), float(raw["high"]))
+        if kind == "categorical":
+            return _categorical(raw["levels"], where)
+        low, high = raw.get("range", (-np.inf, np.inf))
+        part = Normal(float(raw["mean"]), float(raw["sd"]), float(low), float(high), log=kind == "lognormal")
+    except KeyError as missing:
+        raise InvalidEntry(f"{where}: {kind} needs {missing}.") from None
+    except (TypeError, ValueError):
+        raise InvalidEntry(f"{where}: the numbers of {kind} must be plain numbers, its range two numbers.") from None
+    if part.sd <= 0 or (part.log and part.mean <= 0) or not reachable(part):
+        raise InvalidEntry(
+            f"{where}: no {kind} between {part.low:g} and {part.high:g} has mean {part.mean:g} and SD {part.sd:g}."
+        )
+    return part
+
+
+def _categorical(levels: Mapping[str, float], where: str) -> Categorical:
+    total = float(sum(levels.values()))
+    if abs(total - 1.0) > _SHARES_SUM or min(levels.values()) < 0:
+        raise InvalidEntry(f"{where}: the shares of the levels sum to {total:g}; needed is 1.")
+    return Categorical(tuple(levels), tuple(float(share) / total for share in levels.values()))
+
+
+def _conditional(kind: str, raw: Mapping[str, Any], where: str) -> ByLevel:
+    by, parts = raw["by"], raw.get("levels", {})
+    missing = [level for level in parts if level not in COVARIATES[by].levels]
+    if not parts or missing:
+        raise InvalidEntry(
+            f"{where}: levels of {by} expected ({', '.join(COVARIATES[by].levels)}); got {', '.join(parts) or 'none'}."
+        )
+    inner = {level: {"levels": part} if kind == "categorical" else part for level, part in parts.items()}
+    return ByLevel(by, {level: _plain(kind, part, f"{where} {by} = {level}") for level, part in inner.items()})
+
+
+def _from_table(name: str, kind: str, raw: Mapping[str, Any], where: str, table: Callable[[str], Rows]) -> Block:
+    if "table" not in raw:
+        raise InvalidEntry(f'{where}: {kind} needs table = "...", a file of library/population/tables without .csv.')
+    rows = [row for row in table(str(raw["table"])) if row["covariate"] == name]
+    if not rows:
+        raise InvalidEntry(f"{where}: table '{raw['table']}' has no rows of {name}.")
+    for row in rows:
+        _check_provenance(row, f"{where} table '{raw['table']}'")
+    sources = tuple(dict.fromkeys(row["source"] for row in rows if row["source"]))
+    kinds = "/".join(dict.fromkeys(row["kind"] for row in rows))
+    distribution: Distribution = _genotypes(rows, where) if kind == "genotype" else _lms(rows, raw)
+    return Block(
+        distribution, _words(kind, raw), sources, f"{'; '.join(sources)}, table {raw['table']}; {kinds}", str(raw.get("note", ""))
+    )
+
+
+def _lms(rows: Rows, raw: Mapping[str, Any]) -> Lms:
+    knots: dict[str, tuple[FloatArray, FloatArray, FloatArray, FloatArray]] = {}
+    for sex in dict.fromkeys(row["sex"] for row in rows):
+        mine = sorted((row for row in rows if row["sex"] == sex), key=lambda row: float(row["age"]))
+        ages, power, median, spread = (np.array([float(row[column]) for row in mine]) for column in ("age", "L", "M", "S"))
+        knots[sex] = (ages, power, median, spread)
+    low, high = raw.get("truncated", (-np.inf, np.inf))
+    first, last = raw.get("centiles", (0.0, 1.0))
+    return Lms(knots, float(low), float(high), (float(first), float(last)))
+
+
+def _genotypes(rows: Rows, where: str) -> ByLevel:
+    """Genotypes in Hardy-Weinberg proportions of the frequency of allele *6, per ethnicity."""
+    parts: dict[str, Uniform | Normal | Categorical] = {}
+    for row in rows:
+        q = float(row["frequency"])
+        if not 0.0 <= q <= 1.0:
+            raise InvalidEntry(f"{where}: allele frequency {q:g} of {row['level']} is outside 0 to 1.")
+        parts[row["level"]] = Categorical(("*1/*1", "*1/*6", "*6/*6"), ((1 - q) ** 2, 2 * q * (1 - q), q**2))
+    missing = sorted(set(COVARIATES["RACE"].levels) - set(parts))
+    if missing:
+        raise InvalidEntry(f"{where}: no allele frequency for RACE = {missing[0]}.")
+    return ByLevel("RACE", parts)
+
+
+def _check_provenance(raw: Mapping[str, Any], where: str) -> None:
+    kind = raw.get("kind", "")
+    if kind not in _KINDS:
+        raise InvalidEntry(f"{where}: kind = '{kind}'. Allowed: {', '.join(_KINDS)}.")
+    if kind == "assumed" and not raw.get("note"):
+        raise InvalidEntry(f"{where}: an assumed number needs a note that says why.")
+    if kind != "assumed" and not (raw.get("source") and raw.get("at")):
+        raise InvalidEntry(f"{where}: a number that is not assumed needs source and at (the place in the source).")
+
+
+def _words(kind: str, raw: Mapping[str, Any]) -> str:
+    by = f" by {raw['by']}" if "by" in raw else ""
+    if kind == "uniform" and not by:
+        return f"uniform {raw['low']:g} to {raw['high']:g}"
+    if kind in ("normal", "lognormal") and not by:
+        return f"{kind}, mean {raw['mean']:g}, SD {raw['sd']:g}" + (
+            f", {raw['range'][0]:g} to {raw['range'][1]:g}" if "range" in raw else ""
+        )
+    if kind == "categorical" and not by:
+        return ", ".join(f"{level} {100 * share:g} %" for level, share in raw["levels"].items())
+    if kind == "lms":
+        return "Box-Cox normal by age and sex" + (
+            f", only {raw['truncated'][0]:g} to {raw['truncated'][1]:g}" if "truncated" in raw else ""
+        )
+    return f"{'Hardy-Weinberg genotypes' if kind == 'genotype' else kind}{by}"

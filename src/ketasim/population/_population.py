@@ -1,0 +1,212 @@
+"""Library populations: TOML entries of sourced covariate distributions become cohorts. The numbers live in the entries."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ketasim.errors import Extrapolation, InvalidEntry, InvalidOption, UnknownEntry, close_names
+from ketasim.population._cohort import Cohort
+from ketasim.population._covariates import COVARIATES, cyp2b6_phenotype
+from ketasim.population._parse import Block, parse_block
+from ketasim.population._random import check_seed, is_whole, uniform
+
+
+@dataclass(frozen=True)
+class Population:
+    """A joint distribution of covariates, from the library or from a file of the same form.
+
+    Attributes
+    ----------
+    id, revision, status : as in the entry; results cite ``adults@1``.
+    notes : what limits its use. extrapolation : why results of this population go beyond what was measured; empty if they do not.
+    blocks : covariate -> distribution with its provenance, in the order of drawing.
+    """
+
+    id: str
+    revision: int
+    status: str
+    title: str
+    description: str
+    blocks: Mapping[str, Block]
+    notes: str = ""
+    extrapolation: str = ""
+    info: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def cite(self) -> str:
+        """Identifier with revision: ``adults@1``."""
+        return f"{self.id}@{self.revision}"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys of all sources, in order of first use."""
+        return tuple(dict.fromkeys(source for block in self.blocks.values() for source in block.sources))
+
+    def sample(self, n: int, seed: int, start: int = 0) -> Cohort:
+        """Cohort of `n` patients with ids ``start .. start + n - 1``.
+
+        Patient 7 of a seed is the same patient whatever `n` and `start`, so a large cohort can be made in chunks.
+        Weight follows from body mass index and height (drawn independently of one another given age and sex).
+
+        Parameters
+        ----------
+        n : number of patients. seed : integer in 0 .. 2^64 - 1. start : id of the first patient.
+
+        Warns
+        -----
+        Extrapolation: the population goes beyond what was measured.
+
+        Examples
+        --------
+        >>> from ketasim.population import population
+        >>> cohort = population("adults").sample(1000, seed=1)
+        >>> sorted(cohort.covariates)
+        ['AGE', 'BMI', 'CYP2B6', 'CYP2B6_PHENOTYPE', 'EGFR', 'HT', 'RACE', 'SEX', 'WT']
+        """
+        if not is_whole(n) or n < 1:
+            raise InvalidOption(f"n = {n!r}: the number of patients is a whole number from 1.")
+        check_seed(seed)
+        if self.extrapolation:
+            warnings.warn(f"population '{self.id}': {self.extrapolation}", Extrapolation, stacklevel=2)
+        ids = np.arange(start, start + int(n), dtype=np.int64)
+        drawn: dict[str, NDArray[Any]] = {}
+        for name, block in self.blocks.items():
+            drawn[name] = block.distribution.draw(uniform(seed, ids, f"covariate/{name}"), drawn)
+        _derive(drawn)
+        notes = " ".join(text for text in (self.notes, self.extrapolation and f"Extrapolation: {self.extrapolation}.") if text)
+        return Cohort(ids, drawn, seed, self.cite, self.description, notes, self.sources)
+
+    def describe(self) -> str:
+        """What is drawn, how, and where each number comes from."""
+        lines = [f"{self.cite} ({self.status}): {self.title}", self.description]
+        for name, block in self.blocks.items():
+            lines.append(f"  {name} {COVARIATES[name].unit}: {block.text} [{block.provenance}]")
+        lines += [f"Note: {self.notes}"] if self.notes else []
+        lines += [f"Extrapolation: {self.extrapolation}"] if self.extrapolation else []
+        return "\n".join(lines)
+
+
+def population(name: str) -> Population:
+    """Population of the library by name; `populations` lists the names.
+
+    Raises
+    ------
+    UnknownEntry: no population of that name.
+
+    Examples
+    --------
+    >>> population("japanese").cite
+    'japanese@1'
+    """
+    return _library(name.strip().lower().split("@")[0])
+
+
+@lru_cache(maxsize=64)
+def _library(name: str) -> Population:
+    entry = _folder() / f"{name}.toml"
+    if not entry.is_file():
+        raise UnknownEntry(
+            f"no population '{name}' in the library.{close_names(name, populations())} Known: {', '.join(populations())}."
+        )
+    return _load(entry.read_text(encoding="utf-8"), f"library/population/{name}.toml", None)
+
+
+def populations() -> tuple[str, ...]:
+    """Names of the library's populations, in alphabetical order."""
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml")))
+
+
+def population_from_file(path: str | Path) -> Population:
+    """Population of a user's own TOML file of the library's form; its tables are looked for beside it, then in the library.
+
+    Raises
+    ------
+    InvalidEntry: the file breaks a rule; names file, block and value.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidEntry(f"{path}: cannot be read ({error}).") from None
+    return _load(text, str(path), path.parent)
+
+
+@lru_cache(maxsize=1)
+def population_sources() -> dict[str, dict[str, str]]:
+    """Bibliography of the library's populations: source key -> authors, year, title, journal, doi, url, how_read."""
+    with (_folder() / "sources.csv").open(encoding="utf-8") as handle:
+        return {row["source"]: row for row in csv.DictReader(handle)}
+
+
+def _folder() -> Traversable:
+    return files("ketasim") / "library" / "population"
+
+
+def _load(text: str, where: str, beside: Path | None) -> Population:
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidEntry(f"{where}: not valid TOML ({error}).") from None
+    for key in ("id", "revision", "title", "description", "covariate"):
+        if key not in raw:
+            raise InvalidEntry(f"{where}: '{key}' is missing.")
+    blocks: dict[str, Block] = {}
+    for name, block in raw["covariate"].items():
+        blocks[name] = parse_block(
+            name, block, f"{where} [covariate.{name}]", tuple(blocks), lambda table: _table(table, where, beside)
+        )
+    if beside is None:
+        _check_sources(blocks, where)
+    known = {"id", "revision", "status", "title", "description", "notes", "extrapolation", "covariate", "basis"}
+    unknown = sorted(set(raw) - known)
+    if unknown:
+        raise InvalidEntry(
+            f"{where}: unknown entry '{unknown[0]}'.{close_names(unknown[0], known)} Allowed: {', '.join(sorted(known))}."
+        )
+    return Population(
+        id=raw["id"],
+        revision=int(raw["revision"]),
+        status=raw.get("status", "provisional"),
+        title=raw["title"],
+        description=raw["description"],
+        blocks=blocks,
+        notes=raw.get("notes", ""),
+        extrapolation=raw.get("extrapolation", ""),
+        info={"basis": raw.get("basis", "")},
+    )
+
+
+def _check_sources(blocks: Mapping[str, Block], where: str) -> None:
+    for name, block in blocks.items():
+        for source in block.sources:
+            if source not in population_sources():
+                raise InvalidEntry(f"{where} [covariate.{name}]: source '{source}' is not in library/population/sources.csv.")
+
+
+def _table(name: str, where: str, beside: Path | None) -> list[dict[str, str]]:
+    own = beside / f"{name}.csv" if beside else None
+    path = own if own and own.is_file() else _folder() / "tables" / f"{name}.csv"
+    if not path.is_file():
+        raise InvalidEntry(f"{where}: no table '{name}.csv' in library/population/tables.")
+    with path.open(encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def _derive(drawn: dict[str, NDArray[Any]]) -> None:
+    """Covariates that follow from others: weight from BMI and height, phenotype from genotype."""
+    if {"BMI", "HT"} <= set(drawn) and "WT" not in drawn:
+        drawn["WT"] = drawn["BMI"] * (drawn["HT"] / 100.0) ** 2
+    if "CYP2B6" in drawn:
+        drawn["CYP2B6_PHENOTYPE"] = np.array(cyp2b6_phenotype(drawn["CYP2B6"]))

@@ -1,0 +1,202 @@
+"""Users' own covariates: a CSV file or DataFrame, one row per patient, becomes a checked cohort."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ketasim.errors import InvalidData
+from ketasim.population._cohort import Cohort
+from ketasim.population._covariates import COVARIATES, level_of
+
+_MISSING = {"", ".", "na", "nan", "none", "null", "n/a"}
+# BMI written beside weight and height may be rounded to whole numbers; more than this is another patient's BMI.
+_BMI_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows as text, with the line of the file (or row of the DataFrame) each came from."""
+
+    where: str
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    lines: list[int]
+    unit: str = "line"
+
+    def place(self, row: int, column: str) -> str:
+        return f"{self.where}, {self.unit} {self.lines[row]}, column {column}"
+
+
+def cohort_from_table(
+    table: str | PathLike[str] | pd.DataFrame,
+    *,
+    seed: int = 0,
+    codes: Mapping[str, Mapping[Any, str]] | None = None,
+    name: str = "",
+    description: str = "",
+) -> Cohort:
+    """Cohort of a user's own covariate table.
+
+    Parameters
+    ----------
+    table : path of a CSV file with a header line, or a DataFrame; one row per patient. Column names in any case. ``ID`` is
+        optional (1, 2, 3 ... otherwise). Known columns are checked: AGE [year], SEX, WT [kg], HT [cm], BMI [kg/m^2], RACE,
+        CYP2B6, CHILD_PUGH, EGFR [mL/min/1.73m^2] ...; others are kept as they are. Lines that start with ``#`` are skipped.
+    seed : seed of the random numbers of these patients.
+    codes : meaning of coded categories, e.g. ``{"SEX": {0: "male", 1: "female"}}``.
+
+    Returns
+    -------
+    Cohort. BMI is added where WT and HT are given.
+
+    Raises
+    ------
+    InvalidData: names file, line, column and value.
+
+    Examples
+    --------
+    >>> cohort_from_table(pd.DataFrame({"wt": [70, 82.5], "sex": ["F", "M"]}))["SEX"]
+    array(['female', 'male'], dtype='<U6')
+    """
+    content = _from_frame(table) if isinstance(table, pd.DataFrame) else _from_file(Path(table))
+    if not content.rows:
+        raise InvalidData(f"{content.where}: no patients. The table needs a header line and one line per patient.")
+    meaning = {key.upper(): {_code(code): word for code, word in words.items()} for key, words in (codes or {}).items()}
+    columns: dict[str, NDArray[Any]] = {}
+    for position, column in enumerate(content.columns):
+        texts = [meaning.get(column, {}).get(_code(row[position]), row[position]) for row in content.rows]
+        columns[column] = _parse(content, column, texts)
+    ids = _ids(content, columns.pop("ID", None))
+    _complete_bmi(content, columns)
+    default = content.where if not isinstance(table, pd.DataFrame) else "table"
+    return Cohort(ids, columns, seed, name or Path(default).stem, description or f"covariates from {default}")
+
+
+def _from_file(path: Path) -> _Table:
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.reader(handle)
+            for row in reader:
+                if row and any(cell.strip() for cell in row) and not row[0].lstrip().startswith("#"):
+                    rows.append([cell.strip() for cell in row])
+                    lines.append(reader.line_num)
+    except FileNotFoundError:
+        raise InvalidData(f"{path}: no such file. Give the path of a CSV file with one line per patient.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidData(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
+    if not rows:
+        raise InvalidData(f"{path}: the file is empty. It needs a header line such as ID,AGE,SEX,WT.")
+    header = _header(str(path), rows[0])
+    for row, line in zip(rows[1:], lines[1:], strict=True):
+        if len(row) != len(header):
+            raise InvalidData(f"{path}, line {line}: {len(row)} fields, but the header has {len(header)} ({', '.join(header)}).")
+    return _Table(str(path), header, rows[1:], lines[1:])
+
+
+def _from_frame(frame: pd.DataFrame) -> _Table:
+    header = _header("table", [str(column) for column in frame.columns])
+    rows = [["" if pd.isna(cell) else str(cell).strip() for cell in row] for row in frame.itertuples(index=False, name=None)]
+    return _Table("table", header, rows, list(range(len(rows))), unit="row")
+
+
+def _header(where: str, cells: list[str]) -> tuple[str, ...]:
+    header = tuple(cell.strip().upper() for cell in cells)
+    for position, column in enumerate(header):
+        if not column:
+            raise InvalidData(f"{where}: column {position + 1} has no name. Give every column a name, e.g. WT.")
+        if header.index(column) != position:
+            raise InvalidData(f"{where}: two columns are named {column} (case does not count). Rename or remove one.")
+    return header
+
+
+def _parse(table: _Table, column: str, texts: list[str]) -> NDArray[Any]:
+    for row, text in enumerate(texts):
+        if text.lower() in _MISSING and not (column == "CHILD_PUGH" and text.lower() == "none"):
+            raise InvalidData(
+                f"{table.place(row, column)}: no value ('{text}'). Fill it in, or leave the patient or the column out."
+            )
+    known = COVARIATES.get(column)
+    if known is not None and known.is_category:
+        return np.array([level_of(column, text, table.place(row, column)) for row, text in enumerate(texts)])
+    numbers = [_number(text) for text in texts]
+    if known is None and column != "ID" and any(number is None for number in numbers):
+        return np.array(texts)
+    for row, (text, number) in enumerate(zip(texts, numbers, strict=True)):
+        if number is None:
+            raise InvalidData(f"{table.place(row, column)}: '{text}' is not a number.")
+        if known is not None and not known.low <= number <= known.high:
+            raise InvalidData(
+                f"{table.place(row, column)}: {column} = {text} is outside {known.low:g} to {known.high:g} {known.unit}."
+                f"{_unit_hint(column, number)}"
+            )
+    return np.array(numbers, dtype=np.float64)
+
+
+def _unit_hint(column: str, number: float) -> str:
+    if column == "HT" and 0.3 < number < 2.6:
+        return " It looks like metres: write centimetres."
+    if column == "AGE" and number > 125:
+        return " It looks like months or days: write years."
+    if column == "WT" and number > 400:
+        return " It looks like grams or pounds: write kilograms."
+    return f" Write it in {COVARIATES[column].unit}."
+
+
+def _ids(table: _Table, given: NDArray[Any] | None) -> NDArray[np.int64]:
+    if given is None:
+        return np.arange(1, len(table.rows) + 1, dtype=np.int64)
+    first_seen: dict[float, int] = {}
+    for row, value in enumerate(given):
+        if value != np.floor(value):
+            raise InvalidData(f"{table.place(row, 'ID')}: ID = {value:g} is not a whole number.")
+        if value in first_seen:
+            first = f"{table.unit} {table.lines[first_seen[value]]}"
+            raise InvalidData(
+                f"{table.place(row, 'ID')}: ID {value:g} is already in {first}. A covariate table has one line per patient."
+            )
+        first_seen[value] = row
+    return given.astype(np.int64)
+
+
+def _complete_bmi(table: _Table, columns: dict[str, NDArray[Any]]) -> None:
+    if "WT" not in columns or "HT" not in columns:
+        return
+    bmi = columns["WT"] / (columns["HT"] / 100.0) ** 2
+    if "BMI" in columns:
+        for row in np.flatnonzero(np.abs(columns["BMI"] / bmi - 1.0) > _BMI_TOLERANCE):
+            raise InvalidData(
+                f"{table.place(int(row), 'BMI')}: BMI = {columns['BMI'][row]:g} disagrees with WT = {columns['WT'][row]:g} kg "
+                f"and HT = {columns['HT'][row]:g} cm, which give {bmi[row]:.1f} kg/m^2. Correct one."
+            )
+    low, high = COVARIATES["BMI"].low, COVARIATES["BMI"].high
+    for row in np.flatnonzero((bmi < low) | (bmi > high)):
+        raise InvalidData(
+            f"{table.place(int(row), 'WT')}: WT = {columns['WT'][row]:g} kg with HT = {columns['HT'][row]:g} cm gives a BMI of "
+            f"{bmi[row]:.1f} kg/m^2, outside {low:g} to {high:g}. Check both units (kg, cm)."
+        )
+    columns.setdefault("BMI", bmi)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _code(value: Any) -> str:
+    """Codes compare as numbers where they are numbers: 1, '1' and 1.0 are one code."""
+    number = _number(str(value).strip())
+    return f"{number:g}" if number is not None else str(value).strip().lower()

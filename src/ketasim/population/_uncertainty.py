@@ -1,0 +1,92 @@
+"""Uncertainty of the typical values themselves: one draw is one plausible version of the model, the same for all patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ketasim.errors import InvalidModel, InvalidOption, InvalidParameter, close_names
+from ketasim.model import Number, Param, Part
+from ketasim.population._random import is_whole, normal
+
+
+class ModelLike(Protocol):
+    """What this package needs of a `ketasim.model.Model`."""
+
+    @property
+    def params(self) -> Mapping[str, Param]: ...
+    @property
+    def numbers(self) -> Mapping[str, Number]: ...
+    @property
+    def correlations(self) -> Mapping[tuple[str, str], float]: ...
+
+
+def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | None, seed: int) -> dict[str, float]:
+    """Typical value of every parameter.
+
+    Parameters
+    ----------
+    uncertainty : None takes the values as published. A number is the index of a draw: from the posterior a part carries
+        (``Part.info["posterior"]``: parameter -> draws) where it has one, else from the standard error `Number.se`.
+        A mapping sets values directly, e.g. one row of a posterior of one's own.
+    seed : of the cohort; fixes the draws.
+
+    Returns
+    -------
+    parameter -> value, in the declared unit.
+    """
+    values = {name: number.value for name, number in model.numbers.items()}
+    if uncertainty is None:
+        return values
+    if isinstance(uncertainty, Mapping):
+        for name in uncertainty:
+            if name not in values:
+                raise InvalidParameter(f"uncertainty sets '{name}', which the model does not have.{close_names(name, values)}")
+        return values | {name: float(value) for name, value in uncertainty.items()}
+    if not is_whole(uncertainty) or uncertainty < 0:
+        raise InvalidOption(
+            f"uncertainty = {uncertainty!r}: give the index of the draw (0, 1, 2 ...), a mapping of values, or None."
+        )
+    posterior = _posterior_row(model, int(uncertainty))
+    drawn = {
+        name: _draw(name, number, model.params[name], seed, int(uncertainty))
+        for name, number in model.numbers.items()
+        if number.se > 0 and name not in posterior
+    }
+    return values | drawn | posterior
+
+
+def _posterior_row(model: ModelLike, index: int) -> dict[str, float]:
+    """Row `index` of every part's posterior; rows keep the correlation between a part's parameters."""
+    parts: tuple[Part, ...] = tuple(getattr(model, "parts", ()))
+    row: dict[str, float] = {}
+    for part in parts:
+        table = cast("Mapping[str, ArrayLike]", part.info.get("posterior") or {})
+        lengths = {len(np.atleast_1d(draws)) for draws in table.values()}
+        if len(lengths) > 1 or 0 in lengths:
+            raise InvalidModel(
+                f"{part.cite}: the posterior's columns have {sorted(lengths)} draws; all need the same number, at least one."
+            )
+        for name, draws in table.items():
+            if name in model.numbers:
+                column = np.atleast_1d(np.asarray(draws, dtype=np.float64))
+                row[name] = float(column[index % column.size])
+    return row
+
+
+def _draw(name: str, number: Number, param: Param, seed: int, index: int) -> float:
+    """One value with the published one as median, on the scale that keeps the parameter's kind.
+
+    A fraction (bounds 0 to 1) moves on the logit scale, a positive parameter on the log scale, any other on its own.
+    """
+    z = float(normal(seed, index, f"uncertainty/{name}"))
+    value, low, high = number.value, *param.bounds
+    if low >= 0.0 and high == 1.0 and 0.0 < value < 1.0:
+        shift = number.se / (value * (1.0 - value)) * z
+        return float(1.0 / (1.0 + (1.0 / value - 1.0) * np.exp(-shift)))
+    if low >= 0.0 and value > 0.0:
+        return float(value * np.exp(np.sqrt(np.log1p((number.se / value) ** 2)) * z))
+    return value + number.se * z

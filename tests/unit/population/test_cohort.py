@@ -1,0 +1,106 @@
+"""Cohorts and users' covariate tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketasim.errors import InvalidData
+from ketasim.population import Cohort, cohort_from_table, population
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "people.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_take_keeps_ids_and_seed() -> None:
+    cohort = population("adults").sample(10, seed=4)
+    part = cohort.take(slice(3, 6))
+    assert list(part.ids) == [3, 4, 5]
+    assert part.seed == 4
+    np.testing.assert_array_equal(part["WT"], cohort["WT"][3:6])
+    np.testing.assert_array_equal(cohort.take(cohort["SEX"] == "male")["SEX"], "male")
+
+
+def test_arrays_are_read_only() -> None:
+    cohort = Cohort([1, 2], {"WT": [70, 80]})
+    with pytest.raises(ValueError, match="read-only"):
+        cohort["WT"][0] = 1.0
+    assert cohort["WT"].dtype == np.float64
+
+
+def test_describe_names_units_shares_and_sources() -> None:
+    text = population("japanese").sample(200, seed=1).describe()
+    assert "kg" in text and "japanese 100.0 %" in text and "mhlw2024" in text
+
+
+@pytest.mark.parametrize(
+    ("ids", "covariates", "message"),
+    [([1, 1], {}, "ID 1 occurs twice"), ([1, 2], {"WT": [70.0]}, "WT has shape"), ([1.5], {}, "whole numbers")],
+)
+def test_impossible_cohorts(ids: list[float], covariates: dict[str, list[float]], message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
+        Cohort(ids, covariates)  # type: ignore[arg-type]
+
+
+def test_table_of_any_case_with_comments(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "# made by hand\nid,Age,sex,wt,Ht,race,site\n3,40,F,60,165,Japanese,A\n8,51,male,80.5,180,Caucasian,B\n"
+    )
+    cohort = cohort_from_table(path, seed=9)
+    assert list(cohort.ids) == [3, 8] and cohort.seed == 9 and cohort.name == "people"
+    assert list(cohort["SEX"]) == ["female", "male"]
+    assert list(cohort["RACE"]) == ["japanese", "white"]
+    assert list(cohort["SITE"]) == ["A", "B"]
+    np.testing.assert_allclose(cohort["BMI"], [60 / 1.65**2, 80.5 / 1.8**2], rtol=1e-15)
+
+
+def test_ids_are_counted_where_none_are_given() -> None:
+    assert list(cohort_from_table(pd.DataFrame({"WT": [70, 80, 90]})).ids) == [1, 2, 3]
+
+
+def test_codes_explain_numbers() -> None:
+    frame = pd.DataFrame({"sex": [0, 1.0], "CHILD_PUGH": ["none", "mild"]})
+    cohort = cohort_from_table(frame, codes={"SEX": {0: "male", 1: "female"}})
+    assert list(cohort["SEX"]) == ["male", "female"]
+    assert list(cohort["CHILD_PUGH"]) == ["none", "A"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ID,WT\n1,70\n2,heavy\n", r"people.csv, line 3, column WT: 'heavy' is not a number"),
+        ("ID,WT\n# pause\n1,.\n", r"line 3, column WT: no value"),
+        ("ID,WT\n1,70\n1,80\n", r"line 3, column ID: ID 1 is already in line 2"),
+        ("ID,WT\n1.5,70\n", r"line 2, column ID: ID = 1.5 is not a whole number"),
+        ("HT\n1.72\n", r"line 2, column HT: HT = 1.72 is outside 25 to 260 cm. It looks like metres"),
+        ("AGE\n480\n", r"line 2, column AGE: .* It looks like months"),
+        ("SEX\n1\n", r"line 2, column SEX: SEX = '1' is not one of female, male. Numbers are ambiguous"),
+        ("RACE\nJapanse\n", r"line 2, column RACE: .*Close: 'japanese'"),
+        ("WT,HT,BMI\n70,175,30\n", r"line 2, column BMI: BMI = 30 disagrees with WT = 70 kg and HT = 175 cm"),
+        ("WT,HT\n70,60\n", r"line 2, column WT: .* gives a BMI of 194"),
+        ("WT,wt\n70,70\n", r"two columns are named WT"),
+        ("WT,\n70,1\n", r"column 2 has no name"),
+        ("WT,HT\n70\n", r"line 2: 1 fields, but the header has 2"),
+        ("WT\n", r"no patients"),
+        ("", r"the file is empty"),
+    ],
+)
+def test_table_errors_name_file_line_column_and_value(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InvalidData, match=message):
+        cohort_from_table(write(tmp_path, text))
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="no such file"):
+        cohort_from_table(tmp_path / "nobody.csv")
+
+
+def test_dataframe_errors_name_the_row() -> None:
+    with pytest.raises(InvalidData, match="table, row 1, column WT: no value"):
+        cohort_from_table(pd.DataFrame({"WT": [70.0, np.nan]}))
