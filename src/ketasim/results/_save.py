@@ -1,0 +1,98 @@
+"""Results as tables and files; a file is whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ketasim.errors import InvalidOption, OutputError
+
+FORMATS = (".csv", ".parquet", ".zarr", ".json")
+
+
+def to_dataframe(result: xr.DataTree, group: str = "plasma") -> pd.DataFrame:
+    """Tidy table of a group: one row per subject (or quantile), time and analyte, a column per site."""
+    if "output" in result.children:
+        return wide_table(result)
+    if group not in result.children:
+        raise InvalidOption(f"the result has no group '{group}'. It has: {', '.join(result.children)}.")
+    frame = result[group].to_dataset().to_dataframe().reset_index()
+    return frame.drop(columns=[c for c in ("molar_mass",) if c in frame])
+
+
+def wide_table(result: xr.DataTree) -> pd.DataFrame:
+    """Columns ID, TIME, every state, every output under its port name in the port's own unit (one row per output time)."""
+    if "output" in result.children:
+        return result["output"].to_dataset().to_dataframe().reset_index(drop=True)
+    parts = [result[g].to_dataset() for g in ("state", "port") if g in result.children]
+    if not parts:
+        raise InvalidOption("the result holds no states; simulate with states=True.")
+    frame = xr.merge(parts, compat="override").to_dataframe().reset_index()
+    return frame.rename(columns={"subject": "ID", "time": "TIME"})
+
+
+def save(result: xr.DataTree, path: str | Path, table: pd.DataFrame | None = None) -> Path:
+    """Write a result by the ending of `path`: .csv and .parquet (tidy table), .zarr (everything), .json (summary)."""
+    path = Path(path)
+    if path.suffix not in FORMATS:
+        raise InvalidOption(f"'{path}': unknown ending '{path.suffix}'. Use one of {', '.join(FORMATS)}.")
+    temporary = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(result, path.suffix, temporary, table)
+        if path.is_dir():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except OSError as error:
+        _discard(temporary)
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+    return path
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _write(result: xr.DataTree, ending: str, target: Path, table: pd.DataFrame | None) -> None:
+    if ending == ".zarr":
+        clean = result.map_over_datasets(lambda d: d.assign_attrs({k: _plain(v) for k, v in d.attrs.items()}))
+        clean.to_zarr(str(target), mode="w")
+        return
+    if ending == ".json":
+        target.write_text(json.dumps(summary(result), indent=1), encoding="utf-8")
+        return
+    frame = to_dataframe(result) if table is None else table
+    frame.to_csv(target, index=False) if ending == ".csv" else frame.to_parquet(target, index=False)
+
+
+def summary(result: xr.DataTree, quantiles: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:
+    """Plain data: root facts and quantiles over subjects per site, analyte and time."""
+    plasma = result["plasma"].to_dataset() if "plasma" in result.children else xr.Dataset()
+    out: dict[str, Any] = {k: _plain(v) for k, v in result.attrs.items()}
+    out["time_h"] = plasma["time"].values.tolist() if "time" in plasma else []
+    out["concentration"] = {}
+    for site, array in plasma.data_vars.items():
+        bands = array if "quantile" in array.dims else array.quantile(list(quantiles), dim="subject")
+        out["concentration"][str(site)] = {
+            "unit": array.attrs["units"],
+            **{str(a): {f"{float(q):g}": bands.sel(quantile=q, analyte=a).values.tolist() for q in bands["quantile"].values}
+               for a in array["analyte"].values},
+        }  # fmt: skip
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple) else value

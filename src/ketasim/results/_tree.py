@@ -1,0 +1,134 @@
+"""The one place where arrays become labelled, united, provenanced data."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ketasim.dose import molar_mass
+
+if TYPE_CHECKING:
+    from ketasim.model import Model
+
+Floats = NDArray[np.float64]
+NOTICE = "Research software: explores pharmacology, does not advise on treatment."
+#: Sums over enantiomers, made where both are there.
+TOTALS = {total: (f"s_{total}", f"r_{total}") for total in ("ketamine", "norketamine", "hnk", "dhnk")}
+
+
+def concentration_ports(model: Model) -> dict[str, dict[str, str]]:
+    """site -> analyte -> port."""
+    out: dict[str, dict[str, str]] = {}
+    for name, port in model.ports.items():
+        if port.analyte and port.site:
+            out.setdefault(port.site, {})[port.analyte] = name
+    return out
+
+
+def mass_concentrations(model: Model, ports: Mapping[str, Floats]) -> dict[str, tuple[tuple[str, ...], Floats, str]]:
+    """Concentrations per site: analytes (with totals), values (time, analyte, subject), unit.
+
+    Molar concentrations become ng/mL: umol/L times g/mol is ug/L, which is ng/mL. Others keep their port's unit.
+    """
+    out: dict[str, tuple[tuple[str, ...], Floats, str]] = {}
+    for site, by_analyte in concentration_ports(model).items():
+        unit = model.ports[next(iter(by_analyte.values()))].unit
+        molar = unit == "umol/L"
+        values = {a: ports[port] * (molar_mass(a) if molar else 1.0) for a, port in by_analyte.items()}
+        for total, parts in TOTALS.items():
+            if total not in values and all(p in values for p in parts):
+                values[total] = values[parts[0]] + values[parts[1]]
+        out[site] = (tuple(values), np.stack(list(values.values()), axis=1), "ng/mL" if molar else unit)
+    return out
+
+
+def provenance(model: Model, **facts: Any) -> dict[str, Any]:
+    """Root attributes of a result."""
+    import ketasim
+
+    numbers = model.numbers.values()
+    packages = {p: version(p) for p in ("numpy", "numba", "xarray")}
+    return {
+        "model": model.id, "models": list(model.cites), "sources": model.citations(),
+        "provisional": [p.cite for p in model.parts if p.status != "checked"],
+        "assumed": [name for name, number in model.numbers.items() if number.kind == "assumed"],
+        "n_parameters": len(list(numbers)), "ketasim": ketasim.__version__, "python": platform.python_version(),
+        "versions": [f"{k} {v}" for k, v in packages.items()], "notice": NOTICE,
+        **{k: v for k, v in facts.items() if v is not None},
+    }  # fmt: skip
+
+
+def _plasma_dataset(
+    model: Model, concentrations: Mapping[str, tuple[tuple[str, ...], Floats, str]], times: Floats, lead: str, labels: NDArray[Any]
+) -> xr.Dataset:
+    data = {}
+    analytes: dict[str, None] = {}
+    for site, (names, values, unit) in concentrations.items():
+        analytes |= dict.fromkeys(names)
+        attrs = {"units": unit, "long_name": f"{site.replace('_', ' ')} concentration"}
+        data[site] = xr.DataArray(np.moveaxis(values, -1, 0), dims=(lead, "time", "analyte"),
+                                  coords={"analyte": list(names)}, attrs=attrs)  # fmt: skip
+    dataset = xr.Dataset(data).assign_coords({lead: labels, "time": times})
+    dataset["time"].attrs = {"units": "h", "long_name": "time since start"}
+    if all(unit == "ng/mL" for _, _, unit in concentrations.values()) and analytes:
+        masses = [molar_mass(str(a)) for a in dataset["analyte"].values]
+        dataset = dataset.assign_coords(molar_mass=("analyte", masses, {"units": "g/mol", "long_name": "molar mass"}))
+    return dataset
+
+
+def build_tree(
+    model: Model,
+    times: Floats,
+    ids: NDArray[np.int64],
+    ports: Mapping[str, Floats],
+    states: Mapping[str, Floats],
+    subject: Mapping[str, tuple[NDArray[Any], str]],
+    dose: xr.Dataset,
+    attrs: Mapping[str, Any],
+) -> xr.DataTree:
+    """Result with every subject.
+
+    Parameters
+    ----------
+    ports, states : name -> (time, subject). subject : name -> ((subject,), unit).
+    """
+    concentrations = mass_concentrations(model, ports)
+    used = {p for by in concentration_ports(model).values() for p in by.values()}
+    tree = {
+        "/": xr.Dataset(attrs=dict(attrs)),
+        "/dose": dose,
+        "/subject": xr.Dataset(
+            {k: ("subject", v, {"units": u, "long_name": k}) for k, (v, u) in subject.items()}, coords={"subject": ids}
+        ),
+    }
+    if concentrations:
+        tree["/plasma"] = _plasma_dataset(model, concentrations, times, "subject", ids)
+    for group, values, units in (
+        ("/port", {n: v for n, v in ports.items() if n not in used}, {n: p.unit for n, p in model.ports.items()}),
+        ("/state", states, {n: s.unit for n, s in model.states.items()}),
+    ):
+        if values:
+            arrays = {n: (("subject", "time"), v.T, {"units": units[n], "long_name": n}) for n, v in values.items()}
+            tree[group] = xr.Dataset(arrays, coords={"subject": ids, "time": times})
+    return xr.DataTree.from_dict(tree)
+
+
+def build_summary(
+    model: Model,
+    times: Floats,
+    quantiles: Sequence[float],
+    concentrations: Mapping[str, tuple[tuple[str, ...], Floats, str]],
+    subject: Mapping[str, tuple[NDArray[Any], str]],
+    dose: xr.Dataset,
+    attrs: Mapping[str, Any],
+) -> xr.DataTree:
+    """Result of a streamed cohort: quantiles instead of subjects. concentrations: values (time, analyte, quantile)."""
+    plasma = _plasma_dataset(model, concentrations, times, "quantile", np.asarray(quantiles))
+    facts = xr.Dataset({k: ((), v, {"units": u}) for k, (v, u) in subject.items()})
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attrs)), "/dose": dose, "/subject": facts, "/plasma": plasma})

@@ -1,0 +1,331 @@
+"""The verb: a model, doses and people in; a labelled, provenanced result out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from ketasim import library
+from ketasim.dose import EventData, EventTemplate, Regimen, parse, read_events, resolve
+from ketasim.errors import InvalidOption, OutputError
+from ketasim.model import Model, Part, assemble
+from ketasim.population import Cohort, individual_parameters
+from ketasim.population import population as load_population
+from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, mass_concentrations, provenance
+from ketasim.solve import STATUS, Reference, solve
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+DEFAULT_MODEL = "ketasim_reference"
+DEFAULT_POPULATION = "adults"
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: Cohorts above this size are streamed to quantiles unless asked otherwise.
+STREAM_ABOVE = 20_000
+#: Patients solved together; bounds memory, never changes a number.
+CHUNK = 2048
+#: Seed and first id of the patients who plan the step grid; apart from any cohort a user samples.
+_PLAN_SEED, _PLAN_START, _PLAN_SIZE = 715_225_739, 10**12, 16
+_CHECKPOINT_EVERY = 8
+
+
+def as_model(model: str | Part | Model) -> Model:
+    """A model from a library name, a part or a model."""
+    if isinstance(model, Model):
+        return model
+    return assemble(library.load(model) if isinstance(model, str) else model)
+
+
+def default_times(regimen: Regimen, until: float | None = None) -> Floats:
+    """Output times, h: every 5 min for 2 h after each dose begins, every 15 min to 8 h, hourly to `until`."""
+    end = until if until is not None else max(regimen.end + 24.0, 24.0)
+    starts = sorted({t for t, _ in regimen.doses})
+    pieces = [np.arange(0.0, end + 1e-9, 1.0), [end]]
+    for start in starts:
+        pieces += [start + np.arange(0, 25) / 12.0, start + 2.0 + np.arange(0, 25) / 4.0]
+    times = np.unique(np.round(np.concatenate(pieces), 9))
+    return times[times <= end]
+
+
+def simulate(
+    model: str | Part | Model = DEFAULT_MODEL,
+    dosing: str | Regimen | EventData | Path | pd.DataFrame = "",
+    *,
+    population: str = DEFAULT_POPULATION,
+    n: int = 1,
+    cohort: Cohort | None = None,
+    seed: int = 1,
+    times: Sequence[float] | Floats | None = None,
+    until: float | None = None,
+    parameters: Mapping[str, float] | None = None,
+    comedication: Iterable[str] = (),
+    variability: bool | None = None,
+    states: bool = False,
+    stream: bool | None = None,
+    quantiles: Sequence[float] = QUANTILES,
+    rtol: float = 1e-6,
+    threads: int | None = None,
+    chunk: int = CHUNK,
+    interpolation: str = "nocb",
+    progress: Progress | None = None,
+    checkpoint: str | Path | None = None,
+    command: str | None = None,
+) -> xr.DataTree:
+    """Simulate a cohort.
+
+    Parameters
+    ----------
+    model : library name (``"ketasim_reference"``, ``"pk/otto2021"``), part or model.
+    dosing : regimen (text or object), or an event table (path of a CSV, table, `EventData`).
+    population, n, seed : virtual cohort; or give `cohort`. One patient (n=1) without cohort is the typical 70 kg adult.
+    times, until : output times, h; by default `default_times`.
+    parameters : typical values to replace. comedication : names of co-medications.
+    variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
+    stream : quantiles only, in bounded memory; default above 20,000 patients.
+    checkpoint : file that lets an interrupted streamed run resume.
+
+    Returns
+    -------
+    xarray.DataTree with groups dose, subject, plasma, and state, port where asked for.
+    """
+    whole = as_model(model)
+    whole = whole.with_values(parameters) if parameters else whole
+    drugs = tuple(library.comedication(name) for name in comedication)
+    common = _Common(whole, drugs, rtol, threads or os.cpu_count() or 1, interpolation, states, command, seed)
+    if isinstance(dosing, (EventData, Path, pd.DataFrame)):
+        data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole)
+        return _simulate_data(common, data, times, bool(variability))
+    if not dosing:
+        raise InvalidOption("no dosing given; write e.g. simulate(dosing='esketamine nasal 56 mg').")
+    regimen = parse(dosing) if isinstance(dosing, str) else dosing
+    if n < 1:
+        raise InvalidOption(f"n = {n}: give at least 1 patient.")
+    grid = default_times(regimen, until) if times is None else np.unique(np.asarray(times, float))
+    people = _People(cohort, population, n, seed, cohort is None and n == 1 and not variability)
+    vary = variability if variability is not None else people.n > 1
+    streamed = people.n > STREAM_ABOVE if stream is None else stream
+    run = _Cohort(common, regimen, grid, people, vary, chunk)
+    return run.streamed(quantiles, progress, checkpoint) if streamed else run.complete(progress)
+
+
+def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.DataTree]:
+    """Simulate several regimens in the same virtual patients; keys are the arms' labels, options those of `simulate`."""
+    model = as_model(options.pop("model", DEFAULT_MODEL))
+    return {label: simulate(model, dosing, **options) for label, dosing in arms.items()}
+
+
+@dataclass(frozen=True)
+class _Common:
+    model: Model
+    comedication: tuple[library.Comedication, ...]
+    rtol: float
+    threads: int
+    interpolation: str
+    states: bool
+    command: str | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class _People:
+    """Who is simulated: a cohort given, one sampled in pieces, or the typical patient."""
+
+    cohort: Cohort | None
+    population: str
+    size: int
+    seed: int
+    typical: bool
+
+    @property
+    def n(self) -> int:
+        return len(self.cohort.ids) if self.cohort is not None else self.size
+
+    def take(self, start: int, stop: int) -> Cohort:
+        if self.cohort is not None:
+            return self.cohort.take(np.arange(start, stop))
+        if self.typical:
+            covariates = {"WT": np.array([70.0]), "AGE": np.array([40.0])}
+            return Cohort(ids=np.array([1]), covariates=covariates, seed=self.seed, name="typical", description="typical 70 kg adult")
+        return load_population(self.population).sample(stop - start, self.seed, start=start)
+
+    @property
+    def label(self) -> str:
+        if self.cohort is not None:
+            return self.cohort.name
+        return "typical 70 kg adult" if self.typical else self.population
+
+
+class _Cohort:
+    """One regimen in many people, chunk by chunk."""
+
+    def __init__(self, common: _Common, regimen: Regimen, times: Floats, people: _People, vary: bool, chunk: int) -> None:
+        self.common, self.regimen, self.times, self.people, self.vary, self.chunk = common, regimen, times, people, vary, max(1, chunk)
+        by_site = concentration_ports(common.model)
+        self.ports = tuple(common.model.ports) if common.states else tuple(p for by in by_site.values() for p in by.values())
+        self.reference = self._reference()
+
+    def _reference(self) -> Reference:
+        people = self.people
+        if people.typical or people.cohort is not None:
+            cohort = people.take(0, min(people.n, 1))
+            return Reference(*self._patients(cohort, vary=False))
+        cohort = load_population(people.population).sample(_PLAN_SIZE, _PLAN_SEED, start=_PLAN_START)
+        return Reference(*self._patients(cohort, vary=self.vary))
+
+    def _patients(self, cohort: Cohort, vary: bool) -> tuple[EventTemplate, dict[str, Floats]]:
+        model = self.common.model
+        params = individual_parameters(model, cohort, comedication=self.common.comedication, variability=vary)
+        template = resolve(self.regimen, model, cohort.covariates, ids=cohort.ids)
+        return template, {k: np.asarray(v, float) for k, v in params.items()}
+
+    def _solve(self, start: int, stop: int, states: bool) -> tuple[Cohort, EventTemplate, dict[str, Floats], Any]:
+        cohort = self.people.take(start, stop)
+        template, params = self._patients(cohort, self.vary)
+        common = self.common
+        solution = solve(common.model, template, params, self.times, rtol=common.rtol, ports=self.ports, states=states,
+                         reference=self.reference, threads=common.threads)  # fmt: skip
+        return cohort, template, params, solution
+
+    def _ranges(self) -> list[tuple[int, int]]:
+        n = self.people.n
+        return [(a, min(n, a + self.chunk)) for a in range(0, n, self.chunk)]
+
+    def complete(self, progress: Progress | None) -> xr.DataTree:
+        """Everybody's curves."""
+        pieces = []
+        for start, stop in self._ranges():
+            pieces.append(self._solve(start, stop, self.common.states))
+            if progress:
+                progress(stop, self.people.n)
+        solutions = [p[3] for p in pieces]
+        ports = {name: np.concatenate([s.ports[:, i] for s in solutions], axis=1) for i, name in enumerate(self.ports)}
+        names = solutions[0].state_names if self.common.states else ()
+        states = {name: np.concatenate([s.states[:, i] for s in solutions], axis=1) for i, name in enumerate(names)}
+        ids = np.concatenate([p[0].ids for p in pieces])
+        subject = self._subject(pieces)
+        return build_tree(self.common.model, self.times, ids, ports, states, subject, self._dose(pieces[0][1]), self._attrs())
+
+    def _subject(self, pieces: list[Any]) -> dict[str, tuple[NDArray[Any], str]]:
+        covariates = {k: (np.concatenate([np.asarray(p[0].covariates[k]) for p in pieces]), "") for k in pieces[0][0].covariates}
+        units = {k: p.unit for k, p in self.common.model.params.items()}
+        params = {k: (np.concatenate([p[2][k] for p in pieces]), units[k]) for k in pieces[0][2]}
+        status = np.concatenate([p[3].status for p in pieces])
+        error = np.concatenate([p[3].error for p in pieces])
+        return {**covariates, **params, "status": (status, ""), "solver_error": (error, "1")}
+
+    def streamed(self, quantiles: Sequence[float], progress: Progress | None, checkpoint: str | Path | None) -> xr.DataTree:
+        """Quantiles only; memory does not grow with the cohort."""
+        state = _Stream(self._key(), Path(checkpoint) if checkpoint else None)
+        template = None
+        for number, (start, stop) in enumerate(self._ranges()):
+            if stop <= state.done:
+                continue
+            _, template, _, solution = self._solve(start, stop, False)
+            ports = {name: solution.ports[:, i] for i, name in enumerate(self.ports)}
+            state.add(mass_concentrations(self.common.model, ports), solution.status, solution.error, stop)
+            if progress:
+                progress(stop, self.people.n)
+            if number % _CHECKPOINT_EVERY == _CHECKPOINT_EVERY - 1:
+                state.save()
+        if template is None:
+            template, _ = self._patients(self.people.take(0, 1), False)
+        bands = {
+            site: (names, np.moveaxis(state.sketches[site].quantiles(quantiles), 0, -1), unit)
+            for site, (names, unit) in state.labels.items()
+        }
+        facts = {"n": (self.people.n, "1"), "failed": (state.failed, "1"), "solver_error": (state.error, "1")}
+        state.remove()
+        return build_summary(self.common.model, self.times, quantiles, bands, facts, self._dose(template), self._attrs())  # type: ignore[arg-type]
+
+    def _key(self) -> str:
+        common = self.common
+        numbers = {k: (v.value, str(v.iiv)) for k, v in common.model.numbers.items()}
+        text = repr((common.model.id, common.model.fingerprint, sorted(numbers.items()), str(self.regimen), self.times.tobytes(),
+                     self.people.label, self.people.n, self.people.seed, [d.cite for d in common.comedication], self.vary, common.rtol, self.chunk))  # fmt: skip
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _dose(self, template: EventTemplate) -> xr.Dataset:
+        frame = template.take(slice(0, 1)).to_frame(self.common.model)
+        return _dose_dataset(frame, str(self.regimen.text or self.regimen), self.regimen.describe())
+
+    def _attrs(self) -> dict[str, Any]:
+        common = self.common
+        return provenance(common.model, population=self.people.label, n=self.people.n, seed=self.people.seed, rtol=common.rtol,
+                          solver="RODAS5P, planned grid", comedication=[d.cite for d in common.comedication], command=common.command,
+                          regimen=str(self.regimen.text or self.regimen), variability=int(self.vary))  # fmt: skip
+
+
+class _Stream:
+    """Counts so far, and the file that lets a run resume."""
+
+    def __init__(self, key: str, path: Path | None) -> None:
+        self.key, self.path = key, path
+        self.done, self.failed, self.error = 0, 0, 0.0
+        self.sketches: dict[str, QuantileSketch] = {}
+        self.labels: dict[str, tuple[tuple[str, ...], str]] = {}
+        if path is not None and path.is_file():
+            self._load(path)
+
+    def add(self, concentrations: Mapping[str, Any], status: NDArray[np.int64], error: Floats, done: int) -> None:
+        for site, (names, values, unit) in concentrations.items():
+            if site not in self.sketches:
+                self.sketches[site], self.labels[site] = QuantileSketch(values.shape[:2]), (names, unit)
+            self.sketches[site].add(values)
+        self.done, self.failed = done, self.failed + int(np.sum(status != 0))
+        self.error = max(self.error, float(np.max(error)))
+
+    def save(self) -> None:
+        if self.path is None:
+            return
+        temporary = self.path.with_name(self.path.name + ".part")
+        facts = {"key": self.key, "done": self.done, "failed": self.failed, "error": self.error,
+                 "labels": {s: [list(n), u] for s, (n, u) in self.labels.items()}}  # fmt: skip
+        try:
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, facts=json.dumps(facts), **{f"count_{s}": k.counts for s, k in self.sketches.items()})  # type: ignore[arg-type]
+            temporary.replace(self.path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise OutputError(f"{self.path}: checkpoint cannot be written ({error.strerror}).") from None
+
+    def _load(self, path: Path) -> None:
+        with np.load(path) as stored:
+            facts = json.loads(str(stored["facts"]))
+            if facts["key"] != self.key:
+                raise InvalidOption(f"{path} belongs to another run (model, regimen, cohort or settings differ). Delete it or name another file.")
+            self.done, self.failed, self.error = facts["done"], facts["failed"], facts["error"]
+            for site, (names, unit) in facts["labels"].items():
+                counts = stored[f"count_{site}"]
+                self.labels[site] = (tuple(names), unit)
+                self.sketches[site] = QuantileSketch((counts.shape[0] // len(names), len(names)))
+                self.sketches[site].counts[:] = counts
+
+    def remove(self) -> None:
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def _dose_dataset(frame: pd.DataFrame, given: str, described: str) -> xr.Dataset:
+    arrays = {str(c): ("record", frame[c].to_numpy() if frame[c].dtype != object else frame[c].astype(str).to_numpy()) for c in frame}
+    return xr.Dataset(arrays, attrs={"as_given": given, "described": described})
+
+
+def _simulate_data(common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool) -> xr.DataTree:
+    """Event table: observation records are the output times, unless `times` are given."""
+    from ketasim.simulation._table import simulate_table
+
+    return simulate_table(common, data, times, vary)
+
+
+def status_text(status: int) -> str:
+    """Meaning of a subject's status."""
+    return STATUS[status]

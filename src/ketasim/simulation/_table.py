@@ -1,0 +1,103 @@
+"""Simulation of an event table: every subject's own records, observation records as output times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from ketasim.dose import EventData, EventTemplate
+from ketasim.errors import InvalidData
+from ketasim.population import Cohort, individual_parameters
+from ketasim.results import provenance
+from ketasim.solve import Solution, solve
+
+if TYPE_CHECKING:
+    from ketasim.simulation._cohort import _Common
+
+Floats = NDArray[np.float64]
+#: Covariates of a subject whose table does not say; the typical adult.
+TYPICAL = {"WT": 70.0, "AGE": 40.0}
+
+
+def simulate_table(common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool) -> xr.DataTree:
+    """Result with one record dimension: ``output`` holds ID, TIME, every state and every output per observation record."""
+    pieces: list[pd.DataFrame] = []
+    subjects: list[pd.DataFrame] = []
+    for template, members, _ in data.groups():
+        wanted, before = _output_times(template, times, data)
+        params, template = _parameters(common, template, data, data.rows(members), vary)
+        solution = solve(
+            common.model, template, params, wanted, rtol=common.rtol, states=True, interpolation=common.interpolation,  # type: ignore[arg-type]
+            before_dose=before, threads=common.threads,
+        )  # fmt: skip
+        pieces.append(_frame(template, solution, wanted))
+        subjects.append(pd.DataFrame({"subject": template.ids, "status": solution.status, "solver_error": solution.error}))
+    order = pd.Series(np.arange(len(data.ids)), index=data.ids)
+    table = pd.concat(pieces, ignore_index=True)
+    table = table.iloc[np.argsort(order[table["ID"]].to_numpy(), kind="stable")].reset_index(drop=True)
+    people = pd.concat(subjects).set_index("subject").loc[data.ids]
+    return _tree(common, data, table, people)
+
+
+def _output_times(template: EventTemplate, times: Sequence[float] | Floats | None, data: EventData) -> tuple[Floats, NDArray[np.bool_]]:
+    if times is not None:
+        wanted = np.unique(np.asarray(times, float))
+        return wanted, np.zeros(len(wanted), bool)
+    rows = np.flatnonzero(template.evid == 0)
+    if not len(rows):
+        raise InvalidData(f"{data.name}: subject {template.ids[0]} has no observation record (EVID 0) and no output times were given (--times).")
+    acts = np.flatnonzero(np.isin(template.evid, (1, 3, 4)))
+    # A record order of observation, dose at one time means the value before the dose, as in NONMEM.
+    before = np.array([bool(np.any((acts > r) & (template.time[acts] == template.time[r]))) for r in rows])
+    return template.time[rows], before
+
+
+def _parameters(common: _Common, template: EventTemplate, data: EventData, rows: NDArray[np.int64], vary: bool) -> tuple[dict[str, Floats], EventTemplate]:
+    """Individual parameters; covariates of the records act through the model's covariate effects, record by record."""
+    model, n = common.model, template.n_subjects
+    used = {e.by for number in model.numbers.values() for e in number.covariates}
+    records = {name: _filled(column[rows]) for name, column in data.covariates.items() if name in used}
+    first = {name: values[0] for name, values in records.items()}
+    for name, value in TYPICAL.items():
+        first.setdefault(name, np.full(n, value))
+    cohort = Cohort(ids=template.ids, covariates=first, seed=common.seed, name=data.name)
+    changing = {name: values for name, values in records.items() if np.any(values != values[:1])}
+    values = individual_parameters(model, cohort, comedication=common.comedication, variability=vary, covariates=changing or None)
+    params = {name: v if np.ndim(v) == 1 else v[0] for name, v in values.items()}
+    by_record = {name: v for name, v in values.items() if np.ndim(v) == 2 and name not in template.overrides}
+    if not by_record:
+        return params, template
+    changed = EventTemplate(template.time, template.evid, template.cmt, template.amt, template.rate, template.ii, template.addl,
+                            template.ss, template.ids, {**template.overrides, **by_record}, template.labels)  # fmt: skip
+    return params, changed
+
+
+def _filled(values: NDArray[Any]) -> NDArray[Any]:
+    """Gaps filled within each subject: with the next record's value, at the end with the last."""
+    return pd.DataFrame(values).bfill().ffill().to_numpy()
+
+
+def _frame(template: EventTemplate, solution: Solution, times: Floats) -> pd.DataFrame:
+    n, count = template.n_subjects, len(times)
+    columns: dict[str, Any] = {"ID": np.repeat(template.ids, count), "TIME": np.tile(times, n)}
+    columns |= {name: solution.states[:, i].T.ravel() for i, name in enumerate(solution.state_names)}
+    columns |= {name: solution.ports[:, i].T.ravel() for i, name in enumerate(solution.port_names)}
+    return pd.DataFrame(columns)
+
+
+def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.DataFrame) -> xr.DataTree:
+    model = common.model
+    units = {**{k: s.unit for k, s in model.states.items()}, **{k: p.unit for k, p in model.ports.items()}, "TIME": "h", "ID": ""}
+    output = xr.Dataset({c: ("record", table[c].to_numpy(), {"units": units.get(c, ""), "long_name": c}) for c in table})
+    attrs = provenance(model, rtol=common.rtol, solver="RODAS5P, planned grid", regimen=f"event table {data.name}", seed=common.seed,
+                       n=len(people), command=common.command, comedication=list(common.comedication))  # fmt: skip
+    subject = xr.Dataset({c: ("subject", people[c].to_numpy()) for c in people}, coords={"subject": people.index.to_numpy()})
+    records = data.to_frame().dropna(axis="columns", how="all")
+    dose = xr.Dataset({str(c): ("record", records[c].to_numpy() if records[c].dtype != object else records[c].astype(str).to_numpy()) for c in records},
+                      attrs={"as_given": f"event table {data.name}"})  # fmt: skip
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), "/dose": dose, "/subject": subject, "/output": output})

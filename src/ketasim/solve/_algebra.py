@@ -1,0 +1,180 @@
+"""From symbols to straight-line arithmetic: coefficients, rates, Jacobian and a sparse elimination without fill.
+
+The result is a list of assignments per phase, independent of any target language; `_numba.py` and `_jax.py` print them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import sympy
+
+from ketasim.model._trace import TIME, System, symbol
+
+K = TypeVar("K")
+Assignments = list[tuple[str, sympy.Expr]]
+
+#: Upper size of a sum that is split into coefficient times state before giving up and treating it as nonlinear.
+_MAX_TERMS = 400
+
+
+@dataclass(frozen=True)
+class StepProgram:
+    """Everything one Rosenbrock step needs, as assignments over plain symbols.
+
+    Attributes
+    ----------
+    states, params : names; the symbols in the expressions are ``x0..``, ``p0..``, ``q0..`` (coefficients), ``t0..`` (temporaries).
+    coefficients : q_k over parameters: everything that stays constant between events, computed once per segment.
+    linear : (row, column) -> q symbol: the part of the rates that is linear in the states.
+    constant : row -> q symbol: the part that depends on parameters only.
+    rest : temporaries, then row -> nonlinear remainder.
+    jacobian : temporaries, then (row, column) -> nonlinear part of the Jacobian.
+    order : elimination order of the states; fill : pattern of L and U in that order.
+    ports : temporaries, then port -> expression over states, parameters.
+    is_linear : whether the Jacobian is constant.
+    """
+
+    states: tuple[str, ...]
+    params: tuple[str, ...]
+    coefficients: Assignments
+    linear: Mapping[tuple[int, int], sympy.Symbol]
+    constant: Mapping[int, sympy.Symbol]
+    rest_temporaries: Assignments
+    rest: Mapping[int, sympy.Expr]
+    jacobian_temporaries: Assignments
+    jacobian: Mapping[tuple[int, int], sympy.Expr]
+    order: tuple[int, ...]
+    pattern: frozenset[tuple[int, int]]
+    port_temporaries: Assignments
+    ports: Mapping[str, sympy.Expr]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the rates are linear in the states, so that the Jacobian is constant between events."""
+        return not self.rest
+
+
+def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
+    """Split a traced system into constant coefficients, linear part, nonlinear rest and elimination order.
+
+    Parameters
+    ----------
+    moving : parameters that change linearly in time within a segment; each becomes a state ``name`` whose slope is
+        the parameter ``slope_name``. Time itself becomes a state with slope 1 when the equations use it.
+    """
+    rates, ports = system.explicit_rates(), system.explicit_ports()
+    states, params = list(system.states), list(system.params)
+    for name in moving:
+        rates[name] = symbol(f"slope_{name}")
+        states.append(name)
+        params[params.index(name)] = f"slope_{name}"
+    if system.uses_time:
+        rates[str(TIME)] = sympy.Integer(1)
+        states.append(str(TIME))
+    x = {symbol(name): sympy.Symbol(f"x{i}", real=True) for i, name in enumerate(states)}
+    p = {symbol(name): sympy.Symbol(f"p{i}", real=True) for i, name in enumerate(params)}
+    renamed = {**p, **x}
+    rows = [rates[name].xreplace(renamed) for name in states]
+    xs = [sympy.Symbol(f"x{i}", real=True) for i in range(len(states))]
+    linear, constant, rest = _split(rows, xs)
+    jacobian = {
+        (i, j): d for i, r in rest.items() for j in _columns(r, xs) if (d := sympy.diff(r, xs[j])) != 0
+    }
+    names = sympy.numbered_symbols("q", real=True)
+    hoisted: dict[sympy.Expr, sympy.Symbol] = {}
+    coefficients: Assignments = []
+
+    def hoist(expression: sympy.Expr) -> sympy.Symbol:
+        if expression not in hoisted:
+            hoisted[expression] = next(names)
+            coefficients.append((str(hoisted[expression]), expression))
+        return hoisted[expression]
+
+    q_linear = {key: hoist(e) for key, e in linear.items()}
+    q_constant = {key: hoist(e) for key, e in constant.items()}
+    rest_temporaries, rest = _reduce(rest, "t")
+    jacobian_temporaries, jacobian = _reduce(jacobian, "j")
+    own = {xs[i]: renamed[symbol(n)] for i, n in enumerate(states)}
+    port_temporaries, reduced_ports = _reduce({n: e.xreplace(renamed).xreplace(own) for n, e in ports.items()}, "o")
+    n = len(states)
+    order, pattern = minimum_fill(n, set(q_linear) | set(jacobian))
+    return StepProgram(
+        tuple(states), tuple(params), coefficients, q_linear, q_constant, rest_temporaries, rest,
+        jacobian_temporaries, jacobian, order, pattern, port_temporaries, reduced_ports,
+    )  # fmt: skip
+
+
+def _columns(expression: sympy.Expr, xs: list[sympy.Symbol]) -> list[int]:
+    free = expression.free_symbols
+    return [j for j, s in enumerate(xs) if s in free]
+
+
+def _split(
+    rows: list[sympy.Expr], xs: list[sympy.Symbol]
+) -> tuple[dict[tuple[int, int], sympy.Expr], dict[int, sympy.Expr], dict[int, sympy.Expr]]:
+    linear: dict[tuple[int, int], sympy.Expr] = {}
+    constant: dict[int, sympy.Expr] = {}
+    rest: dict[int, sympy.Expr] = {}
+    states = set(xs)
+    for i, row in enumerate(rows):
+        for term in _terms(row, states):
+            inside = term.free_symbols & states
+            if not inside:
+                constant[i] = constant.get(i, sympy.Integer(0)) + term
+                continue
+            if len(inside) == 1:
+                (s,) = inside
+                coefficient = term / s
+                if s not in coefficient.free_symbols:
+                    key = (i, xs.index(s))
+                    linear[key] = linear.get(key, sympy.Integer(0)) + coefficient
+                    continue
+            rest[i] = rest.get(i, sympy.Integer(0)) + term
+    linear = {k: e for k, e in linear.items() if e != 0}
+    constant = {k: e for k, e in constant.items() if e != 0}
+    return linear, constant, rest
+
+
+def _terms(row: sympy.Expr, states: set[sympy.Symbol]) -> list[sympy.Expr]:
+    """Summands of a rate; products of sums are multiplied out only at the top level, never inside functions."""
+    out: list[sympy.Expr] = []
+    for term in sympy.Add.make_args(row):
+        if term.free_symbols & states and term.is_Mul and any(f.is_Add for f in term.args):
+            spread = sympy.Add.make_args(sympy.expand_mul(term, deep=False))
+            out.extend(spread if len(spread) < _MAX_TERMS else (term,))
+        else:
+            out.append(term)
+    return out
+
+
+def _reduce(expressions: Mapping[K, sympy.Expr], prefix: str) -> tuple[Assignments, dict[K, sympy.Expr]]:
+    if not expressions:
+        return [], {}
+    temporaries, reduced = sympy.cse(list(expressions.values()), symbols=sympy.numbered_symbols(prefix, real=True), order="none")
+    return [(str(s), e) for s, e in temporaries], dict(zip(expressions, reduced, strict=True))
+
+
+def minimum_fill(n: int, entries: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], frozenset[tuple[int, int]]]:
+    """Elimination order by Markowitz counts on the diagonal, and the pattern of L+U including fill."""
+    rows: list[set[int]] = [{i} for i in range(n)]
+    for i, j in entries:
+        rows[i].add(j)
+    pattern = {(i, j) for i in range(n) for j in rows[i]}
+    left = set(range(n))
+    order: list[int] = []
+    while left:
+        def cost(k: int) -> tuple[int, int]:
+            below = sum(1 for i in left if i != k and (i, k) in pattern)
+            right = sum(1 for j in left if j != k and (k, j) in pattern)
+            return below * right, k
+
+        pivot = min(left, key=cost)
+        left.remove(pivot)
+        order.append(pivot)
+        below = [i for i in left if (i, pivot) in pattern]
+        right = [j for j in left if (pivot, j) in pattern]
+        pattern |= {(i, j) for i in below for j in right}
+    return tuple(order), frozenset(pattern)

@@ -1,0 +1,333 @@
+"""From a model, event records and individual parameters to states and ports at output times, with errors and statuses."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ketasim.dose._template import EventTemplate
+from ketasim.errors import InvalidOption, UnusedModelledInput
+from ketasim.solve._numba import LANES, Kernel, kernel_for
+from ketasim.solve._plan import PLAN_SAFETY, Plan, plan
+from ketasim.solve._steady import EQUILIBRIUM_SPAN, fixed_point, period_events
+from ketasim.solve._timeline import DECIMALS, Event, Group, Inlets, events_of, groups_of
+
+if TYPE_CHECKING:
+    from ketasim.model import Model
+
+Floats = NDArray[np.float64]
+Interpolation = Literal["nocb", "locf", "linear"]
+OK, DIVERGED, TOLERANCE, NO_STEADY_STATE = 0, 1, 2, 3
+STATUS = {
+    OK: "ok",
+    DIVERGED: "the solution left the range of numbers",
+    TOLERANCE: "the tolerance was not reached on the finest grid",
+    NO_STEADY_STATE: "no steady state was found (does input exceed the largest elimination?)",
+}
+#: Grids are refined up to this factor for patients whose error exceeds the tolerance.
+MAX_REFINE = 16
+#: Error a patient may have on the planned grid, relative to the local tolerance of the plan, before being solved again.
+ACCEPT = 1.0 / PLAN_SAFETY
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Numbers of a run.
+
+    Attributes
+    ----------
+    times : (time,), h. states : (time, state, subject) or empty. ports : (time, port, subject).
+    status : (subject,), see `STATUS`; failed subjects are NaN. error : (subject,), largest estimated relative local error.
+    """
+
+    times: Floats
+    states: Floats
+    ports: Floats
+    state_names: tuple[str, ...]
+    port_names: tuple[str, ...]
+    status: NDArray[np.int64]
+    error: Floats
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Representative patients that plan the grid: records with their amounts, and their parameters (name -> (m,))."""
+
+    template: EventTemplate
+    params: Mapping[str, Floats]
+
+
+def solve(
+    model: Model,
+    template: EventTemplate,
+    params: Mapping[str, Floats],
+    times: Floats,
+    *,
+    rtol: float = 1e-6,
+    ports: Sequence[str] | None = None,
+    states: bool = True,
+    reference: Reference | None = None,
+    interpolation: Interpolation = "nocb",
+    before_dose: NDArray[np.bool_] | None = None,
+    threads: int = 1,
+    method: str = "rodas5p",
+) -> Solution:
+    """Solve a model for all subjects of one template.
+
+    Parameters
+    ----------
+    params : every model parameter -> (subject,), in declared units.
+    times : (time,), h, ascending. before_dose : (time,), True where the value before an event at that very time is wanted.
+    rtol : relative error aimed at. reference : who plans the grid; default the typical patient of `model` with rounded doses.
+    interpolation : of values that change from record to record.
+
+    Returns
+    -------
+    Solution
+
+    Notes
+    -----
+    A subject's numbers depend on nothing but their own records and parameters, the reference and rtol.
+    """
+    t_out = np.round(np.asarray(times, float), DECIMALS)
+    if t_out.ndim != 1 or not len(t_out) or np.any(np.diff(t_out) < 0):
+        raise InvalidOption("times: give at least one output time, ascending, in hours.")
+    if not 1e-12 <= rtol <= 1e-1:
+        raise InvalidOption(f"rtol = {rtol:g} is outside [1e-12, 0.1].")
+    moving = _moving(template, params) if interpolation == "linear" else ()
+    kernel = kernel_for(model, moving, method)
+    _warn_unused(kernel, model, template)
+    left = np.zeros(len(t_out), bool) if before_dose is None else np.asarray(before_dose, bool)
+    names = tuple(kernel.ports if ports is None else ports)
+    run = _Run(kernel, template, params, t_out, left, rtol, names, states, interpolation, moving, threads)
+    return run.solve(reference or _own_reference(model, template))
+
+
+def _moving(template: EventTemplate, params: Mapping[str, Floats]) -> tuple[str, ...]:
+    changing = (name for name, v in template.overrides.items() if name in params and np.any(v != v[:1]))
+    return tuple(sorted(changing))
+
+
+def _own_reference(model: Model, template: EventTemplate) -> Reference:
+    """Typical patient with the template's doses rounded to one digit: a plan that does not depend on who else is there."""
+    one = template.take(slice(0, 1))
+    typical = {name: np.array([value]) for name, value in model.typical().items()}
+    overrides = {n: np.full((len(one.time), 1), float(typical[n][0])) for n in one.overrides if n in typical}
+    rounded = EventTemplate(one.time, one.evid, one.cmt, _one_digit(one.amt), _one_digit(one.rate), one.ii, one.addl, one.ss,
+                            one.ids, overrides, one.labels)  # fmt: skip
+    return Reference(rounded, typical)
+
+
+def _one_digit(values: Floats) -> Floats:
+    size = np.where(values > 0, 10.0 ** np.floor(np.log10(np.where(values > 0, values, 1.0))), 1.0)
+    return np.where(values > 0, np.round(values / size) * size, values)
+
+
+def _warn_unused(kernel: Kernel, model: Model, template: EventTemplate) -> None:
+    for state in {int(c) for c, e in zip(template.cmt, template.evid, strict=True) if e in (1, 4)}:
+        name = kernel.states[state]
+        asked = {float(v) for v in np.unique(template.rate[template.cmt == state])}
+        entrances = [e for by in model.routes.values() for es in by.values() for e in es if e.compartment == name]
+        if any(e.zero_order for e in entrances) and -2.0 not in asked and not any(v > 0 for v in asked):
+            warnings.warn(
+                f"compartment '{name}' has a modelled duration, but its doses have RATE = {min(asked):g}: they enter at once. "
+                "Set RATE = -2 to use it.", UnusedModelledInput, stacklevel=4,
+            )  # fmt: skip
+
+
+class _Run:
+    """One call of `solve`: holds what all groups share."""
+
+    def __init__(
+        self, kernel: Kernel, template: EventTemplate, params: Mapping[str, Floats], t_out: Floats, left: NDArray[np.bool_],
+        rtol: float, ports: tuple[str, ...], want_states: bool, interpolation: Interpolation, moving: tuple[str, ...], threads: int,
+    ) -> None:  # fmt: skip
+        self.kernel, self.template, self.t_out, self.left, self.rtol = kernel, template, t_out, left, rtol
+        self.params = {name: np.broadcast_to(np.asarray(v, float), (template.n_subjects,)) for name, v in params.items()}
+        self.ports, self.want_states, self.interpolation, self.moving, self.threads = ports, want_states, interpolation, moving, threads
+        self.inlets = Inlets(lambda kind, state, p: kernel.inlet(kind, kernel.states[state], p), kernel.states)
+        self.start = float(min(t_out[0], template.time[0] if len(template.time) else t_out[0]))
+
+    def solve(self, reference: Reference) -> Solution:
+        n, n_port = self.template.n_subjects, len(self.ports)
+        n_state = len(self.kernel.states) if self.want_states else 0
+        states = np.full((len(self.t_out), n_state, n), np.nan)
+        ports = np.full((len(self.t_out), n_port, n), np.nan)
+        status, error = np.zeros(n, np.int64), np.zeros(n)
+        groups, blocks, initial = self._timelines(self.template, self.params)
+        plans = self._plans(reference)
+        for group in groups:
+            chosen = plans.get(group.signature)
+            if chosen:
+                self._solve_group(group, chosen, blocks, initial, states, ports, status, error)
+            for part in _singles(group):
+                # Subjects the common grid does not fit, or whose events come in another order, get a grid of their own.
+                if not chosen or status[part.subjects[0]] == TOLERANCE:
+                    grid = plan(self.kernel, part, blocks[:, :, part.subjects], initial[:, part.subjects], self.t_out, self.rtol)
+                    self._solve_group(part, grid, blocks, initial, states, ports, status, error)
+        status[~np.isfinite(initial).all(axis=0)] = DIVERGED
+        for group in groups:
+            lost = ~np.isfinite(group.op_value).all(axis=0) if group.op_value.size else np.zeros(len(group.subjects), bool)
+            status[group.subjects[lost]] = NO_STEADY_STATE
+        states[:, :, status != OK] = np.nan
+        ports[:, :, status != OK] = np.nan
+        own = len(self.kernel.states) - len(self.moving) - self.kernel.uses_time
+        return Solution(self.t_out, states[:, :own], ports, self.kernel.states[:own], self.ports, status, error)
+
+    def _plans(self, reference: Reference) -> dict[bytes, Plan]:
+        template = reference.template.take(slice(0, LANES))
+        own = {name: np.asarray(v)[:LANES] for name, v in reference.params.items()}
+        groups, blocks, initial = self._timelines(template, own)
+        return {
+            g.signature: plan(self.kernel, g, blocks[:, :, g.subjects], initial[:, g.subjects], self.t_out, self.rtol)
+            for g in groups
+            if np.isfinite(g.op_value).all() and np.isfinite(initial[:, g.subjects]).all()
+        }
+
+    def _solve_group(
+        self, group: Group, grid: Plan, blocks: Floats, initial: Floats, states: Floats, ports: Floats,
+        status: NDArray[np.int64], error: Floats,
+    ) -> None:  # fmt: skip
+        todo, refine = np.arange(len(group.subjects)), 1
+        tolerance = self.rtol * PLAN_SAFETY * ACCEPT
+        while len(todo):
+            subjects = group.subjects[todo]
+            got = self._kernel_run(group, todo, grid, refine, blocks[:, :, subjects], initial[:, subjects])
+            states[:, :, subjects], ports[:, :, subjects] = got[0], got[1]
+            error[subjects], failed = got[2], got[3] != 0
+            status[subjects] = np.where(failed, DIVERGED, OK)
+            again = failed | (got[2] > tolerance)
+            if refine >= MAX_REFINE:
+                status[subjects[again & ~failed]] = TOLERANCE
+                return
+            todo, refine = todo[again], refine * 2
+
+    def _kernel_run(
+        self, group: Group, pick: NDArray[np.int64], grid: Plan, refine: int, blocks: Floats, initial: Floats
+    ) -> tuple[Floats, Floats, Floats, NDArray[np.int64]]:
+        m, kernel = len(pick), self.kernel
+        want = np.array([kernel.ports.index(name) for name in self.ports], np.int64)
+        states = np.empty((len(self.t_out), len(kernel.states) if self.want_states else 0, m))
+        ports = np.empty((len(self.t_out), len(want), m))
+        error, status = np.empty(m), np.empty(m, np.int64)
+        values = group.op_value[:, pick] if group.op_value.size else np.zeros((0, m))
+        arrays = (
+            group.start[:, pick], group.length[:, pick], grid.n_steps, grid.first, grid.fraction, refine, group.op_first,
+            group.op_code, group.op_state, np.ascontiguousarray(values), group.block, np.ascontiguousarray(blocks),
+            np.ascontiguousarray(initial), self.t_out, self.left, grid.floor, want, states, ports, error, status,
+        )  # fmt: skip
+        n_blocks = -(-m // LANES)
+        threads = max(1, min(self.threads, n_blocks))
+        cuts = [min(m, (n_blocks * i // threads) * LANES) for i in range(threads)] + [m]
+        if threads == 1:
+            kernel.module.run(0, m, *arrays)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(lambda i: kernel.module.run(cuts[i], cuts[i + 1], *arrays), range(threads)))
+        return states, ports, error, status
+
+    # -- timelines ----------------------------------------------------------------------------------------------------
+    def _timelines(self, template: EventTemplate, params: Mapping[str, Floats]) -> tuple[list[Group], Floats, Floats]:
+        params = {name: np.asarray(v, float) for name, v in params.items()}
+        events = events_of(template, params, self.inlets, self._steady)
+        blocks, switches = self._blocks(template, params)
+        groups = groups_of(events + switches, template.n_subjects, self.start, self.t_out)
+        first = {**params, **{n: v[0] for n, v in template.overrides.items() if n in params}} if len(template.time) else params
+        initial = self._initial(first, template.n_subjects)
+        return groups, blocks, initial
+
+    def _initial(self, params: Mapping[str, Floats], n: int) -> Floats:
+        values = self.kernel.module.initial(params)
+        initial = np.array([np.broadcast_to(np.asarray(v, float), (n,)) for v in values])
+        for name in self.moving:
+            initial[self.kernel.states.index(name)] = params[name]
+        if self.kernel.uses_time:
+            initial[self.kernel.states.index("t")] = self.start
+        return initial
+
+    def _array(self, params: Mapping[str, Floats], n: int) -> Floats:
+        zero = np.zeros(n)
+        return np.array([np.broadcast_to(params.get(name, zero), (n,)) for name in self.kernel.params])
+
+    def _blocks(self, template: EventTemplate, params: Mapping[str, Floats]) -> tuple[Floats, list[Event]]:
+        """Parameter sets and the times they change; linear interpolation moves parameters as states instead."""
+        n = template.n_subjects
+        changing = [name for name, v in template.overrides.items() if name in params]
+        if not changing or not len(template.time):
+            return self._array(params, n)[None], []
+        rows = [{**params, **{name: template.overrides[name][r] for name in changing}} for r in range(len(template.time))]
+        if all(np.array_equal(template.overrides[name], np.broadcast_to(template.overrides[name][0], (len(rows), n))) for name in changing):
+            return self._array(rows[0], n)[None], []
+        events: list[Event] = []
+        sets = []
+        for r, values in enumerate(rows):
+            time = np.full(n, template.time[r])
+            if self.interpolation == "linear":
+                values = self._slopes(template, r, values, events, time)
+            sets.append(self._array(values, n))
+            # Next observation carried backward: the interval that begins at record r has the values of record r + 1.
+            follows = min(r + 1, len(rows) - 1) if self.interpolation == "nocb" else r
+            events.append(Event(time, "block", record=r, mode=follows))
+        return np.array(sets), events
+
+    def _slopes(self, template: EventTemplate, r: int, values: dict[str, Floats], events: list[Event], time: Floats) -> dict[str, Floats]:
+        later = np.flatnonzero(template.time > template.time[r])
+        values = dict(values)
+        for name in self.moving:
+            column = template.overrides[name]
+            gap = template.time[later[0]] - template.time[r] if len(later) else 1.0
+            values[f"slope_{name}"] = (column[later[0]] - column[r]) / gap if len(later) else np.zeros_like(column[r])
+            events.append(Event(time, "set", self.kernel.states.index(name), column[r], record=r))
+        return values
+
+    def _steady(self, state: int, p: dict[str, Floats], lag: Floats, value: Floats, duration: Floats, ii: float) -> Floats:
+        """State at a steady-state record, before its own dose enters: (state, subject)."""
+        n, kernel = len(value), self.kernel
+        span = ii if ii > 0 else EQUILIBRIUM_SPAN
+        if ii > 0:
+            events = period_events(state, lag, value, duration, ii)
+        else:
+            events = [Event(np.zeros(n), "on", state, value, 1)]
+        scale = np.maximum(np.abs(value) * np.where(duration > 0, duration, span if ii == 0 else 1.0), 1e-12)
+        inner = _Run(kernel, self.template, p, np.array([span]), np.array([True]), 1e-9, (), True, "nocb", self.moving, self.threads)
+        inner.start = 0.0
+        blocks = inner._array(p, n)[None]
+        groups = groups_of(events, n, 0.0, inner.t_out)
+        grids = [plan(kernel, _first_lanes(g), blocks[:, :, g.subjects[:LANES]], np.zeros((len(kernel.states), min(LANES, len(g.subjects)))),
+                      inner.t_out, inner.rtol) for g in groups]  # fmt: skip
+
+        def flow(x: Floats, owners: NDArray[np.int64]) -> Floats:
+            after = np.empty_like(x)
+            for group, grid in zip(groups, grids, strict=True):
+                position = np.full(n, -1)
+                position[group.subjects] = np.arange(len(group.subjects))
+                copies = np.flatnonzero(position[owners] >= 0)
+                mine = owners[copies]
+                got = inner._kernel_run(group, position[mine], grid, 1, blocks[:, :, mine], x[:, copies])
+                after[:, copies] = got[0][0]
+            return after
+
+        initial = inner._initial(p, n)
+        orbit, _ = fixed_point(flow, initial, scale)
+        return orbit
+
+
+def _first_lanes(group: Group) -> Group:
+    m = slice(0, LANES)
+    return Group(group.subjects[m], group.start[:, m], group.length[:, m], group.block, group.op_first, group.op_code, group.op_state,
+                 group.op_value[:, m] if group.op_value.size else group.op_value, group.signature)  # fmt: skip
+
+
+def _singles(group: Group) -> Iterator[Group]:
+    """Each subject alone, planned on their own: for orders of events the reference does not have."""
+    return (
+        Group(group.subjects[[i]], group.start[:, [i]], group.length[:, [i]], group.block, group.op_first, group.op_code,
+              group.op_state, group.op_value[:, [i]] if group.op_value.size else np.zeros((0, 1)), group.signature)
+        for i in range(len(group.subjects))
+    )  # fmt: skip

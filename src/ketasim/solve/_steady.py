@@ -1,0 +1,106 @@
+"""Steady state of periodic dosing and of constant infusion, for linear and nonlinear models alike.
+
+The periodic orbit is the fixed point of the flow over one interval, found by Newton's method: exact in one step for linear
+models, quadratic otherwise. The derivative of the flow comes from perturbed copies of each patient run beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ketasim.solve._timeline import Event
+
+Floats = NDArray[np.float64]
+#: Interval over which a constant infusion is followed to find its equilibrium, h.
+EQUILIBRIUM_SPAN = 24.0
+MAX_ITERATIONS = 40
+
+
+def phase_events(state: int, lag: Floats, value: Floats, duration: Floats, ii: float, token: int) -> list[Event]:
+    """Inputs within (0, ...) that stem from doses recorded at -ii, -2 ii, ...: late arrivals and infusions still running.
+
+    Parameters
+    ----------
+    lag, duration : (subject,), h. value : (subject,), amount of a bolus or rate of an infusion.
+    """
+    events: list[Event] = []
+    n_back = int(np.ceil(np.max((lag + duration) / ii))) if len(lag) else 0
+    for k in range(1, n_back + 1):
+        begin, finish = lag - k * ii, lag - k * ii + duration
+        if np.any(duration > 0):
+            on = np.where(finish > 0, value, 0.0)
+            events.append(Event(np.maximum(begin, 0.0), "on", state, on, -(token * 1000 + k)))
+            events.append(Event(np.maximum(finish, 0.0), "off", state, on, -(token * 1000 + k)))
+        else:
+            events.append(Event(np.maximum(begin, 0.0), "add", state, np.where(begin > 0, value, 0.0)))
+    return events
+
+
+def period_events(state: int, lag: Floats, value: Floats, duration: Floats, ii: float) -> list[Event]:
+    """Inputs of one interval [0, ii) of a regimen that has run forever."""
+    events = phase_events(state, lag, value, duration, ii, 1)
+    if np.any(duration > 0):
+        events.append(Event(lag, "on", state, value, 1))
+        events.append(Event(lag + duration, "off", state, value, 1))
+    else:
+        events.append(Event(lag, "add", state, np.where(lag < ii, value, 0.0)))
+    return events
+
+
+Flow = Callable[[Floats, NDArray[np.int64]], Floats]
+
+
+def fixed_point(flow: Flow, guess: Floats, scale: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Fixed point of a flow, per subject.
+
+    Parameters
+    ----------
+    flow : (x (state, copies), subject of each copy) -> x after one interval.
+    guess : (state, subject). scale : (subject,), size of the inputs, for perturbations and tolerance.
+
+    Returns
+    -------
+    x : (state, subject); converged : (subject,).
+    """
+    n_state, n = guess.shape
+    x = guess.copy()
+    own = np.arange(n)
+    for _ in range(10):  # closer to the orbit before Newton: the basin of a saturable model is not the whole space
+        x = flow(x, own)
+    positive = x >= 0
+    converged = np.zeros(n, bool)
+    floor = 1e-9 * scale
+    for _ in range(MAX_ITERATIONS):
+        todo = np.flatnonzero(~converged)
+        if not len(todo):
+            break
+        copies = np.repeat(todo, n_state + 1)
+        start = np.repeat(x[:, todo], n_state + 1, axis=1)
+        step = 1e-5 * (np.abs(x[:, todo]) + scale[todo])
+        for j in range(n_state):
+            start[j, np.arange(len(todo)) * (n_state + 1) + j + 1] += step[j]
+        after = flow(start, copies).reshape(n_state, len(todo), n_state + 1)
+        base = after[:, :, 0]
+        residual = base - x[:, todo]
+        small = np.all(np.abs(residual) <= 1e-10 * np.abs(x[:, todo]) + floor[todo] * 1e-3, axis=0)
+        jacobian = np.moveaxis((after[:, :, 1:] - base[:, :, None]), 1, 0) / step.T[:, None, :]
+        converged[todo[small]] = True
+        for position in np.flatnonzero(~small):
+            delta = _solve(np.eye(n_state) - jacobian[position], residual[:, position])
+            x[:, todo[position]] = x[:, todo[position]] + delta
+        if not np.all(np.isfinite(x[:, todo])):
+            x[:, todo] = np.where(np.isfinite(x[:, todo]), x[:, todo], 0.0)
+    # A saturable model overwhelmed by its input has a fixed point at negative amounts, which is none of the patient's.
+    converged &= ~np.any(positive & (x < -1e-6 * scale), axis=0)
+    x[:, ~converged] = np.nan
+    return x, converged
+
+
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    try:
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        return np.full_like(right, np.nan)

@@ -1,0 +1,235 @@
+"""Event records become timelines: ordered knots with state operations, the same order for all subjects of a group.
+
+NONMEM's semantics: EVID 0-4, ADDL/II, lag, F, RATE > 0, -1 and -2, resets. A reset stops infusions and leaves additional
+doses scheduled (as mrgsolve does); a steady-state record (SS=1) cancels both (as NONMEM's guide says).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ketasim.dose._template import EventTemplate
+from ketasim.errors import InvalidData
+
+Floats = NDArray[np.float64]
+ADD, RATE, RESET, SET = 0, 1, 2, 3
+#: Times are compared after rounding to this many decimals of an hour (0.4 microseconds).
+DECIMALS = 10
+
+
+@dataclass
+class Event:
+    """Something that happens to every subject, each at their own time.
+
+    ``what``: add | on | off | reset | ss | block | set. ``time`` (subject,). ``value`` (subject,), or (state, subject) for ``ss``.
+    ``record`` and ``repeat``: the record it stems from and its number among the additional doses.
+    """
+
+    time: Floats
+    what: str
+    state: int = -1
+    value: Floats | None = None
+    token: int = -1
+    record: int = -1
+    mode: int = 1
+    repeat: int = 0
+
+
+@dataclass
+class Group:
+    """Subjects whose events come in one order: arrays for the kernel.
+
+    Attributes
+    ----------
+    subjects : (m,) positions. start, length : (segment, m), h. block : (segment,). op_* : operations before each segment.
+    """
+
+    subjects: NDArray[np.int64]
+    start: Floats
+    length: Floats
+    block: NDArray[np.int64]
+    op_first: NDArray[np.int64]
+    op_code: NDArray[np.int64]
+    op_state: NDArray[np.int64]
+    op_value: Floats
+    signature: bytes = b""
+    knot_events: tuple[Event | None, ...] = ()
+    op_events: tuple[tuple[Event, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Inlets:
+    """How doses enter: ``get(kind, state, p)`` gives F, lag, duration or rate over parameter arrays, or None."""
+
+    get: Callable[[str, int, Mapping[str, Floats]], Floats | None]
+    names: tuple[str, ...]
+
+
+def record_parameters(template: EventTemplate, params: Mapping[str, Floats], row: int) -> dict[str, Floats]:
+    """Parameter values that hold at one record."""
+    own = {name: values[row] for name, values in template.overrides.items() if name in params}
+    return {**params, **own}
+
+
+SteadyState = Callable[[int, dict[str, Floats], Floats, Floats, Floats, float], Floats]
+
+
+def events_of(template: EventTemplate, params: Mapping[str, Floats], inlets: Inlets, steady: SteadyState) -> list[Event]:
+    """Expand records into single events, per subject times."""
+    events: list[Event] = []
+    n = template.n_subjects
+    for row in range(len(template.time)):
+        evid, at = int(template.evid[row]), np.full(n, template.time[row])
+        if evid in (3, 4):
+            events.append(Event(at, "reset", record=row))
+        if evid in (1, 4):
+            _dose(events, template, row, record_parameters(template, params, row), inlets, steady)
+    return events
+
+
+def _dose(events: list[Event], template: EventTemplate, row: int, p: dict[str, Floats], inlets: Inlets, steady: SteadyState) -> None:
+    n, state, ii = template.n_subjects, int(template.cmt[row]), float(template.ii[row])
+    amount = template.amt[row] * _inlet(inlets, "F", state, p, n, 1.0)
+    lag = _inlet(inlets, "lag", state, p, n, 0.0)
+    rate, duration = _input(template, row, amount, p, inlets)
+    mode = int(template.ss[row])
+    at = np.full(n, template.time[row])
+    if mode and ii == 0:
+        events.append(Event(at, "ss", state, steady(state, p, lag, template.rate[row], np.zeros(n), 0.0), record=row, mode=mode))
+        return
+    if mode:
+        from ketasim.solve._steady import phase_events
+
+        orbit = steady(state, p, lag, np.where(duration > 0, rate, amount), duration, ii)
+        events.append(Event(at, "ss", state, orbit, record=row, mode=mode))
+        for event in phase_events(state, lag, np.where(duration > 0, rate, amount), duration, ii, len(events)):
+            event.time, event.record = event.time + at, row
+            events.append(event)
+    for k in range(int(template.addl[row]) + 1):
+        when = at + k * ii + lag
+        token = row * 1_000_003 + k
+        if np.any(duration > 0):
+            events.append(Event(when, "on", state, rate, token, row, repeat=k))
+            events.append(Event(when + duration, "off", state, rate, token, row, repeat=k))
+        else:
+            events.append(Event(when, "add", state, amount, record=row, repeat=k))
+
+
+def _inlet(inlets: Inlets, kind: str, state: int, p: dict[str, Floats], n: int, default: float) -> Floats:
+    value = inlets.get(kind, state, p)
+    return np.full(n, default) if value is None else np.broadcast_to(np.asarray(value, float), (n,))
+
+
+def _input(template: EventTemplate, row: int, amount: Floats, p: dict[str, Floats], inlets: Inlets) -> tuple[Floats, Floats]:
+    """Rate and duration of the input of a dose record; (0, 0) for a bolus."""
+    given, state = template.rate[row], int(template.cmt[row])
+    zero = np.zeros_like(amount)
+    if np.all(given == 0):
+        return zero, zero
+    kind = float(given.flat[0])
+    name = inlets.names[state]
+    if kind == -1:
+        rate = inlets.get("rate", state, p)
+        if rate is None:
+            raise InvalidData(f"RATE = -1 for compartment '{name}', but the model declares no modelled rate for it; give RATE > 0.")
+        rate = np.broadcast_to(np.asarray(rate, float), amount.shape)
+        return np.where(rate > 0, rate, 0.0), np.where(rate > 0, amount / np.where(rate > 0, rate, 1.0), 0.0)
+    if kind == -2:
+        duration = inlets.get("duration", state, p)
+        if duration is None:
+            raise InvalidData(f"RATE = -2 for compartment '{name}', but the model declares no modelled duration for it; give RATE > 0.")
+        duration = np.broadcast_to(np.asarray(duration, float), amount.shape)
+        return np.where(duration > 0, amount / np.where(duration > 0, duration, 1.0), 0.0), np.maximum(duration, 0.0)
+    steady_constant = template.amt[row] == 0
+    return given.copy(), np.where(steady_constant, 0.0, amount / np.where(given > 0, given, 1.0))
+
+
+def groups_of(events: list[Event], n: int, start: float, t_out: Floats, n_blocks_first: int = 0) -> list[Group]:
+    """Sort events per subject, split subjects by order of events, and write the kernel's arrays."""
+    end = float(t_out[-1])
+    events = [e for e in events if np.any(e.time <= end)]
+    priority = {"off": 0, "block": 1}
+    events.sort(key=lambda e: (priority.get(e.what, 2), e.record))
+    times = np.round(np.array([e.time for e in events]).reshape(len(events), n), DECIMALS)
+    order = np.argsort(times, axis=0, kind="stable")
+    if not len(events):
+        return [_group([], np.zeros((0, n)), np.arange(n), start, end, n_blocks_first)]
+    _, first, member = np.unique(order.astype(np.int32), axis=1, return_index=True, return_inverse=True)
+    member = np.ravel(member)
+    out = []
+    for g, column in enumerate(first):
+        subjects = np.flatnonzero(member == g)
+        rows = order[:, column]
+        group = _group([events[i] for i in rows], times[rows][:, subjects], subjects, start, end, n_blocks_first)
+        group.signature = rows.astype(np.int32).tobytes()
+        out.append(group)
+    return out
+
+
+Op = tuple[int, int, Floats, tuple[Event, ...]]
+
+
+def _group(events: list[Event], times: Floats, subjects: NDArray[np.int64], start: float, end: float, block: int) -> Group:
+    m = len(subjects)
+    knots, origins = [np.full(m, start)], list[Event | None]([None])
+    ops: list[list[Op]] = [[]]
+    blocks = [block]
+    active: dict[int, Event] = {}
+    cancelled: set[int] = set()
+    for event, time in zip(events, times, strict=True):
+        # Every event opens its own segment, of length zero where it coincides with the one before: merging would depend on who
+        # else is in the group, and a segment of length zero changes nothing.
+        knots.append(np.maximum(time, start))
+        origins.append(event)
+        ops.append([])
+        blocks.append(blocks[-1])
+        if event.what == "block":
+            blocks[-1] = event.mode
+        elif not (event.record in cancelled and event.what in ("add", "on")):
+            _operate(event, subjects, ops[-1], active, cancelled)
+    finish = np.maximum(np.full(m, end), knots[-1])
+    start_times = np.array(knots)
+    length = np.diff(np.vstack([start_times, finish]), axis=0)
+    flat = [op for segment in ops for op in segment]
+    counts = np.cumsum([0, *(len(segment) for segment in ops)])
+    value = np.array([op[2] for op in flat]).reshape(len(flat), m)
+    return Group(
+        subjects, start_times, length, np.array(blocks, np.int64), counts.astype(np.int64),
+        np.array([op[0] for op in flat], np.int64), np.array([op[1] for op in flat], np.int64), value,
+        knot_events=tuple(origins), op_events=tuple(op[3] for op in flat),
+    )  # fmt: skip
+
+
+def _operate(event: Event, subjects: NDArray[np.int64], ops: list[Op], active: dict[int, Event], cancelled: set[int]) -> None:
+    zero = np.zeros(len(subjects))
+
+    def running(state: int) -> Op:
+        # The sum is formed anew each time, so that it is exactly zero when no infusion runs.
+        on = tuple(e for e in active.values() if e.state == state)
+        return RATE, state, sum((e.value[subjects] for e in on if e.value is not None), zero), on
+
+    value = zero if event.value is None else event.value[..., subjects]
+    if event.what == "reset":
+        active.clear()
+        ops.append((RESET, 0, zero, ()))
+    elif event.what == "add":
+        ops.append((ADD, event.state, value, (event,)))
+    elif event.what == "on":
+        active[event.token] = event
+        ops.append(running(event.state))
+    elif event.what == "off" and event.token in active:
+        state = active.pop(event.token).state
+        ops.append(running(state))
+    elif event.what == "ss":
+        if event.mode == 1:
+            cancelled.update(range(event.record))
+            ops.extend((RATE, state, zero, ()) for state in sorted({e.state for e in active.values()}))
+            active.clear()
+        code = SET if event.mode == 1 else ADD
+        ops.extend((code, state, value[state], (event,)) for state in range(value.shape[0]))
+    elif event.what == "set":
+        ops.append((SET, event.state, value, (event,)))

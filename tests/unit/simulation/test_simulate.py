@@ -1,0 +1,122 @@
+"""The verb simulate: labels, provenance, streaming, resuming, saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import ketasim
+from ketasim.errors import InvalidOption, OutputError
+from ketasim.results import QuantileSketch, save, summary, to_dataframe
+
+REGIMEN = "esketamine nasal 56 mg, 2/week x 1 week"
+OPTIONS = {"model": "perezruixo2021", "population": "adults", "seed": 3, "times": np.arange(0.0, 97.0, 1.0)}
+
+
+@pytest.fixture(scope="module")
+def cohort() -> xr.DataTree:
+    return ketasim.simulate(dosing=REGIMEN, n=60, **OPTIONS)
+
+
+def test_labels_units_and_provenance(cohort: xr.DataTree) -> None:
+    venous = cohort["plasma"]["venous"]
+    assert venous.dims == ("subject", "time", "analyte") and venous.attrs["units"] == "ng/mL"
+    assert cohort.attrs["regimen"] == REGIMEN and cohort.attrs["seed"] == 3 and cohort.attrs["models"] == ["perezruixo2021@1"]
+    assert "advise" in cohort.attrs["notice"]
+    assert {"WT", "CL_nk", "status", "solver_error"} <= set(cohort["subject"].data_vars)
+    assert not cohort["subject"]["status"].any()
+
+
+def test_chunks_and_threads_change_no_bit(cohort: xr.DataTree) -> None:
+    other = ketasim.simulate(dosing=REGIMEN, n=60, chunk=13, threads=1, **OPTIONS)
+    assert np.array_equal(other["plasma"]["venous"].values, cohort["plasma"]["venous"].values)
+
+
+def test_first_patients_of_a_larger_cohort_are_the_same(cohort: xr.DataTree) -> None:
+    fewer = ketasim.simulate(dosing=REGIMEN, n=7, **OPTIONS)
+    assert np.array_equal(fewer["plasma"]["venous"].values, cohort["plasma"]["venous"].values[:7])
+
+
+def test_stream_gives_the_quantiles(cohort: xr.DataTree) -> None:
+    streamed = ketasim.simulate(dosing=REGIMEN, n=60, stream=True, chunk=16, **OPTIONS)
+    got = streamed["plasma"]["venous"].sel(quantile=0.5)
+    want = cohort["plasma"]["venous"].median("subject")
+    late = {"time": slice(1, 97)}
+    np.testing.assert_allclose(got.isel(late), want.isel(late), rtol=0.1)
+    assert int(streamed["subject"]["n"]) == 60 and int(streamed["subject"]["failed"]) == 0
+
+
+def test_interrupted_stream_resumes_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ketasim.simulation._cohort._CHECKPOINT_EVERY", 1)
+    path = tmp_path / "run.npz"
+    run = {"dosing": REGIMEN, "n": 64, "stream": True, "chunk": 16, **OPTIONS}
+    whole = ketasim.simulate(**run)
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 48:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ketasim.simulate(checkpoint=path, progress=interrupt, **run)
+    assert path.is_file()
+    seen: list[int] = []
+    resumed = ketasim.simulate(checkpoint=path, progress=lambda done, total: seen.append(done), **run)
+    assert seen[0] > 16
+    assert np.array_equal(resumed["plasma"]["venous"].values, whole["plasma"]["venous"].values)
+    assert not path.exists()
+
+
+def test_checkpoint_of_another_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ketasim.simulation._cohort._CHECKPOINT_EVERY", 1)
+    path = tmp_path / "run.npz"
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 32:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ketasim.simulate(dosing=REGIMEN, n=64, stream=True, chunk=16, checkpoint=path, progress=interrupt, **OPTIONS)
+    with pytest.raises(InvalidOption, match="another run"):
+        ketasim.simulate(dosing=REGIMEN, n=65, stream=True, chunk=16, checkpoint=path, **OPTIONS)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".zarr"])
+@pytest.mark.filterwarnings("ignore")
+def test_saving(cohort: xr.DataTree, tmp_path: Path, ending: str) -> None:
+    path = save(cohort, tmp_path / f"out{ending}")
+    assert path.exists() and not list(tmp_path.glob("*.part"))
+    if ending == ".csv":
+        assert len(pd.read_csv(path)) == len(to_dataframe(cohort))
+
+
+def test_saving_refuses_unknown_endings_and_unwritable_places(cohort: xr.DataTree, tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="ending"):
+        save(cohort, tmp_path / "out.xyz")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        save(cohort, tmp_path / "file" / "out.csv")
+
+
+def test_summary_is_plain_data(cohort: xr.DataTree) -> None:
+    plain = summary(cohort)
+    assert set(plain["concentration"]) == {"venous"} and plain["concentration"]["venous"]["unit"] == "ng/mL"
+
+
+def test_sketch_is_exact_to_a_bin_and_knows_zeros() -> None:
+    values = np.random.default_rng(1).lognormal(size=(2, 5000))
+    values[1, :3000] = 0.0
+    sketch = QuantileSketch((2,))
+    sketch.add(values[:, :1234])
+    sketch.add(values[:, 1234:])
+    got = sketch.quantiles((0.05, 0.5, 0.95))
+    np.testing.assert_allclose(got[:, 0], np.quantile(values[0], (0.05, 0.5, 0.95)), rtol=0.012)
+    assert got[1, 1] == 0.0
+
+
+def test_missing_dosing_is_one_clear_message() -> None:
+    with pytest.raises(InvalidOption, match="no dosing"):
+        ketasim.simulate()
