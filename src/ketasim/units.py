@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ketasim.errors import UnitMismatch
 
@@ -40,7 +40,9 @@ def parse_unit(unit: str) -> pint.Unit:
     try:
         return registry().parse_units(text if text != "1" else "dimensionless")
     except (pint.errors.UndefinedUnitError, pint.errors.DefinitionSyntaxError, ValueError, TypeError, AttributeError) as error:
-        raise UnitMismatch(f"'{unit}' is not a unit ketasim knows ({error}). Write e.g. 'mg', 'L/h', 'umol/L', '1/h', '1'.") from None
+        raise UnitMismatch(
+            f"'{unit}' is not a unit ketasim knows ({error}). Write e.g. 'mg', 'L/h', 'umol/L', '1/h', '1'."
+        ) from None
 
 
 @lru_cache(maxsize=4096)
@@ -60,7 +62,8 @@ def factor(unit_from: str, unit_to: str, where: str = "") -> float:
         raise UnitMismatch(
             f"{place}unit '{unit_from}' is {describe_dimension(unit_from)}; needed is {describe_dimension(unit_to)}, e.g. '{unit_to}'."
         )
-    return float(registry().Quantity(1.0, parse_unit(unit_from)).to(parse_unit(unit_to)).magnitude)
+    magnitude: Any = registry().Quantity(1.0, parse_unit(unit_from)).to(parse_unit(unit_to)).magnitude
+    return float(magnitude)
 
 
 def describe_dimension(unit: str) -> str:

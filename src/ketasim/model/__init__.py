@@ -17,6 +17,8 @@ from ketasim.model._declare import (
     Structure,
     Variability,
 )
+from ketasim.model._describe import describe, latex, mechanism_graph
+from ketasim.model._export import export_mrgsolve, export_nonmem, export_sbml
 
 __all__ = [
     "CovariateEffect",
@@ -34,5 +36,11 @@ __all__ = [
     "Structure",
     "Variability",
     "assemble",
+    "describe",
+    "export_mrgsolve",
+    "export_nonmem",
+    "export_sbml",
     "functions",
+    "latex",
+    "mechanism_graph",
 ]

@@ -84,7 +84,9 @@ class Model:
             low, high = self.params[name].bounds
             if not low <= value <= high:
                 raise InvalidParameter(f"{self.id}: {name} = {value:g} {self.params[name].unit} is outside [{low:g}, {high:g}].")
-            numbers[name] = replace(numbers[name], value=float(value), kind="assumed", confidence="assumed", source="user", note=note)
+            numbers[name] = replace(
+                numbers[name], value=float(value), kind="assumed", confidence="assumed", source="user", note=note
+            )
         return replace(self, numbers=numbers)
 
     def citations(self) -> list[str]:

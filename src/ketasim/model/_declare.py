@@ -249,7 +249,9 @@ class Part:
     def __post_init__(self) -> None:
         missing = sorted(set(self.mechanism.params) - set(self.numbers))
         if missing:
-            raise InvalidModel(f"{self.id or self.mechanism.name()}: no value for {', '.join(missing)}. Every parameter needs a number.")
+            raise InvalidModel(
+                f"{self.id or self.mechanism.name()}: no value for {', '.join(missing)}. Every parameter needs a number."
+            )
 
     @property
     def cite(self) -> str:

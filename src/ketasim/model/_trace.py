@@ -1,5 +1,8 @@
 """The one symbolic trace: mechanisms are called once with symbols; everything else is generated from what comes back."""
 
+# pyright: reportArgumentType=false, reportReturnType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportAssignmentType=false
+# SymPy's annotations give its base class where it returns expressions.
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -80,7 +83,9 @@ def trace(model: Model) -> System:
         u = {name: _scaled(symbol(name), model.factors[index, name]) for name in mechanism.reads}
         own_x = {name: x[name] for name in mechanism.states}
         own_p = {name: p[name] for name in mechanism.params}
-        for name, value in _checked(mechanism.outputs(TIME, own_x, u, own_p), mechanism.writes, f"{mechanism.name()}.outputs").items():
+        for name, value in _checked(
+            mechanism.outputs(TIME, own_x, u, own_p), mechanism.writes, f"{mechanism.name()}.outputs"
+        ).items():
             value = _scaled(value, model.factors.get((index, f"write:{name}"), 1.0))
             outputs[name] = outputs[name] + value if name in outputs else value
         rates |= _checked(mechanism.rates(TIME, own_x, u, own_p), mechanism.states, f"{mechanism.name()}.rates")
@@ -119,7 +124,9 @@ def _sort_ports(outputs: Mapping[str, sympy.Expr], model_id: str) -> dict[str, s
     while waiting:
         ready = [n for n, e in waiting.items() if all(names[s] in done for s in e.free_symbols if s in names)]
         if not ready:
-            raise InvalidModel(f"{model_id}: ports {', '.join(sorted(waiting))} depend on each other in a loop; break it with a state.")
+            raise InvalidModel(
+                f"{model_id}: ports {', '.join(sorted(waiting))} depend on each other in a loop; break it with a state."
+            )
         for name in ready:
             done[name] = waiting.pop(name)
     return done

@@ -1,0 +1,139 @@
+"""A model in full, as text or HTML: equations, numbers with their sources, who writes and reads each port."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ketasim.model._assemble import Model
+    from ketasim.model._declare import CovariateEffect, Number
+
+
+def describe(model: Model, format: str = "text") -> str:
+    """Description of a model; ``format`` is ``text`` or ``html``."""
+    sections = [("Parts", _parts(model)), ("Numbers", _numbers(model)), ("Equations", _equations(model)), ("Ports", _ports(model)),
+                ("Doses", _doses(model)), ("Variability", _variability(model)), ("Sources", [("source",), *((s,) for s in model.citations())])]  # fmt: skip
+    return _html(model, sections) if format == "html" else _text(model, sections)
+
+
+Rows = list[tuple[str, ...]]
+
+
+def _parts(model: Model) -> Rows:
+    rows: Rows = [("part", "equations", "status", "note")]
+    for part in model.parts:
+        rows.append((part.cite, part.mechanism.name(), part.status, str(part.info.get("note", "") or part.info.get("title", ""))))
+    return rows
+
+
+def _numbers(model: Model) -> Rows:
+    rows: Rows = [("name", "value", "unit", "meaning", "kind", "between subjects", "covariates", "source, place")]
+    for name, number in model.numbers.items():
+        kind = f"ASSUMED: {number.note}" if number.kind == "assumed" else f"{number.kind}, {number.confidence}"
+        effects = "; ".join(_effect(e) for e in number.covariates)
+        rows.append((name, f"{number.value:.5g}" + (f" (se {number.se:.2g})" if number.se else ""), number.unit, model.params[name].meaning, kind,
+                     _spread(number), effects, f"{number.source}: {number.at}"))  # fmt: skip
+    return rows
+
+
+def _spread(number: Number) -> str:
+    if number.iiv is None:
+        return ""
+    if number.iiv.form == "lognormal":
+        return f"CV {100 * math.sqrt(math.expm1(number.iiv.omega2)):.0f} %"
+    return f"SD {math.sqrt(number.iiv.omega2):.3g} ({number.iiv.form})"
+
+
+def _effect(e: CovariateEffect) -> str:
+    if e.form == "factor":
+        return ", ".join(f"{e.by} {level} x {factor:g}" for level, factor in e.levels.items())
+    forms = {
+        "power": f"({e.by}/{e.ref:g})^{e.coefficient:g}", "linear": f"1 + {e.coefficient:g} ({e.by} - {e.ref:g})",
+        "exponential": f"exp({e.coefficient:g} ({e.by} - {e.ref:g}))", "additive": f"+ {e.coefficient:g} ({e.by} - {e.ref:g})",
+        "linear_above": f"1 + {e.coefficient:g} ({e.by} - {e.ref:g}) above {e.ref:g}", "additive_above": f"+ {e.coefficient:g} ({e.by} - {e.ref:g}) above {e.ref:g}",
+    }  # fmt: skip
+    return forms[e.form]
+
+
+def _equations(model: Model) -> Rows:
+    system = model.system
+    rows: Rows = [("quantity", "equation", "unit")]
+    rows += [(f"d {name}/dt", str(rate), f"{model.states[name].unit}/h") for name, rate in system.rates.items()]
+    return rows + [(name, str(expression), model.ports[name].unit) for name, expression in system.ports.items()]
+
+
+def _ports(model: Model) -> Rows:
+    rows: Rows = [("port", "unit", "written by", "read by", "is")]
+    for name, port in model.ports.items():
+        writers = ", ".join(model.parts[i].mechanism.name() for i in model.writers[name])
+        readers = ", ".join(p.mechanism.name() for p in model.parts if name in p.mechanism.reads)
+        rows.append((name, port.unit, writers, readers or "-", " ".join(v for v in (port.meaning, port.analyte, port.site) if v)))
+    return rows
+
+
+def _doses(model: Model) -> Rows:
+    rows: Rows = [("route", "analyte", "compartment", "F", "lag", "duration", "rate")]
+    for route, by_analyte in model.routes.items():
+        for analyte, entrances in by_analyte.items():
+            for entrance in entrances:
+                inlet = model.system.inlets.get(entrance.compartment)
+                values: tuple[Any, ...] = (inlet.F, inlet.lag, inlet.duration, inlet.rate) if inlet else (1, 0, None, None)
+                rows.append((route, analyte or "any", entrance.compartment, *("-" if v is None else str(v) for v in values)))
+    return rows
+
+
+def _variability(model: Model) -> Rows:
+    rows: Rows = [("what", "value")]
+    rows += [(f"covariance of {a} and {b} (log scale)", f"{value:.4g}") for (a, b), value in model.correlations.items()]
+    for r in model.residual:
+        rows.append(
+            (f"residual error of {r.port}", f"proportional {r.proportional:g}, additive {r.additive:g}, log SD {r.exponential:g}")
+        )
+    return rows
+
+
+def _text(model: Model, sections: list[tuple[str, Rows]]) -> str:
+    lines = [model.id, "=" * len(model.id)]
+    for title, rows in sections:
+        if len(rows) < 2:
+            continue
+        lines += ["", title, "-" * len(title)]
+        if title == "Equations":
+            lines += [f"{name} = {equation}   [{unit}]" for name, equation, unit in rows[1:]]
+            continue
+        widths = [min(34, max(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
+        lines += ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines)
+
+
+def _html(model: Model, sections: list[tuple[str, Rows]]) -> str:
+    out = [f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(model.id)}</title><style>body{{font:15px/1.5 system-ui;margin:2rem}}'
+           "table{border-collapse:collapse;font-size:.85rem}td,th{border-bottom:1px solid #ddd;padding:.25rem .6rem;text-align:left;vertical-align:top}</style></head>"
+           f"<body><h1>{escape(model.id)}</h1>"]  # fmt: skip
+    for title, rows in sections:
+        if len(rows) > 1:
+            head = "".join(f"<th>{escape(c)}</th>" for c in rows[0])
+            body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows[1:])
+            out.append(f"<h2>{title}</h2><table><tr>{head}</tr>{body}</table>")
+    return "".join(out) + "</body></html>"
+
+
+def latex(model: Model) -> str:
+    """Every equation of a model as LaTeX lines."""
+    import sympy
+
+    lines = [rf"\frac{{d\,\mathrm{{{name}}}}}{{dt}} = {sympy.latex(rate)}" for name, rate in model.system.rates.items()]
+    lines += [rf"\mathrm{{{name}}} = {sympy.latex(value)}" for name, value in model.system.ports.items()]
+    return "\n".join(line.replace("_", r"\_") if "mathrm" in line.split("=")[0] else line for line in lines)
+
+
+def mechanism_graph(model: Model) -> str:
+    """Who writes and reads each port, as a Mermaid flowchart."""
+    lines = ["flowchart LR"]
+    for name, writers in model.writers.items():
+        for i in writers:
+            lines.append(f"  {model.parts[i].mechanism.name()} --> {name}([{name}])")
+        lines += [f"  {name}([{name}]) --> {p.mechanism.name()}" for p in model.parts if name in p.mechanism.reads]
+    return "\n".join(lines)
