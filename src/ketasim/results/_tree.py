@@ -65,7 +65,11 @@ def provenance(model: Model, **facts: Any) -> dict[str, Any]:
 
 
 def _plasma_dataset(
-    model: Model, concentrations: Mapping[str, tuple[tuple[str, ...], Floats, str]], times: Floats, lead: str, labels: NDArray[Any]
+    model: Model,
+    concentrations: Mapping[str, tuple[tuple[str, ...], Floats, str]],
+    times: Floats,
+    lead: str,
+    labels: NDArray[Any],
 ) -> xr.Dataset:
     data = {}
     analytes: dict[str, None] = {}

@@ -154,7 +154,9 @@ class _People:
             return self.cohort.take(np.arange(start, stop))
         if self.typical:
             covariates = {"WT": np.array([70.0]), "AGE": np.array([40.0])}
-            return Cohort(ids=np.array([1]), covariates=covariates, seed=self.seed, name="typical", description="typical 70 kg adult")
+            return Cohort(
+                ids=np.array([1]), covariates=covariates, seed=self.seed, name="typical", description="typical 70 kg adult"
+            )
         return load_population(self.population).sample(stop - start, self.seed, start=start)
 
     @property
@@ -168,7 +170,14 @@ class _Cohort:
     """One regimen in many people, chunk by chunk."""
 
     def __init__(self, common: _Common, regimen: Regimen, times: Floats, people: _People, vary: bool, chunk: int) -> None:
-        self.common, self.regimen, self.times, self.people, self.vary, self.chunk = common, regimen, times, people, vary, max(1, chunk)
+        self.common, self.regimen, self.times, self.people, self.vary, self.chunk = (
+            common,
+            regimen,
+            times,
+            people,
+            vary,
+            max(1, chunk),
+        )
         by_site = concentration_ports(common.model)
         self.ports = tuple(common.model.ports) if common.states else tuple(p for by in by_site.values() for p in by.values())
         self.reference = self._reference()
@@ -301,7 +310,9 @@ class _Stream:
         with np.load(path) as stored:
             facts = json.loads(str(stored["facts"]))
             if facts["key"] != self.key:
-                raise InvalidOption(f"{path} belongs to another run (model, regimen, cohort or settings differ). Delete it or name another file.")
+                raise InvalidOption(
+                    f"{path} belongs to another run (model, regimen, cohort or settings differ). Delete it or name another file."
+                )
             self.done, self.failed, self.error = facts["done"], facts["failed"], facts["error"]
             for site, (names, unit) in facts["labels"].items():
                 counts = stored[f"count_{site}"]
@@ -315,7 +326,9 @@ class _Stream:
 
 
 def _dose_dataset(frame: pd.DataFrame, given: str, described: str) -> xr.Dataset:
-    arrays = {str(c): ("record", frame[c].to_numpy() if frame[c].dtype != object else frame[c].astype(str).to_numpy()) for c in frame}
+    arrays = {
+        str(c): ("record", frame[c].to_numpy() if frame[c].dtype != object else frame[c].astype(str).to_numpy()) for c in frame
+    }
     return xr.Dataset(arrays, attrs={"as_given": given, "described": described})
 
 

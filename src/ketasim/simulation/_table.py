@@ -44,20 +44,26 @@ def simulate_table(common: _Common, data: EventData, times: Sequence[float] | Fl
     return _tree(common, data, table, people)
 
 
-def _output_times(template: EventTemplate, times: Sequence[float] | Floats | None, data: EventData) -> tuple[Floats, NDArray[np.bool_]]:
+def _output_times(
+    template: EventTemplate, times: Sequence[float] | Floats | None, data: EventData
+) -> tuple[Floats, NDArray[np.bool_]]:
     if times is not None:
         wanted = np.unique(np.asarray(times, float))
         return wanted, np.zeros(len(wanted), bool)
     rows = np.flatnonzero(template.evid == 0)
     if not len(rows):
-        raise InvalidData(f"{data.name}: subject {template.ids[0]} has no observation record (EVID 0) and no output times were given (--times).")
+        raise InvalidData(
+            f"{data.name}: subject {template.ids[0]} has no observation record (EVID 0) and no output times were given (--times)."
+        )
     acts = np.flatnonzero(np.isin(template.evid, (1, 3, 4)))
     # A record order of observation, dose at one time means the value before the dose, as in NONMEM.
     before = np.array([bool(np.any((acts > r) & (template.time[acts] == template.time[r]))) for r in rows])
     return template.time[rows], before
 
 
-def _parameters(common: _Common, template: EventTemplate, data: EventData, rows: NDArray[np.int64], vary: bool) -> tuple[dict[str, Floats], EventTemplate]:
+def _parameters(
+    common: _Common, template: EventTemplate, data: EventData, rows: NDArray[np.int64], vary: bool
+) -> tuple[dict[str, Floats], EventTemplate]:
     """Individual parameters; covariates of the records act through the model's covariate effects, record by record."""
     model, n = common.model, template.n_subjects
     used = {e.by for number in model.numbers.values() for e in number.covariates}

@@ -3,6 +3,9 @@
 The result is a list of assignments per phase, independent of any target language; `_numba.py` and `_jax.py` print them.
 """
 
+# pyright: reportArgumentType=false, reportReturnType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportAssignmentType=false
+# SymPy's annotations give its base class where it returns expressions.
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -80,9 +83,7 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
     rows = [rates[name].xreplace(renamed) for name in states]
     xs = [sympy.Symbol(f"x{i}", real=True) for i in range(len(states))]
     linear, constant, rest = _split(rows, xs)
-    jacobian = {
-        (i, j): d for i, r in rest.items() for j in _columns(r, xs) if (d := sympy.diff(r, xs[j])) != 0
-    }
+    jacobian = {(i, j): d for i, r in rest.items() for j in _columns(r, xs) if (d := sympy.diff(r, xs[j])) != 0}
     names = sympy.numbered_symbols("q", real=True)
     hoisted: dict[sympy.Expr, sympy.Symbol] = {}
     coefficients: Assignments = []
@@ -166,7 +167,8 @@ def minimum_fill(n: int, entries: Iterable[tuple[int, int]]) -> tuple[tuple[int,
     left = set(range(n))
     order: list[int] = []
     while left:
-        def cost(k: int) -> tuple[int, int]:
+
+        def cost(k: int, pattern: set[tuple[int, int]] = pattern) -> tuple[int, int]:
             below = sum(1 for i in left if i != k and (i, k) in pattern)
             right = sum(1 for j in left if j != k and (k, j) in pattern)
             return below * right, k

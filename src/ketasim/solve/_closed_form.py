@@ -36,7 +36,9 @@ def disposition(CL: float, Vc: float, Q: tuple[float, ...] = (), Vp: tuple[float
     [0.0333, 0.1667]
     """
     if len(Q) != len(Vp) or len(Q) > 2 or min((CL, Vc, *Q, *Vp)) <= 0:
-        raise InvalidParameter(f"disposition: CL={CL}, Vc={Vc}, Q={Q}, Vp={Vp}; needed are positive values and at most two peripheral pairs.")
+        raise InvalidParameter(
+            f"disposition: CL={CL}, Vc={Vc}, Q={Q}, Vp={Vp}; needed are positive values and at most two peripheral pairs."
+        )
     n = 1 + len(Q)
     symmetric = np.zeros((n, n))
     symmetric[0, 0] = -(CL + sum(Q)) / Vc

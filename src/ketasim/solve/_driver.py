@@ -95,7 +95,7 @@ def solve(
     -----
     A subject's numbers depend on nothing but their own records and parameters, the reference and rtol.
     """
-    t_out = np.round(np.asarray(times, float), DECIMALS)
+    t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)
     if t_out.ndim != 1 or not len(t_out) or np.any(np.diff(t_out) < 0):
         raise InvalidOption("times: give at least one output time, ascending, in hours.")
     if not 1e-12 <= rtol <= 1e-1:
@@ -150,7 +150,13 @@ class _Run:
     ) -> None:  # fmt: skip
         self.kernel, self.template, self.t_out, self.left, self.rtol = kernel, template, t_out, left, rtol
         self.params = {name: np.broadcast_to(np.asarray(v, float), (template.n_subjects,)) for name, v in params.items()}
-        self.ports, self.want_states, self.interpolation, self.moving, self.threads = ports, want_states, interpolation, moving, threads
+        self.ports, self.want_states, self.interpolation, self.moving, self.threads = (
+            ports,
+            want_states,
+            interpolation,
+            moving,
+            threads,
+        )
         self.inlets = Inlets(lambda kind, state, p: kernel.inlet(kind, kernel.states[state], p), kernel.states)
         self.start = float(min(t_out[0], template.time[0] if len(template.time) else t_out[0]))
 
@@ -213,8 +219,8 @@ class _Run:
     ) -> tuple[Floats, Floats, Floats, NDArray[np.int64]]:
         m, kernel = len(pick), self.kernel
         want = np.array([kernel.ports.index(name) for name in self.ports], np.int64)
-        states = np.empty((len(self.t_out), len(kernel.states) if self.want_states else 0, m))
-        ports = np.empty((len(self.t_out), len(want), m))
+        states = np.full((len(self.t_out), len(kernel.states) if self.want_states else 0, m), np.nan)
+        ports = np.full((len(self.t_out), len(want), m), np.nan)
         error, status = np.empty(m), np.empty(m, np.int64)
         values = group.op_value[:, pick] if group.op_value.size else np.zeros((0, m))
         arrays = (
@@ -258,11 +264,14 @@ class _Run:
     def _blocks(self, template: EventTemplate, params: Mapping[str, Floats]) -> tuple[Floats, list[Event]]:
         """Parameter sets and the times they change; linear interpolation moves parameters as states instead."""
         n = template.n_subjects
-        changing = [name for name, v in template.overrides.items() if name in params]
+        changing = [name for name in template.overrides if name in params]
         if not changing or not len(template.time):
             return self._array(params, n)[None], []
         rows = [{**params, **{name: template.overrides[name][r] for name in changing}} for r in range(len(template.time))]
-        if all(np.array_equal(template.overrides[name], np.broadcast_to(template.overrides[name][0], (len(rows), n))) for name in changing):
+        if all(
+            np.array_equal(template.overrides[name], np.broadcast_to(template.overrides[name][0], (len(rows), n)))
+            for name in changing
+        ):
             return self._array(rows[0], n)[None], []
         events: list[Event] = []
         sets = []
@@ -276,7 +285,9 @@ class _Run:
             events.append(Event(time, "block", record=r, mode=follows))
         return np.array(sets), events
 
-    def _slopes(self, template: EventTemplate, r: int, values: dict[str, Floats], events: list[Event], time: Floats) -> dict[str, Floats]:
+    def _slopes(
+        self, template: EventTemplate, r: int, values: dict[str, Floats], events: list[Event], time: Floats
+    ) -> dict[str, Floats]:
         later = np.flatnonzero(template.time > template.time[r])
         values = dict(values)
         for name in self.moving:
@@ -295,7 +306,9 @@ class _Run:
         else:
             events = [Event(np.zeros(n), "on", state, value, 1)]
         scale = np.maximum(np.abs(value) * np.where(duration > 0, duration, span if ii == 0 else 1.0), 1e-12)
-        inner = _Run(kernel, self.template, p, np.array([span]), np.array([True]), 1e-9, (), True, "nocb", self.moving, self.threads)
+        inner = _Run(
+            kernel, self.template, p, np.array([span]), np.array([True]), 1e-9, (), True, "nocb", self.moving, self.threads
+        )
         inner.start = 0.0
         blocks = inner._array(p, n)[None]
         groups = groups_of(events, n, 0.0, inner.t_out)

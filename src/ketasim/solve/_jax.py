@@ -4,6 +4,9 @@ Times, orders and grids are those of the CPU engine; values (amounts, rates, lag
 the parameters inside JAX, so that gradients reach all of them.
 """
 
+# pyright: reportArgumentType=false, reportReturnType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportAssignmentType=false
+# SymPy's annotations give its base class where it returns expressions.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -23,7 +26,7 @@ from ketasim.solve._driver import Reference, _own_reference, _Run
 from ketasim.solve._numba import METHODS, kernel_for
 from ketasim.solve._plan import Plan
 from ketasim.solve._tableau import Tableau
-from ketasim.solve._timeline import ADD, RATE, RESET, Event, Group
+from ketasim.solve._timeline import ADD, DECIMALS, RATE, RESET, Event, Group
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -55,7 +58,7 @@ def differentiable(
     if np.any(template.ss) or any(np.any(v != v[:1]) for n, v in template.overrides.items() if n in params):
         raise InvalidOption("the differentiable target takes no steady-state records and no values that change between records.")
     kernel = kernel_for(model, (), method)
-    t_out = np.round(np.asarray(times, float), 10)
+    t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)
     run = _Run(kernel, template, params, t_out, np.zeros(len(t_out), bool), rtol, (), True, "nocb", (), 1)
     groups, _, _ = run._timelines(template, run.params)
     plans = run._plans(reference or _own_reference(model, template))
@@ -93,9 +96,18 @@ class _Target:
     def __call__(self, params: Mapping[str, Array]) -> tuple[Array, Array]:
         m = len(self.group.subjects)
         p = [jnp.broadcast_to(jnp.asarray(params[name], float), (m,)) for name in self.names]
-        q = jnp.stack([jnp.broadcast_to(jnp.asarray(v, float), (m,)) for v in self.coefficients(p)]) if self.program.coefficients else jnp.zeros((1, m))
+        q = (
+            jnp.stack([jnp.broadcast_to(jnp.asarray(v, float), (m,)) for v in self.coefficients(p)])
+            if self.program.coefficients
+            else jnp.zeros((1, m))
+        )
         x0 = jnp.stack([jnp.broadcast_to(jnp.asarray(v, float), (m,)) for v in self.initial(p)])
-        starts = jnp.stack([jnp.full(m, self.start) if e is None else jnp.maximum(self._event(e, p)[0], self.start) for e in self.group.knot_events])
+        starts = jnp.stack(
+            [
+                jnp.full(m, self.start) if e is None else jnp.maximum(self._event(e, p)[0], self.start)
+                for e in self.group.knot_events
+            ]
+        )
         ends = jnp.concatenate([starts[1:], jnp.maximum(jnp.full((1, m), self.t_out[-1]), starts[-1:])])
         stored = self._advance(x0, p, q, starts, ends - starts)
         return self._outputs(stored, p, m)
@@ -116,7 +128,7 @@ class _Target:
             h = jnp.maximum(lengths[where] * share, 1e-12)
             after, dense = self.step(y, rates[where], p, q, h)
             lives = lengths[where] > 0
-            after, dense = jnp.where(lives, after, y), jnp.where(lives, dense, 0.0)
+            after, dense = jnp.where(lives[None], after, y), jnp.where(lives[None, None], dense, 0.0)
             return (after, t + jnp.where(lives, h, 0.0)), (y, after, dense, t, h)
 
         steps = (jnp.asarray(segment), jnp.asarray(opens), jnp.asarray(self.plan.fraction))
@@ -149,7 +161,9 @@ class _Target:
                 elif code == ADD:
                     add = add.at[state].add(self._event(group.op_events[k][0], p)[1])
                 elif code == RATE:
-                    running = running.at[state].set(sum((self._event(e, p)[1] for e in group.op_events[k]), jnp.zeros_like(x0[0])))
+                    running = running.at[state].set(
+                        sum((self._event(e, p)[1] for e in group.op_events[k]), jnp.zeros_like(x0[0]))
+                    )
             adds.append(add)
             resets.append(reset)
             rates.append(running)
@@ -158,8 +172,8 @@ class _Target:
     def _outputs(self, stored: Any, p: list[Array], m: int) -> tuple[Array, Array]:
         before, after, dense, t, h = stored
         # The step that holds an output time: the last one that starts at or before it (after events at that very time).
-        index = jnp.clip(jnp.sum(t[None] <= jax.lax.stop_gradient(jnp.asarray(self.t_out)[:, None, None]) + 1e-12, axis=1) - 1, 0, len(t) - 1)
-        lane = jnp.arange(m)
+        index = jnp.clip(jnp.sum(t[None] <= jnp.asarray(self.t_out)[:, None, None] + 1e-12, axis=1) - 1, 0, len(t) - 1)
+        lane = jnp.arange(m)[None, :]
         theta = jnp.clip((jnp.asarray(self.t_out)[:, None] - t[index, lane]) / h[index, lane], 0.0, 1.0)[:, None, :]
 
         def pick(array: Array) -> Array:
@@ -172,12 +186,18 @@ class _Target:
             inner = d[:, row] + theta * inner
         states = (1 - theta) * y0 + theta * (y1 + (1 - theta) * inner)
         own = len(self.model.states)
-        ports = self.port_values([states[:, i] for i in range(self.n)], p)
-        values = jnp.stack([jnp.broadcast_to(v, states[:, 0].shape) for v in ports], axis=1) if ports else jnp.zeros((len(self.t_out), 0, m))
+        ports = self.port_values([states[:, i] for i in range(self.n)], [v[None, :] for v in p])
+        values = (
+            jnp.stack([jnp.broadcast_to(v, states[:, 0].shape) for v in ports], axis=1)
+            if ports
+            else jnp.zeros((len(self.t_out), 0, m))
+        )
         return states[:, :own], values
 
 
-def _stage_functions(program: StepProgram, x: list[sympy.Symbol], p: list[sympy.Symbol]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _stage_functions(
+    program: StepProgram, x: list[sympy.Symbol], p: list[sympy.Symbol]
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
     rest_known = {sympy.Symbol(n, real=True): e for n, e in program.rest_temporaries}
     jacobian_known = {sympy.Symbol(n, real=True): e for n, e in program.jacobian_temporaries}
 
@@ -215,13 +235,15 @@ def _step(
         if s:
             u = u + stages[-1] if tableau.repeats(s) else x + sum(a * k for a, k in zip(tableau.a[s], stages, strict=False))
         g = sum((c * k for c, k in zip(tableau.c[s], stages, strict=False)), jnp.zeros_like(x))
-        stages.append(_substitute(program, w, rates(u) + hi * g))
+        stages.append(_substitute(program, w, rates(u) + hi[None, :] * g))
     after = u + stages[-1]
     dense = jnp.stack([sum(c * k for c, k in zip(row, stages, strict=True) if c) for row in tableau.dense])
     return after, dense
 
 
-def _factorise(program: StepProgram, x: Array, p: list[Array], q: Array, dg: Array, jacobian: Callable[..., Any]) -> dict[tuple[int, int], Any]:
+def _factorise(
+    program: StepProgram, x: Array, p: list[Array], q: Array, dg: Array, jacobian: Callable[..., Any]
+) -> dict[tuple[int, int], Any]:
     nonlinear = dict(zip(program.jacobian, jacobian(list(x), p), strict=True))
     w: dict[tuple[int, int], Any] = {}
     for i, j in program.pattern:

@@ -17,14 +17,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
 #: Patients advanced together: one AVX-512 register, two AVX2 registers; more would not fit the first-level cache.
 LANES = 8
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 9
+CODE_VERSION = 11
 METHODS = {"rodas4": RODAS4, "rodas5p": RODAS5P}
 
 
@@ -133,6 +131,8 @@ def run(lo, hi, t0, length, n_steps, first, fraction, refine, op_first, op_code,
     w = np.zeros(SIZE)
     x = w[:N*L]; r = w[AT_R:AT_R + N*L]; p = w[AT_P:AT_P + NP*L]; h = w[AT_H:AT_H + L]; y = w[AT_Y:AT_Y + N*L]; e = w[AT_E:AT_E + L]
     t = np.empty(L); worst = np.empty(L); theta = np.empty(L); xb = np.empty(N*L); o = np.empty(max(NO, 1)*L)
+    for i in range(N):
+        for l in range(L): w[AT_F + i*L + l] = floor[i]
     n_keep = states_out.shape[1]; n_want = want.shape[0]; end = np.empty(L)
     begin = np.empty(L); span = np.empty(L); sub = np.empty(L, np.int64)
     take = np.empty(L, np.bool_); nxt = np.empty(L, np.int64); bad = np.empty(L, np.bool_)
@@ -172,7 +172,7 @@ def run(lo, hi, t0, length, n_steps, first, fraction, refine, op_first, op_code,
                 share = fraction[first[s] + m//refine]/refine
                 for l in range(L):
                     h[l] = max(begin[l] + span[l] - t[l] if final else span[l]*share, 1e-12)
-                step(w, floor)
+                step(w)
                 for l in range(L):
                     if span[l] > 0.0: worst[l] = e[l] if not e[l] <= worst[l] else worst[l]
                 j = nxt[0]
@@ -180,6 +180,8 @@ def run(lo, hi, t0, length, n_steps, first, fraction, refine, op_first, op_code,
                 reach = -np.inf
                 for l in range(L):
                     end[l] = begin[l] + span[l] if final else t[l] + h[l]
+                    # begin + span may round to just below the last output time, which must not be lost.
+                    if final and last: end[l] = max(end[l], t_out[n_out - 1])
                     reach = max(reach, end[l])
                 while j < n_out and t_out[j] <= reach:
                     count = 0

@@ -61,12 +61,13 @@ class _Lanes:
         self.x, self.r = part(module.AT_X, self.n), part(module.AT_R, self.n)
         self.p, self.h = part(module.AT_P, module.NP), part(module.AT_H, 1)[0]
         self.y, self.error = part(module.AT_Y, self.n), part(module.AT_E, 1)[0]
+        part(module.AT_F, self.n)[:] = floor[:, None]
         self.pick = np.minimum(np.arange(module.L), m - 1)
 
     def step(self, h: Floats) -> float:
         """Take one trial step of the lanes; returns the largest error ratio."""
         self.h[:] = np.maximum(h, 1e-12)
-        self.module.step(self.w, self.floor)
+        self.module.step(self.w)
         idle = h <= 0
         self.y[:, idle], self.error[idle] = self.x[:, idle], 0.0
         worst = float(np.max(self.error))
@@ -95,7 +96,9 @@ def _walk(
         length = group.length[s][lanes.pick]
         start = float(np.min(group.start[s]))
         inside = t_out[(t_out >= start) & (t_out <= start + float(np.max(length)))]
-        plan_steps.append(_segment(lanes, length, tolerance, kernel.order, peaks, (inside - start) / max(float(np.max(length)), 1e-12)))
+        plan_steps.append(
+            _segment(lanes, length, tolerance, kernel.order, peaks, (inside - start) / max(float(np.max(length)), 1e-12))
+        )
     return plan_steps
 
 

@@ -1,5 +1,8 @@
 """Prints the phases of a Rosenbrock step as straight-line Python over one lane."""
 
+# pyright: reportArgumentType=false, reportReturnType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportAssignmentType=false
+# SymPy's annotations give its base class where it returns expressions.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -101,7 +104,7 @@ class Printer:
         sizes = {
             "x": self.n, "r": self.n, "p": len(program.params), "q": len(program.coefficients), "h": 1, "hi": 1, "u": self.n,
             "g": self.n, "k": self.n, "w": len(self.entries), "v": self.n, "K": self.n * tableau.stages, "y": self.n,
-            "d": self.n * len(tableau.dense), "e": 1,
+            "d": self.n * len(tableau.dense), "e": 1, "f": self.n,
         }  # fmt: skip
         self.rows: dict[str, int] = {}
         self.total = 0
@@ -110,7 +113,9 @@ class Printer:
 
     def constants(self) -> str:
         """Offsets of the rows in ``w``, as globals of the module."""
-        names = "".join(f"AT_{name.upper() if name != 'K' else 'STAGES'} = {row * self.lanes}\n" for name, row in self.rows.items())
+        names = "".join(
+            f"AT_{name.upper() if name != 'K' else 'STAGES'} = {row * self.lanes}\n" for name, row in self.rows.items()
+        )
         return names + f"SIZE = {self.total * self.lanes}\n"
 
     def inlets(self) -> str:
@@ -145,11 +150,17 @@ class Printer:
 
     def step(self) -> str:
         """One whole step: factorise, all stages, error ratio and dense output."""
-        lines = ["\n@njit(**OPTIONS)", "def step(w, floor):", "    factorise(w)"]
+        lines = ["\n@njit(**OPTIONS)", "def step(w):", "    factorise(w)"]
         for s in range(self.tableau.stages):
             lines += [f"    stage_{s}(w)", "    solve_stage(w)", f"    keep_{s}(w)"]
-        lines += ["    finish(w)", "    worst(w, floor)"]
-        pieces = [self._factorise(), self._solve_stage(), *(self._stage(s) for s in range(self.tableau.stages)), self._finish(), self._worst()]
+        lines += ["    finish(w)", "    worst(w)"]
+        pieces = [
+            self._factorise(),
+            self._solve_stage(),
+            *(self._stage(s) for s in range(self.tableau.stages)),
+            self._finish(),
+            self._worst(),
+        ]
         return "".join(pieces) + "\n".join(lines) + "\n" + self._dense()
 
     # -- pieces -----------------------------------------------------------------------------------------------------
@@ -237,7 +248,11 @@ class Printer:
         if s == 0:
             body = [f"{self._flat('u')} = {self._flat('x')}", f"{self._flat('g')} = 0.0"]
         else:
-            argument = f"{self._flat('u')} + {self._flat('K', s - 1)}" if tableau.repeats(s) else f"{self._flat('x')} + {self._sum(tableau.a[s])}"
+            argument = (
+                f"{self._flat('u')} + {self._flat('K', s - 1)}"
+                if tableau.repeats(s)
+                else f"{self._flat('x')} + {self._sum(tableau.a[s])}"
+            )
             body = [f"{self._flat('u')} = {argument}", f"{self._flat('g')} = {self._sum(tableau.c[s])}"]
         keep = [f"{self._flat('K', s)} = {self._flat('k')}"]
         return self._function(f"stage_{s}(w)", body, "N*L") + self._function(f"keep_{s}(w)", keep, "N*L")
@@ -249,24 +264,18 @@ class Printer:
 
     def _worst(self) -> str:
         """Largest |error|/scale over the states; a NaN is found later, when the state itself is checked."""
-        return """
-@njit(**OPTIONS)
-def worst(w, floor):
-    for l in range(L):
-        w[AT_E + l] = 0.0
-    for i in range(N):
-        small = floor[i]
-        for l in range(L):
-            old = abs(w[i*L + l]); new = abs(w[AT_Y + i*L + l])
-            ratio = abs(w[AT_K + i*L + l])/((old if old > new else new) + small)
-            top = w[AT_E + l]
-            w[AT_E + l] = ratio if ratio > top else top
-"""
+        body = ["top = 0.0"]
+        for i in range(self.n):
+            body += [f"old = abs({self._at('x', i)})", f"new = abs({self._at('y', i)})"]
+            body += [f"ratio = abs({self._at('k', i)})/((old if old > new else new) + {self._at('f', i)})"]
+            body += ["top = ratio if ratio > top else top"]
+        return self._function("worst(w)", [*body, f"{self._at('e')} = top"])
 
     def _dense(self) -> str:
-        rows = [f"w[AT_D + {m}*N*L + k]" for m in range(len(self.tableau.dense))]
-        inner = " + theta[l]*(".join(rows) + ")" * (len(rows) - 1)
-        return (
-            "\n@njit(**OPTIONS)\ndef dense(w, theta, xb):\n    for i in range(N):\n        for l in range(L):\n"
-            f"            k = i*L + l\n            z = 1.0 - theta[l]\n            xb[k] = z*w[k] + theta[l]*(w[AT_Y + k] + z*({inner}))\n"
-        )
+        """The interpolant inside the last step, at one position per lane."""
+        body = ["s = theta[l]", "z = 1.0 - s"]
+        for i in range(self.n):
+            rows = [self._at("d", m * self.n + i) for m in range(len(self.tableau.dense))]
+            inner = " + s*(".join(rows) + ")" * (len(rows) - 1)
+            body.append(f"xb[{i * self.lanes} + l] = z*{self._at('x', i)} + s*({self._at('y', i)} + z*({inner}))")
+        return self._function("dense(w, theta, xb)", body)

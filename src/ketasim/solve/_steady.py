@@ -85,7 +85,9 @@ def fixed_point(flow: Flow, guess: Floats, scale: Floats) -> tuple[Floats, NDArr
         after = flow(start, copies).reshape(n_state, len(todo), n_state + 1)
         base = after[:, :, 0]
         residual = base - x[:, todo]
-        small = np.all(np.abs(residual) <= 1e-10 * np.abs(x[:, todo]) + floor[todo] * 1e-3, axis=0)
+        # The second bound refuses "fixed points" so far away that the input is lost in the rounding of the state.
+        allowed = np.minimum(1e-10 * np.abs(x[:, todo]) + floor[todo] * 1e-3, 1e-6 * scale[todo])
+        small = np.all(np.abs(residual) <= allowed, axis=0)
         jacobian = np.moveaxis((after[:, :, 1:] - base[:, :, None]), 1, 0) / step.T[:, None, :]
         converged[todo[small]] = True
         for position in np.flatnonzero(~small):
@@ -101,6 +103,6 @@ def fixed_point(flow: Flow, guess: Floats, scale: Floats) -> tuple[Floats, NDArr
 
 def _solve(matrix: Floats, right: Floats) -> Floats:
     try:
-        return np.linalg.solve(matrix, right)
+        return np.asarray(np.linalg.solve(matrix, right), np.float64)
     except np.linalg.LinAlgError:
         return np.full_like(right, np.nan)

@@ -91,7 +91,9 @@ def events_of(template: EventTemplate, params: Mapping[str, Floats], inlets: Inl
     return events
 
 
-def _dose(events: list[Event], template: EventTemplate, row: int, p: dict[str, Floats], inlets: Inlets, steady: SteadyState) -> None:
+def _dose(
+    events: list[Event], template: EventTemplate, row: int, p: dict[str, Floats], inlets: Inlets, steady: SteadyState
+) -> None:
     n, state, ii = template.n_subjects, int(template.cmt[row]), float(template.ii[row])
     amount = template.amt[row] * _inlet(inlets, "F", state, p, n, 1.0)
     lag = _inlet(inlets, "lag", state, p, n, 0.0)
@@ -135,13 +137,17 @@ def _input(template: EventTemplate, row: int, amount: Floats, p: dict[str, Float
     if kind == -1:
         rate = inlets.get("rate", state, p)
         if rate is None:
-            raise InvalidData(f"RATE = -1 for compartment '{name}', but the model declares no modelled rate for it; give RATE > 0.")
+            raise InvalidData(
+                f"RATE = -1 for compartment '{name}', but the model declares no modelled rate for it; give RATE > 0."
+            )
         rate = np.broadcast_to(np.asarray(rate, float), amount.shape)
         return np.where(rate > 0, rate, 0.0), np.where(rate > 0, amount / np.where(rate > 0, rate, 1.0), 0.0)
     if kind == -2:
         duration = inlets.get("duration", state, p)
         if duration is None:
-            raise InvalidData(f"RATE = -2 for compartment '{name}', but the model declares no modelled duration for it; give RATE > 0.")
+            raise InvalidData(
+                f"RATE = -2 for compartment '{name}', but the model declares no modelled duration for it; give RATE > 0."
+            )
         duration = np.broadcast_to(np.asarray(duration, float), amount.shape)
         return np.where(duration > 0, amount / np.where(duration > 0, duration, 1.0), 0.0), np.maximum(duration, 0.0)
     steady_constant = template.amt[row] == 0

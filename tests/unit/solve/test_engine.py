@@ -75,7 +75,9 @@ def test_three_compartments_meet_closed_form() -> None:
 
 def test_true_error_stays_below_the_tolerance(two_cmt: Model) -> None:
     n, rng = 64, np.random.default_rng(5)
-    p = parameters(two_cmt, n, **{k: two_cmt.typical()[k] * np.exp(0.5 * rng.standard_normal(n)) for k in ("CL", "V", "Q", "V2", "KA")})
+    p = parameters(
+        two_cmt, n, **{k: two_cmt.typical()[k] * np.exp(0.5 * rng.standard_normal(n)) for k in ("CL", "V", "Q", "V2", "KA")}
+    )
     events = template([{"amt": 100, "cmt": 0, "addl": 3, "ii": 12}], n)
     exact = solve(two_cmt, events, p, T, rtol=1e-11).ports
     for rtol in (1e-4, 1e-6, 1e-8):
@@ -140,7 +142,7 @@ class Rising(Mechanism):
     params = {"slope": Param("1/h")}
     states = {"level": State("1"), "clock": State("h")}
 
-    def rates(self, t, x, u, p):  # noqa: ANN001, ANN201
+    def rates(self, t, x, u, p):
         return {"level": p["slope"] * t - x["level"] * p["slope"], "clock": 1 + 0 * x["clock"]}
 
 
@@ -155,7 +157,13 @@ def test_equations_may_use_time() -> None:
 
 
 def covariate_table(**values: list[float]) -> pd.DataFrame:
-    base = {"ID": [1, 1, 1, 1], "TIME": [0.0, 10.0, 20.0, 30.0], "EVID": [1, 0, 0, 0], "AMT": [100.0, 0, 0, 0], "CMT": [2, 0, 0, 0]}
+    base = {
+        "ID": [1, 1, 1, 1],
+        "TIME": [0.0, 10.0, 20.0, 30.0],
+        "EVID": [1, 0, 0, 0],
+        "AMT": [100.0, 0, 0, 0],
+        "CMT": [2, 0, 0, 0],
+    }
     return pd.DataFrame({**base, **values})
 
 
@@ -170,11 +178,15 @@ def test_interpolation_of_values_between_records() -> None:
     # One compartment: CENT = 100 exp(-integral of CL / V), V = 30 L.
     integrals = {"nocb": [30, 60, 150], "locf": [10, 40, 70], "linear": [20, 50, 110]}
     for interpolation, integral in integrals.items():
-        np.testing.assert_allclose(central(interpolation), 100 * np.exp(-np.array(integral) / 30.0), rtol=1e-7, err_msg=interpolation)
+        np.testing.assert_allclose(
+            central(interpolation), 100 * np.exp(-np.array(integral) / 30.0), rtol=1e-7, err_msg=interpolation
+        )
 
 
 def test_observation_before_a_dose_at_the_same_time_sees_the_value_before() -> None:
-    table = pd.DataFrame({"ID": 1, "TIME": [0.0, 12.0, 12.0, 12.0], "EVID": [1, 0, 1, 0], "AMT": [100.0, 0, 100, 0], "CMT": [2, 0, 2, 0]})
+    table = pd.DataFrame(
+        {"ID": 1, "TIME": [0.0, 12.0, 12.0, 12.0], "EVID": [1, 0, 1, 0], "AMT": [100.0, 0, 100, 0], "CMT": [2, 0, 2, 0]}
+    )
     before, after = wide_table(simulate("generic/two_cmt", table, rtol=1e-9))["CENT"]
     assert after - before == pytest.approx(100.0, rel=1e-6)
 
@@ -184,3 +196,9 @@ def test_options_are_checked(two_cmt: Model) -> None:
         solve(two_cmt, template([{"amt": 1}]), parameters(two_cmt), T, rtol=1.0)
     with pytest.raises(InvalidOption, match="ascending"):
         solve(two_cmt, template([{"amt": 1}]), parameters(two_cmt), T[::-1])
+
+
+def test_last_output_time_is_never_lost(two_cmt: Model) -> None:
+    for end in (110 / 60, 1 / 3, 0.7 + 0.1, 2.3):
+        got = solve(two_cmt, template([{"amt": 100, "rate": 150}]), parameters(two_cmt), np.array([0.0, end / 3, end]))
+        assert np.isfinite(got.ports).all() and got.ports[-1, 0, 0] > 0

@@ -24,7 +24,10 @@ def setting(name: str, regimen: str) -> tuple[Model, object, dict[str, np.ndarra
 
 
 def test_agrees_with_the_cpu_engine_to_rounding() -> None:
-    for name, regimen in (("perezruixo2021", "esketamine nasal 56 mg, 2/week x 1 week"), ("clements1981", "0.5 mg/kg ketamine iv over 40 min")):
+    for name, regimen in (
+        ("perezruixo2021", "esketamine nasal 56 mg, 2/week x 1 week"),
+        ("clements1981", "0.5 mg/kg ketamine iv over 40 min"),
+    ):
         model, template, p = setting(name, regimen)
         reference = Reference(template, p)
         want = solve(model, template, p, T, rtol=1e-6, reference=reference)
