@@ -1,0 +1,16 @@
+"""Non-compartmental analysis in CDISC parameter names."""
+
+from ketasim.nca._analysis import BLQ_RULES, METHODS, PARAMETERS, NCAResult, analyse, nca
+from ketasim.nca._table import compare_exposure, exposure_summary, nca_table
+
+__all__ = [
+    "BLQ_RULES",
+    "METHODS",
+    "PARAMETERS",
+    "NCAResult",
+    "analyse",
+    "compare_exposure",
+    "exposure_summary",
+    "nca",
+    "nca_table",
+]

@@ -1,0 +1,182 @@
+"""Non-compartmental analysis in CDISC parameter names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ketasim.errors import InvalidData, InvalidOption
+from ketasim.nca._curve import segments, terminal
+
+Floats = NDArray[np.float64]
+Method = Literal["linear", "lin-up/log-down"]
+Route = Literal["extravascular", "bolus", "infusion"]
+METHODS = ("linear", "lin-up/log-down")
+ROUTES = ("extravascular", "bolus", "infusion")
+BLQ_RULES = {
+    "zero": "values below the limit of quantification count as zero",
+    "missing": "values below the limit of quantification are left out",
+}
+#: CDISC code -> meaning and unit, where c is the concentration's and d the dose's unit.
+PARAMETERS: Mapping[str, tuple[str, str]] = {
+    "CMAX": ("largest concentration", "c"), "TMAX": ("time of CMAX", "h"), "CLST": ("last measurable concentration", "c"),
+    "TLST": ("time of CLST", "h"), "AUCLST": ("area to the last measurable concentration", "h*c"),
+    "AUCIFO": ("area to infinity, from the observed last concentration", "h*c"),
+    "AUCIFP": ("area to infinity, from the predicted last concentration", "h*c"), "AUCPEO": ("share of AUCIFO extrapolated", "%"),
+    "LAMZ": ("terminal rate constant", "1/h"), "LAMZHL": ("terminal half-life", "h"), "LAMZNPT": ("points in the terminal regression", "1"),
+    "LAMZLL": ("first time of the terminal regression", "h"), "LAMZUL": ("last time of the terminal regression", "h"),
+    "R2ADJ": ("adjusted R2 of the terminal regression", "1"), "AUCTAU": ("area over the dosing interval", "h*c"),
+    "CAVG": ("mean concentration over the dosing interval", "c"), "CLFO": ("apparent clearance", "d/(h*c)"), "CLO": ("clearance", "d/(h*c)"),
+    "VZFO": ("apparent terminal volume", "d/c"), "VZO": ("terminal volume", "d/c"), "VSSO": ("volume at steady state", "d/c"),
+    "MRTEVIFO": ("mean residence time, extravascular", "h"), "MRTIVIFO": ("mean residence time, intravenous", "h"),
+    "C0": ("back-extrapolated concentration at time zero", "c"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NCAResult:
+    """Parameters of one curve, and the rules by which they were found."""
+
+    parameters: Mapping[str, float]
+    rules: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> float:
+        return self.parameters[name]
+
+
+def nca(
+    time: ArrayLike, conc: ArrayLike, *, dose: float | None = None, route: Route = "extravascular", duration: float = 0.0,
+    method: Method = "linear", blq: str = "zero", lloq: float = 0.0, tau: float | None = None,
+) -> NCAResult:  # fmt: skip
+    """Non-compartmental analysis of one curve.
+
+    Parameters
+    ----------
+    time : (time,), h, rising. conc : (time,), any unit. dose : for clearance and volumes. route, duration : of the dose; duration in h.
+    method : ``linear`` or ``lin-up/log-down``. blq : rule for values below `lloq`: ``zero`` or ``missing``. tau : dosing interval, h.
+
+    Raises
+    ------
+    InvalidData: times that do not rise, negative concentrations, no measurable value. InvalidOption: unknown rule.
+
+    Examples
+    --------
+    >>> t = np.arange(0.0, 25.0)
+    >>> result = nca(t, 10 * np.exp(-0.2 * t), dose=100, route="bolus", method="lin-up/log-down")
+    >>> round(result["LAMZ"], 6), round(result["CLO"], 6)
+    (0.2, 2.0)
+    """
+    t, c = np.asarray(time, float), np.asarray(conc, float)
+    keep = np.isfinite(c)
+    if lloq > 0:
+        c = np.where(c < lloq, 0.0, c)
+        keep &= (c > 0) | (blq != "missing")
+    table = analyse(t[keep], c[keep][None], dose=dose, route=route, duration=duration, method=method, tau=tau)
+    if blq not in BLQ_RULES:
+        raise InvalidOption(f"blq = '{blq}' is not known. Use one of: {', '.join(BLQ_RULES)}.")
+    rules = {
+        "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX; ties within 1e-4 take more points",
+        "below quantification": BLQ_RULES[blq] if lloq > 0 else "no limit given",
+    }  # fmt: skip
+    return NCAResult({k: float(v[0]) for k, v in table.items() if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO")}, rules)
+
+
+def analyse(
+    t: Floats, c: Floats, *, dose: float | Floats | None = None, route: Route = "extravascular", duration: float = 0.0,
+    method: Method = "linear", tau: float | None = None,
+) -> dict[str, Floats]:  # fmt: skip
+    """Non-compartmental analysis of many curves on one time grid.
+
+    Parameters
+    ----------
+    t : (time,), h. c : (curve, time). dose : one, or (curve,).
+
+    Returns
+    -------
+    CDISC name -> (curve,), NaN where a parameter does not exist.
+    """
+    _check(t, c, route, method)
+    log_down = method == "lin-up/log-down"
+    c0 = _back_extrapolated(t, c) if route == "bolus" else None
+    if c0 is not None and t[0] > 0:
+        t, c = np.concatenate([[0.0], t]), np.concatenate([c0[:, None], c], axis=1)
+    rows, positive = np.arange(len(c)), c > 0
+    last = np.where(positive.any(axis=1), c.shape[1] - 1 - np.argmax(positive[:, ::-1], axis=1), 0)
+    peak = np.argmax(c, axis=1)
+    area, moment = segments(t, c, log_down)
+    before = np.arange(len(t) - 1)[None, :] < last[:, None]
+    out = {"CMAX": c[rows, peak], "TMAX": t[peak], "CLST": c[rows, last], "TLST": t[last]}
+    out["AUCLST"] = np.sum(np.where(before, area, 0.0), axis=1)
+    aumc = np.sum(np.where(before, moment, 0.0), axis=1)
+    slope = terminal(t, c, last, peak)
+    intercept = slope.pop("intercept")
+    out |= slope
+    rate = slope["LAMZ"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out["LAMZHL"] = np.log(2) / rate
+        tail = out["CLST"] / rate
+        out["AUCIFO"] = out["AUCLST"] + tail
+        out["AUCIFP"] = out["AUCLST"] + np.exp(intercept - rate * out["TLST"]) / rate
+        out["AUCPEO"] = 100 * tail / out["AUCIFO"]
+        mrt = (aumc + out["CLST"] * out["TLST"] / rate + out["CLST"] / rate**2) / out["AUCIFO"]
+    if tau is not None:
+        out["AUCTAU"] = _partial(t, c, area, tau)
+        out["CAVG"] = out["AUCTAU"] / tau
+    if c0 is not None:
+        out["C0"] = c0
+    return out | _dose_parameters(out, mrt, dose, route, duration, tau)
+
+
+def _dose_parameters(
+    out: Mapping[str, Floats], mrt: Floats, dose: float | Floats | None, route: Route, duration: float, tau: float | None
+) -> dict[str, Floats]:
+    more = {"MRTEVIFO": mrt} if route == "extravascular" else {"MRTIVIFO": mrt - duration / 2}
+    if dose is None:
+        return more
+    # At steady state the area over one interval stands for the area to infinity of a single dose.
+    clearance = np.asarray(dose, float) / (out["AUCTAU"] if tau is not None else out["AUCIFO"])
+    volume = clearance / out["LAMZ"]
+    if route == "extravascular":
+        return more | {"CLFO": clearance, "VZFO": volume}
+    return more | {"CLO": clearance, "VZO": volume, "VSSO": clearance * more["MRTIVIFO"]}
+
+
+def _partial(t: Floats, c: Floats, area: Floats, tau: float) -> Floats:
+    """Area from the first time to tau later, the last interval cut by linear interpolation."""
+    end = t[0] + tau
+    inside = t[1:] <= end + 1e-12
+    total = np.sum(area[:, inside], axis=1)
+    k = int(np.sum(inside))
+    if k < len(t) - 1 and t[k] < end:
+        share = (end - t[k]) / (t[k + 1] - t[k])
+        at_end = c[:, k] + share * (c[:, k + 1] - c[:, k])
+        total = total + (c[:, k] + at_end) / 2 * (end - t[k])
+    return total
+
+
+def _back_extrapolated(t: Floats, c: Floats) -> Floats:
+    """Concentration at time zero of a bolus, log-linearly from the first two values where they fall, else the first."""
+    if t[0] == 0 or c.shape[1] < 2:
+        return c[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.log(c[:, 0] / c[:, 1]) / (t[1] - t[0])
+        c0 = c[:, 0] * np.exp(rate * t[0])
+    return np.where((c[:, 1] > 0) & (c[:, 1] < c[:, 0]), c0, c[:, 0])
+
+
+def _check(t: Floats, c: Floats, route: str, method: str) -> None:
+    if method not in METHODS:
+        raise InvalidOption(f"method = '{method}' is not known. Use one of: {', '.join(METHODS)}.")
+    if route not in ROUTES:
+        raise InvalidOption(f"route = '{route}' is not known. Use one of: {', '.join(ROUTES)}.")
+    if len(t) < 2:
+        raise InvalidData(f"non-compartmental analysis needs at least 2 times; got {len(t)}.")
+    falling = np.flatnonzero(np.diff(t) <= 0)
+    if len(falling):
+        raise InvalidData(f"times must rise: {t[falling[0] + 1]:g} h follows {t[falling[0]]:g} h.")
+    if np.nanmin(c) < 0:
+        raise InvalidData(f"concentration {np.nanmin(c):g} is negative; values are 0 or more.")

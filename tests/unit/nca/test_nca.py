@@ -1,0 +1,86 @@
+"""Non-compartmental analysis: closed forms, invariances, rules, messages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ketasim.errors import InvalidData, InvalidOption
+from ketasim.nca import analyse, compare_exposure, exposure_summary, nca, nca_table
+
+T = np.concatenate([np.arange(0, 4, 0.25), np.arange(4, 49.0)])
+
+
+@given(st.floats(0.02, 1.0), st.floats(1.0, 1e3))
+def test_monoexponential_bolus(rate: float, c0: float) -> None:
+    result = nca(T, c0 * np.exp(-rate * T), dose=100.0, route="bolus", method="lin-up/log-down")
+    assert result["LAMZ"] == pytest.approx(rate, rel=1e-6)
+    assert result["AUCIFO"] == pytest.approx(c0 / rate, rel=1e-6)
+    assert result["CLO"] == pytest.approx(100.0 * rate / c0, rel=1e-6)
+    assert result["MRTIVIFO"] == pytest.approx(1 / rate, rel=1e-6)
+    assert result["VSSO"] == pytest.approx(100.0 / c0, rel=1e-6)
+
+
+@given(st.floats(0.01, 100.0))
+def test_scaling_concentration_scales_exposure(factor: float) -> None:
+    curve = np.exp(-0.1 * T) - np.exp(-1.0 * T)
+    one, scaled = nca(T, curve, dose=1.0), nca(T, factor * curve, dose=1.0)
+    for name, power in (("AUCLST", 1), ("CMAX", 1), ("CLFO", -1), ("TMAX", 0), ("LAMZ", 0)):
+        assert scaled[name] == pytest.approx(one[name] * factor**power, rel=1e-6)
+
+
+def test_many_curves_equal_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    rates = rng.uniform(0.05, 0.5, 20)
+    curves = np.exp(-rates[:, None] * T) - np.exp(-3.0 * T)
+    together = analyse(T, curves)
+    for i, curve in enumerate(curves):
+        alone = nca(T, curve)
+        for name in ("AUCLST", "LAMZ", "AUCIFO", "LAMZNPT"):
+            assert together[name][i] == pytest.approx(alone[name], rel=1e-12)
+
+
+def test_interval_and_steady_state_clearance() -> None:
+    constant = np.full_like(T, 5.0)
+    result = nca(T, constant, dose=60.0, tau=12.0)
+    assert (
+        result["AUCTAU"] == pytest.approx(60.0) and result["CAVG"] == pytest.approx(5.0) and result["CLFO"] == pytest.approx(1.0)
+    )
+
+
+def test_quantification_limit_is_named_and_applied() -> None:
+    curve = 10 * np.exp(-0.3 * T)
+    result = nca(T, curve, lloq=0.1)
+    assert result["TLST"] < 16.0 and "zero" in result.rules["below quantification"]
+
+
+def test_table_summary_and_comparison() -> None:
+    frame = pd.concat([pd.DataFrame({"id": i, "time": T, "conc": (1 + 0.1 * i) * np.exp(-0.1 * T)}) for i in range(6)])
+    table = nca_table(frame)
+    summary = exposure_summary(table).set_index("parameter")
+    assert summary.loc["CMAX", "n"] == 6 and summary.loc["CMAX", "p05"] <= summary.loc["CMAX", "median"]
+    half = table.assign(CMAX=table["CMAX"] / 2)
+    ratio = compare_exposure(table, half).set_index("parameter").loc["CMAX"]
+    assert ratio["ratio"] == pytest.approx(2.0) and ratio["ci90_low"] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("time", "conc", "options", "error", "message"),
+    [
+        ([0, 2, 1], [1, 2, 3], {}, InvalidData, "1 h follows 2 h"),
+        ([0, 1, 2], [1, -2, 3], {}, InvalidData, "-2 is negative"),
+        ([0, 1, 2], [1, 2, 3], {"method": "log"}, InvalidOption, "method = 'log'"),
+        ([0], [1], {}, InvalidData, "at least 2 times"),
+    ],
+)
+def test_messages(time: list[float], conc: list[float], options: dict[str, str], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        nca(time, conc, **options)
+
+
+def test_missing_column_is_named() -> None:
+    with pytest.raises(InvalidData, match="no column DV"):
+        nca_table(pd.DataFrame({"ID": [1], "TIME": [0.0]}))
