@@ -1,0 +1,57 @@
+"""Figures and the HTML report: complete, self-contained, escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import ketasim
+from ketasim.errors import InvalidOption, OutputError
+from ketasim.report import concentration_figure, html_report, save_figure
+
+
+@pytest.fixture(scope="module")
+def result() -> xr.DataTree:
+    return ketasim.simulate("perezruixo2021", "esketamine nasal 56 mg", n=12, population="adults", times=np.arange(0, 25.0))
+
+
+def test_report_is_whole_self_contained_and_escaped(result: xr.DataTree, tmp_path: Path) -> None:
+    page = html_report({"<script>x</script>": result, "again": result}, tmp_path / "r.html").read_text()
+    assert "does not advise on treatment" in page and "<script" not in page and "&lt;script&gt;" in page
+    assert 'src="http' not in page and "@import" not in page and 'href="http' not in page.replace('xlink:href="#', "")
+    for section in (
+        "What was simulated",
+        "Exposure",
+        "Comparison",
+        "Doses as given and as resolved",
+        "Evidence",
+        "Numerics",
+        "To repeat this",
+    ):
+        assert section in page
+    assert page.count("<svg") >= 2 and not list(tmp_path.glob(".*part*"))
+
+
+def test_figure_shows_every_analyte_with_unit(result: xr.DataTree) -> None:
+    figure = concentration_figure(result)
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert [axis.get_title() for axis in shown] == ["S-ketamine", "S-norketamine"]
+    assert all(axis.get_ylabel() == "ng/mL" and axis.get_xlabel() for axis in shown)
+
+
+@pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
+def test_figures_are_saved(result: xr.DataTree, tmp_path: Path, ending: str) -> None:
+    assert save_figure(result, tmp_path / f"f{ending}").stat().st_size > 1000
+
+
+def test_messages(result: xr.DataTree, tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="unknown ending"):
+        save_figure(result, tmp_path / "f.docx")
+    with pytest.raises(InvalidOption, match="no result has the site"):
+        concentration_figure(result, site="moon")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        html_report(result, tmp_path / "file" / "r.html")
