@@ -1,0 +1,36 @@
+"""Content: published models as data, mechanisms as equations, populations, co-medications. Never imports the solver."""
+
+# Shelves are packages and functions of one name: loaded first, the packages leave their names to the functions.
+import ketasim.library.generic  # pyright: ignore[reportUnusedImport]
+import ketasim.library.mechanism  # pyright: ignore[reportUnusedImport]
+import ketasim.library.pk  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from ketasim.library._comedication import Comedication, comedication, comedications
+from ketasim.library._convert import REFERENCE_WEIGHT_KG, checkpoints, log_variance, quantity
+from ketasim.library._find import KINDS, Entry, add_pack, entries, generic, load, mechanism, pack, pk, register, remove_pack
+from ketasim.library._gaps import Gap, not_simulable
+from ketasim.library._register import Name, Register
+
+__all__ = [
+    "KINDS",
+    "REFERENCE_WEIGHT_KG",
+    "Comedication",
+    "Entry",
+    "Gap",
+    "Name",
+    "Register",
+    "add_pack",
+    "checkpoints",
+    "comedication",
+    "comedications",
+    "entries",
+    "generic",
+    "load",
+    "log_variance",
+    "mechanism",
+    "not_simulable",
+    "pack",
+    "pk",
+    "quantity",
+    "register",
+    "remove_pack",
+]

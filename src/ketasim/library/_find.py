@@ -1,0 +1,239 @@
+"""Shelves and packs: which entries there are, and one entry by name."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from ketasim import sources
+from ketasim.errors import InvalidEntry, UnknownEntry, close_names
+from ketasim.library._convert import part_from, routes_of
+from ketasim.library._register import CORE_REGISTER, Register, read_register
+from ketasim.library._schema import EntryFile, read
+from ketasim.model import Number, Part, Structure
+
+ROOT = Path(__file__).parent
+#: Shelves that hold models, in the order they are listed.
+KINDS = ("pk", "generic", "mechanism")
+ENTRY_POINT_GROUP = "ketasim.packs"
+
+_packs: list[Path] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an entry says of itself, for listings.
+
+    Attributes
+    ----------
+    name : as `load` takes it, e.g. ``pk/otto2021``. is_addon : extends another model, cannot be dosed alone.
+    sources : keys of the bibliography, in order of first use.
+    """
+
+    id: str
+    kind: str
+    title: str
+    drug: str
+    analytes: tuple[str, ...]
+    routes: tuple[str, ...]
+    sampling: str
+    population: str
+    status: str
+    revision: int
+    sources: tuple[str, ...]
+    is_addon: bool
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Full name: shelf and id."""
+        return f"{self.kind}/{self.id}"
+
+
+def add_pack(path: str | Path) -> Path:
+    """Use a folder of own entries beside ketasim's: ``pk/*.toml``, ``mechanism/*.toml``, modules ``*.py`` beside them,
+    ``names.toml`` for own names and ``sources.bib``.
+
+    Raises
+    ------
+    UnknownEntry: no such folder, or nothing in it that could be an entry.
+    """
+    folder = Path(path).expanduser().resolve()
+    if not folder.is_dir():
+        raise UnknownEntry(
+            f"pack '{path}' is no folder. A pack holds pk/*.toml, mechanism/*.toml and, for new equations, *.py beside them."
+        )
+    if not any((folder / kind).is_dir() for kind in (*KINDS, "comedication")):
+        raise UnknownEntry(f"pack '{path}' has no folder {', '.join(KINDS)} or comedication.")
+    if folder not in _packs:
+        _packs.append(folder)
+        bibliography = folder / "sources.bib"
+        if bibliography.is_file():
+            sources.add_bibliography(bibliography)
+    return folder
+
+
+def remove_pack(path: str | Path) -> None:
+    """Stop using a pack; no complaint when it was not in use."""
+    folder = Path(path).expanduser().resolve()
+    if folder in _packs:
+        _packs.remove(folder)
+        sources.remove_bibliography(folder / "sources.bib")
+
+
+@contextmanager
+def pack(path: str | Path) -> Generator[Path]:
+    """Use a pack inside a ``with`` block."""
+    folder = Path(path).expanduser().resolve()
+    was_there = folder in _packs
+    added = add_pack(folder)
+    try:
+        yield added
+    finally:
+        if not was_there:
+            remove_pack(folder)
+
+
+@lru_cache(maxsize=1)
+def _installed_packs() -> tuple[Path, ...]:
+    """Packs of installed distributions: the entry point is a path, a function giving one, or a package with `pack_path`."""
+    found = []
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        thing: Any = point.load()
+        thing = getattr(thing, "pack_path", thing)
+        folder = Path(thing() if callable(thing) else thing)
+        if not folder.is_dir():
+            raise UnknownEntry(f"the installed pack '{point.name}' ({point.value}) points to '{folder}', which is no folder.")
+        if (folder / "sources.bib").is_file():
+            sources.add_bibliography(folder / "sources.bib")
+        found.append(folder)
+    return tuple(found)
+
+
+def roots() -> tuple[Path, ...]:
+    """Folders that are searched: ketasim's own, installed packs, packs added by hand."""
+    return tuple(dict.fromkeys((ROOT, *_installed_packs(), *_packs)))
+
+
+def register() -> Register:
+    """The register of names of ketasim and all packs in use."""
+    own = (root / "names.toml" for root in roots()[1:])
+    return read_register((CORE_REGISTER, *(file for file in own if file.is_file())))
+
+
+def files(kind: str) -> dict[str, Path]:
+    """Entry id -> file of one shelf, over all roots.
+
+    Raises
+    ------
+    InvalidEntry: two roots have an entry of the same id.
+    """
+    found: dict[str, Path] = {}
+    for root in roots():
+        for path in sorted((root / kind).glob("*.toml")):
+            if path.stem in found:
+                raise InvalidEntry(
+                    f"'{kind}/{path.stem}' stands twice: in {found[path.stem].parents[1]} and in {root}. Rename one."
+                )
+            found[path.stem] = path
+    return found
+
+
+def entries(kind: str = "") -> list[Entry]:
+    """Entries of one shelf (``pk``, ``generic``, ``mechanism``), or of all.
+
+    Raises
+    ------
+    UnknownEntry: no such shelf. InvalidEntry: a file breaks the rules.
+    """
+    if kind and kind not in KINDS:
+        raise UnknownEntry(f"the library has no shelf '{kind}'.{close_names(kind, KINDS)} It has: {', '.join(KINDS)}.")
+    return [_record(shelf, path) for shelf in ([kind] if kind else KINDS) for path in files(shelf).values()]
+
+
+def _record(kind: str, path: Path) -> Entry:
+    part = _part(path)
+    info = part.info
+    keys = dict.fromkeys([info["source"], *(number.source for number in part.numbers.values())])
+    is_addon = not isinstance(part.mechanism, Structure)
+    return Entry(
+        part.id, kind, info["title"], info["drug"], info["analytes"], routes_of(part.mechanism), info["sampling"],
+        info["population"].get("description", ""), part.status, part.revision, tuple(keys), is_addon, path,
+    )  # fmt: skip
+
+
+def load(name: str) -> Part:
+    """Entry by name: ``"otto2021"``, ``"pk/otto2021"`` or ``"generic/two_cmt"``; a revision (``otto2021@1``) is checked.
+
+    Raises
+    ------
+    UnknownEntry: no entry of that name, or another revision. InvalidEntry: the file breaks the rules of the library.
+
+    Examples
+    --------
+    >>> load("pk/otto2021").cite
+    'otto2021@1'
+    """
+    plain, _, revision = name.partition("@")
+    kind, _, entry_id = plain.rpartition("/")
+    if kind and kind not in KINDS:
+        raise UnknownEntry(
+            f"the library has no shelf '{kind}' (from '{name}').{close_names(kind, KINDS)} It has: {', '.join(KINDS)}."
+        )
+    shelves = [kind] if kind else KINDS
+    for shelf in shelves:
+        path = files(shelf).get(entry_id)
+        if path:
+            part = _part(path)
+            if revision and revision != str(part.revision):
+                raise UnknownEntry(f"'{entry_id}' is in the library with revision {part.revision}, not {revision}.")
+            return part
+    known = [entry for shelf in shelves for entry in files(shelf)]
+    what = {"pk": "PK model", "generic": "generic model", "mechanism": "mechanism"}.get(kind, "entry")
+    raise UnknownEntry(f"no {what} '{entry_id}' in the library.{close_names(entry_id, known)} See: ketasim list {kind or 'pk'}")
+
+
+def _part(path: Path) -> Part:
+    return _read_part(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _read_part(path: Path, changed: int) -> Part:
+    where = "/".join(path.parts[-3:])
+    entry = read(path, EntryFile, where)
+    return part_from(entry, path, where, _inherited(entry, path, where))
+
+
+def _inherited(entry: EntryFile, path: Path, where: str) -> dict[str, Number]:
+    """Numbers of the entry named by ``same_as``, in the same shelf; one step only, so that a reader finds them."""
+    if not entry.same_as:
+        return {}
+    known = files(path.parent.name)
+    other = known.get(entry.same_as)
+    if other is None:
+        raise InvalidEntry(f"{where}: same_as names '{entry.same_as}', which is no entry.{close_names(entry.same_as, known)}")
+    if other == path or read(other, EntryFile, other.name).same_as:
+        raise InvalidEntry(
+            f"{where}: same_as names '{entry.same_as}', which itself takes numbers from elsewhere; name the first home."
+        )
+    return dict(_part(other).numbers)
+
+
+def pk(name: str) -> Part:
+    """Pharmacokinetic model by id, e.g. ``pk("otto2021")``; raises as `load`."""
+    return load(f"pk/{name.removeprefix('pk/')}")
+
+
+def generic(name: str) -> Part:
+    """Generic model by id, e.g. ``generic("two_cmt")``; raises as `load`."""
+    return load(f"generic/{name.removeprefix('generic/')}")
+
+
+def mechanism(name: str) -> Part:
+    """Mechanism by id; raises as `load`."""
+    return load(f"mechanism/{name.removeprefix('mechanism/')}")

@@ -1,0 +1,104 @@
+"""The closed register of names: what every parameter, compartment, port, site, analyte and covariate is called and means."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ketasim.errors import InvalidEntry, close_names
+from ketasim.model import Mechanism
+from ketasim.units import dimension
+
+CORE_REGISTER = Path(__file__).parent / "names.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One registered name. `unit` shows the dimension; an entry may use any unit of that dimension."""
+
+    name: str
+    section: str
+    unit: str
+    meaning: str
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Register:
+    """All names of ketasim and of the packs in use.
+
+    Attributes
+    ----------
+    sections : section -> name -> `Name`. Sections are ``parameter``, ``compartment``, ``port``, ``site``, ``analyte``,
+        ``covariate``, ``suffix``.
+    """
+
+    sections: Mapping[str, Mapping[str, Name]]
+
+    def find(self, section: str, name: str) -> Name | None:
+        """The registered name, also when it carries registered suffixes (``CL_nk_r`` is ``CL`` of R-norketamine)."""
+        table = self.sections.get(section, {})
+        base = name
+        while base not in table:
+            base, _, suffix = base.rpartition("_")
+            if not base or suffix not in self.sections.get("suffix", {}):
+                return None
+        return table[base]
+
+    def missing(self, mechanism: Mechanism) -> list[str]:
+        """Names of a mechanism that are not registered, or registered with another dimension; empty when all is well."""
+        found: list[str] = []
+        declared = (
+            ("parameter", mechanism.params),
+            ("compartment", mechanism.states),
+            ("port", {**mechanism.reads, **mechanism.writes}),
+        )
+        for section, declarations in declared:
+            for name, declaration in declarations.items():
+                known = self._concentration(name) if section == "port" else self.find(section, name)
+                known = known or self.find(section, name)
+                if known is None:
+                    found.append(f"{section} '{name}' is not in names.toml.{close_names(name, self.sections.get(section, {}))}")
+                elif dimension(known.unit) != dimension(declaration.unit):
+                    found.append(f"{section} '{name}' has unit '{declaration.unit}', names.toml says '{known.unit}'.")
+        return found
+
+    def _concentration(self, name: str) -> Name | None:
+        """Ports ``C_<site>_<analyte>`` need no entry of their own."""
+        for site in self.sections.get("site", {}):
+            analyte = name.removeprefix(f"C_{site}_")
+            if analyte != name and analyte in self.sections.get("analyte", {}):
+                return Name(name, "port", "umol/L", f"{analyte}, {site}")
+        return None
+
+
+@lru_cache(maxsize=8)
+def read_register(files: tuple[Path, ...]) -> Register:
+    """Register of several files; a later file may add names, never change one."""
+    sections: dict[str, dict[str, Name]] = {}
+    for file in files:
+        try:
+            data = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidEntry(f"{file.name}: not valid TOML: {error}.") from None
+        for section, table in data.items():
+            known = sections.setdefault(section, {})
+            for name, entry in table.items():
+                if name in known:
+                    raise InvalidEntry(f"{file.name} [{section}] {name}: is already registered ('{known[name].meaning}').")
+                values = entry if isinstance(entry, dict) else {"meaning": entry}
+                known[name] = Name(name, section, values.get("unit", "1"), values["meaning"], tuple(values.get("levels", ())))
+    return Register(sections)
+
+
+def covariate_unit(name: str, where: str) -> str:
+    """Own unit of a covariate of the core register; names outside it are an error."""
+    known = read_register((CORE_REGISTER,)).sections["covariate"]
+    if name not in known:
+        raise InvalidEntry(
+            f"{where}: '{name}' is no covariate of the register.{close_names(name, known)} It has: {', '.join(known)}."
+        )
+    return known[name].unit

@@ -1,0 +1,1 @@
+"""Generic models for any drug, in NONMEM's names."""

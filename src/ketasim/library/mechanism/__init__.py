@@ -1,0 +1,1 @@
+"""Mechanisms beyond pharmacokinetics: entries (TOML) and the classes they name."""

@@ -1,0 +1,1 @@
+"""Pharmacokinetic models: entries (TOML) and the structures they name."""
