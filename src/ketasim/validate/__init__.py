@@ -1,0 +1,18 @@
+"""How good is it: predictions against observations nobody fitted, and the review's claims as numbers."""
+
+from ketasim.validate._claims_pk import ClaimResult, pk_claims, pk_claims_table
+from ketasim.validate._figures import fold_error_figure, observed_predicted_figure, write_figures
+from ketasim.validate._score import PkScore, summarise, validate_pk, write_tables
+
+__all__ = [
+    "ClaimResult",
+    "PkScore",
+    "fold_error_figure",
+    "observed_predicted_figure",
+    "pk_claims",
+    "pk_claims_table",
+    "summarise",
+    "validate_pk",
+    "write_figures",
+    "write_tables",
+]

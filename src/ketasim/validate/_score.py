@@ -1,0 +1,189 @@
+"""Observed against predicted: one table, fold errors, and what they come to for calibration and hold-out apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ketasim.errors import InvalidData
+from ketasim.fit import Observation, make_plan, package_observations, predict, read_observations, typical
+from ketasim.library import comedication, load
+from ketasim.model import Model, assemble
+
+FOLDS = (1.25, 1.5, 2.0)
+_LISTED = "source listed in holdout.csv"
+REFERENCE_MODEL = "ketasim_reference"
+_COLUMNS = (
+    "row", "use", "source", "study", "drug", "analyte", "site", "regimen", "metric", "statistic", "unit", "observed", "predicted",
+    "fold", "within", "reason",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PkScore:
+    """Outcome of `validate_pk`.
+
+    Attributes
+    ----------
+    table : one line per row of the file, also rows that cannot be predicted (`predicted` is NaN, `reason` says why).
+        `fold` is predicted over observed; `within` the smallest of 1.25, 1.5, 2 that holds it, inf if none does.
+    summary : per group (calibration, holdout, user ...): rows, GMFE, median fold, shares within 1.25, 1.5 and 2-fold.
+    model : what was scored. source : name of the observations.
+    """
+
+    table: pd.DataFrame
+    summary: pd.DataFrame
+    model: str
+    source: str
+    notes: tuple[str, ...] = field(default=())
+
+    def worst(self, use: str = "holdout", n: int = 10) -> pd.DataFrame:
+        """Rows with the largest fold error of one group."""
+        rows = self.table[(self.table["use"] == use) & self.table["fold"].notna()]
+        order = np.abs(np.log(rows["fold"])).sort_values(ascending=False).index
+        return rows.loc[order].head(n)
+
+    def not_predicted(self) -> pd.DataFrame:
+        """Rows without a prediction, with the reason."""
+        return self.table[self.table["predicted"].isna()][["row", "use", "source", "analyte", "metric", "reason"]]
+
+
+def validate_pk(observations: str | Path | pd.DataFrame | None = None, model: str | Model = REFERENCE_MODEL) -> PkScore:
+    """Score a library model against observed exposures.
+
+    Parameters
+    ----------
+    observations : None for the table of the package (calibration and hold-out rows apart), or a CSV file or DataFrame in the
+        format of ``pk_observations.csv``.
+    model : library entry or assembled model; it has to be linear in amounts, as all published ketamine models are.
+
+    Returns
+    -------
+    PkScore
+
+    Notes
+    -----
+    The prediction is that of the typical person (70 kg unless the row says otherwise), exact to the grid of 0.25-30 min. An
+    arithmetic mean of a skewed population lies above its typical person by about sqrt(1 + CV^2); this is not corrected for.
+
+    Raises
+    ------
+    InvalidData: the file cannot be read; names line and column. UnknownEntry: no such model.
+
+    Examples
+    --------
+    >>> score = validate_pk()
+    >>> float(score.summary.loc["holdout", "gmfe"]) > 1.0
+    True
+    """
+    assembled = model if isinstance(model, Model) else assemble(load(model))
+    rows = package_observations() if observations is None else read_observations(observations)
+    predicted, problems = _predictions(assembled, rows)
+    table = pd.DataFrame(
+        [_line(o, predicted.get(i), problems.get(i, o.reason)) for i, o in enumerate(rows)], columns=list(_COLUMNS)
+    )
+    name = "package" if observations is None else "table" if isinstance(observations, pd.DataFrame) else Path(observations).name
+    return PkScore(table, summarise(table), assembled.id, name, _notes(table))
+
+
+def _predictions(model: Model, rows: Sequence[Observation]) -> tuple[dict[int, float], dict[int, str]]:
+    """Prediction per row, and the reason of each row without one."""
+    plan = make_plan(model, rows)
+    problems = dict(plan.problems)
+    effects: dict[str, Mapping[str, float]] = {}
+    for i, o in enumerate(rows):
+        if i in problems:
+            continue
+        missing = _missing(model, o, effects)
+        if missing:
+            problems[i] = missing
+    usable = [i for i in range(len(rows)) if i not in problems]
+    plan = make_plan(model, [rows[i] for i in usable])
+    values = predict(plan, lambda of: typical(model, dict(of[0]), None, effects.get(of[1])))
+    return {i: float(x) for i, x in zip(usable, values, strict=True)}, problems
+
+
+def _missing(model: Model, o: Observation, effects: dict[str, Mapping[str, float]]) -> str:
+    """What the model lacks for a row with co-medication or binding; fills `effects` with multipliers."""
+    if o.metric == "protein_binding_percent" and "fu_s" not in model.params:
+        return f"{model.id} has no unbound fraction"
+    if not o.comedication or o.comedication in effects:
+        return ""
+    try:
+        found = {name: number.value for name, number in comedication(o.comedication).multipliers.items()}
+    except Exception as error:  # one bad row must not hide the others: its reason is shown beside it
+        return str(error)
+    absent = sorted(set(found) - set(model.params))
+    if absent:
+        return f"{model.id} has no parameter {absent[0]}, which {o.comedication} changes"
+    effects[o.comedication] = found
+    return ""
+
+
+def _line(o: Observation, predicted: float | None, reason: str) -> dict[str, Any]:
+    fold = predicted / o.value if predicted is not None and o.value > 0 and predicted > 0 else math.nan
+    if predicted is not None and not predicted > 0:
+        reason = f"predicted {predicted:g}: a fold error does not exist"
+    error = math.exp(abs(math.log(fold))) if fold > 0 else math.nan
+    within = next((limit for limit in FOLDS if error <= limit), math.inf) if not math.isnan(error) else math.nan
+    return {
+        "row": o.row, "use": o.use, "source": o.source, "study": o.study, "drug": o.drug, "analyte": o.analyte, "site": o.site,
+        "regimen": o.regimen, "metric": o.metric, "statistic": o.statistic, "unit": o.unit, "observed": o.value,
+        "predicted": math.nan if predicted is None else predicted, "fold": fold, "within": within, "reason": reason,
+    }  # fmt: skip
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """GMFE and shares per group of `use`, over rows with a prediction; index is the group."""
+    groups = {}
+    for use, rows in table[table["fold"].notna()].groupby("use", sort=True):
+        error = np.abs(np.log(rows["fold"].to_numpy()))
+        groups[use] = {
+            "rows": len(rows),
+            "studies": rows["study"].nunique(),
+            "gmfe": math.exp(error.mean()),
+            "median_fold": float(rows["fold"].median()),
+            **{f"within_{limit:g}": float(np.mean(error <= math.log(limit) + 1e-12)) for limit in FOLDS},
+        }
+    if not groups:
+        columns = ["rows", "studies", "gmfe", "median_fold", *(f"within_{limit:g}" for limit in FOLDS)]
+        return pd.DataFrame(columns=columns)
+    return pd.DataFrame(groups).T.astype({"rows": int, "studies": int})
+
+
+def _notes(table: pd.DataFrame) -> tuple[str, ...]:
+    skipped = int(table["predicted"].isna().sum())
+    notes = [f"{skipped} of {len(table)} rows have no prediction; not_predicted() gives the reasons."] if skipped else []
+    holdout = table[(table["use"] == "holdout") & table["fold"].notna()]
+    listed = holdout[holdout["reason"] == _LISTED]
+    if 0 < len(listed) < len(holdout):
+        gmfe = math.exp(float(np.abs(np.log(listed["fold"])).mean()))
+        other = len(holdout) - len(listed)
+        notes.append(
+            f"{other} hold-out rows are hold-out trials under another key; without them the hold-out GMFE is {gmfe:.3g}."
+        )
+    return tuple(notes)
+
+
+def write_tables(score: PkScore, folder: str | Path) -> list[Path]:
+    """Write ``pk_rows.csv`` and ``pk_summary.csv``; returns the paths.
+
+    Raises
+    ------
+    InvalidData: the folder cannot be written.
+    """
+    out = Path(folder)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        paths = [out / "pk_rows.csv", out / "pk_summary.csv"]
+        score.table.to_csv(paths[0], index=False, float_format="%.6g", lineterminator="\n")
+        score.summary.to_csv(paths[1], index_label="use", float_format="%.6g", lineterminator="\n")
+    except OSError as error:
+        raise InvalidData(f"{out}: cannot write the score tables ({error.strerror}). Give a folder you may write to.") from None
+    return paths

@@ -1,0 +1,25 @@
+"""Claims of the review: each has a number and a verdict that follows from it."""
+
+from __future__ import annotations
+
+import math
+
+from ketasim.validate import pk_claims, pk_claims_table
+
+
+def test_every_claim_is_answered() -> None:
+    results = {r.id: r for r in pk_claims()}
+    assert list(results) == ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "E1"]
+    for r in results.values():
+        assert math.isfinite(r.value)
+        assert r.verdict in ("reproduced", "partly", "contradicted")
+        assert r.reason
+        inside = r.low <= r.value <= r.high
+        # Full agreement needs the value inside; P1 is compared to two decimals.
+        assert inside or r.verdict != "reproduced" or r.id == "P1", r.id
+    assert results["P4"].verdict == "reproduced"
+    assert results["P5"].verdict == "reproduced"
+
+
+def test_table() -> None:
+    assert len(pk_claims_table()) == 9

@@ -1,0 +1,121 @@
+"""Scores: known answers for made-up tables, completeness for the package's own."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketasim.errors import InvalidData, UnknownEntry
+from ketasim.validate import PkScore, observed_predicted_figure, summarise, validate_pk, write_figures, write_tables
+
+ROW = {
+    "source": "mine", "drug": "esketamine", "analyte": "s_ketamine", "route": "intravenous", "dose": "10", "dose_unit": "mg",
+    "metric": "auc_inf", "value": "100", "unit": "ng*h/mL",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def score() -> PkScore:
+    return validate_pk()
+
+
+def test_every_row_is_in_the_table_with_a_prediction_or_a_reason(score: PkScore) -> None:
+    table = score.table
+    assert len(table) == table["row"].nunique()
+    assert (table["predicted"].notna() | (table["reason"] != "")).all()
+    assert set(score.not_predicted()["use"]) == {"excluded"}
+    assert set(score.summary.index) == {"calibration", "holdout"}
+
+
+def test_summary_is_what_the_table_says(score: PkScore) -> None:
+    rows = score.table[(score.table["use"] == "holdout") & score.table["fold"].notna()]
+    error = np.abs(np.log(rows["predicted"] / rows["observed"]))
+    assert score.summary.loc["holdout", "gmfe"] == pytest.approx(math.exp(error.mean()))
+    assert score.summary.loc["holdout", "within_1.5"] == pytest.approx(np.mean(error <= math.log(1.5)))
+    assert score.summary.loc["holdout", "rows"] == len(rows)
+
+
+def test_calibration_stays_as_good_as_it_was(score: PkScore) -> None:
+    # A guard against silent damage, not a target: 1.28 and 80 % when stored.
+    assert score.summary.loc["calibration", "gmfe"] < 1.32
+    assert score.summary.loc["calibration", "within_1.5"] > 0.75
+
+
+def test_known_answer_for_a_published_model() -> None:
+    # otto2021: clearance 95.2 L/h, so 10 mg give 105.04 ng h/mL.
+    table = pd.DataFrame([{**ROW, "value": "105.04"}, {**ROW, "metric": "clearance", "value": "60", "unit": "L/h"}])
+    scored = validate_pk(table, "otto2021")
+    assert scored.table["fold"].to_list() == pytest.approx([1.0, 95.2 / 60.0], rel=1e-3)
+    assert scored.table["within"].to_list() == [1.25, 2.0]
+    assert scored.summary.loc["user", "gmfe"] == pytest.approx(math.sqrt(95.2 / 60.0), rel=1e-3)
+
+
+def test_what_a_model_cannot_predict_is_listed() -> None:
+    table = pd.DataFrame(
+        [
+            ROW,
+            {**ROW, "analyte": "s_hnk"},
+            {**ROW, "route": "rectal"},
+            {**ROW, "unit": "furlong"},
+            {**ROW, "metric": "covariate_ratio", "unit": "ratio", "ratio_of": "auc_inf", "comedication": "ticlopidine"},
+            {**ROW, "metric": "covariate_ratio", "unit": "ratio", "ratio_of": "auc_inf", "comedication": "placebex"},
+        ]
+    ).fillna("")
+    scored = validate_pk(table, "otto2021")
+    reasons = scored.table["reason"].to_list()
+    assert reasons[0] == ""
+    assert "gives no s_hnk" in reasons[1]
+    assert "rectal" in reasons[2]
+    assert "unit 'furlong'" in reasons[3]
+    assert "A_2B6_liver" in reasons[4]
+    assert "placebex" in reasons[5]
+    assert scored.summary.loc["user", "rows"] == 1
+
+
+def test_a_peak_at_time_zero_has_no_fold_error() -> None:
+    scored = validate_pk(pd.DataFrame([{**ROW, "metric": "tmax", "value": "2", "unit": "min"}]), "otto2021")
+    assert math.isnan(scored.table["fold"][0])
+    assert "does not exist" in scored.table["reason"][0]
+    assert scored.summary.empty
+
+
+def test_interaction_goes_the_right_way() -> None:
+    row = {**ROW, "route": "oral", "metric": "covariate_ratio", "unit": "ratio", "ratio_of": "auc_inf", "value": "1"}
+    table = pd.DataFrame([{**row, "comedication": c} for c in ("ticlopidine", "rifampicin", "itraconazole")])
+    predicted = validate_pk(table).table["predicted"].to_list()
+    assert predicted[0] > 1.5
+    assert predicted[1] < 0.5
+    assert predicted[2] == pytest.approx(1.0)
+
+
+def test_unknown_model() -> None:
+    with pytest.raises(UnknownEntry):
+        validate_pk(model="no_such_model")
+
+
+def test_summarise_groups() -> None:
+    table = pd.DataFrame({"use": ["a", "a", "b"], "study": ["x", "y", "x"], "fold": [1.0, 4.0, np.nan]})
+    summary = summarise(table)
+    assert list(summary.index) == ["a"]
+    assert summary.loc["a", "gmfe"] == pytest.approx(2.0)
+    assert summary.loc["a", "within_2"] == 0.5
+
+
+def test_files(score: PkScore, tmp_path: Path) -> None:
+    paths = write_tables(score, tmp_path / "out") + write_figures(score, tmp_path / "out")
+    assert all(p.stat().st_size > 0 for p in paths)
+    again = pd.read_csv(tmp_path / "out" / "pk_rows.csv")
+    assert len(again) == len(score.table)
+    assert len(score.worst(n=3)) == 3
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidData, match="cannot write"):
+        write_tables(score, tmp_path / "file")
+
+
+def test_figure_has_a_panel_per_kind(score: PkScore) -> None:
+    figure = observed_predicted_figure(score)
+    assert [axis.get_title() for axis in figure.axes] == ["concentration", "exposure", "time", "disposition", "ratio"]
