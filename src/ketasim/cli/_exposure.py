@@ -1,0 +1,167 @@
+"""What ``simulate`` and ``compare`` show: exposure of every analyte, who failed, where the numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketasim.cli import _show
+from ketasim.cli._settings import settings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_HEAD = ("analyte", "unit", "Cmax", "5-95 %", "h after dose", "AUC to end", "5-95 %")
+_ORDER = ("ketamine", "norketamine", "hnk", "dhnk")
+
+
+def show_result(result: xr.DataTree) -> None:
+    """One simulated regimen."""
+    rows = exposures(result)
+    if settings.json:
+        from ketasim.results import summary
+
+        _show.emit_json({**summary(result), "exposure": rows, "failed": _failed(result)})
+        return
+    attrs = result.attrs
+    who = attrs["population"] if attrs["n"] == 1 else f"{attrs['n']:,} patients, {attrs['population']}, seed {attrs['seed']}"
+    _show.text(f"{attrs['regimen']}\n{attrs['model']}; {who}; {_span(result)}")
+    _show.table(_HEAD, [_cells(row) for row in rows], _title(rows), numbers_from=2)
+    _remarks(result)
+
+
+def show_arms(results: Mapping[str, xr.DataTree]) -> None:
+    """Arms side by side, with ratios of medians to the first."""
+    first = next(iter(results))
+    rows = {label: exposures(result, all_totals=True) for label, result in results.items()}
+    redundant = set.intersection(*(_redundant(own) for own in rows.values()))
+    rows = {label: [row for row in own if row["analyte"] not in redundant] for label, own in rows.items()}
+    base = {r["analyte"]: r for r in rows[first]}
+    for own in rows.values():
+        for row in own:
+            other = base.get(row["analyte"])
+            row["ratio_cmax"], row["ratio_auc"] = (_ratio(row, other, key) for key in ("cmax", "auc"))
+    if settings.json:
+        arms = {k: {"regimen": r.attrs["regimen"], "exposure": rows[k], "failed": _failed(r)} for k, r in results.items()}
+        _show.emit_json({"arms": arms, "first": first, "notice": _show.NOTICE})
+        return
+    for label, result in results.items():
+        _show.text(f"{label}: {result.attrs['regimen']}")
+    one = results[first]
+    _show.text(f"{one.attrs['model']}; the same {one.attrs['n']:,} patients in every arm; {_span(one)}")
+    wanted = sorted({row["analyte"] for own in rows.values() for row in own}, key=_rank)
+    table = [
+        (label, *_cells(row), row["ratio_cmax"], row["ratio_auc"])
+        for analyte in wanted
+        for label, own in rows.items()
+        for row in own
+        if row["analyte"] == analyte
+    ]
+    _show.table(("arm", *_HEAD, f"Cmax / {first}", f"AUC / {first}"), table, _title(rows[first]), numbers_from=3)
+    _remarks(one)
+
+
+def exposures(result: xr.DataTree, site: str = "", *, all_totals: bool = False) -> list[dict[str, Any]]:
+    """Cmax, its time after the dose before it, and AUC to the last output time: median and 5-95 % over patients.
+
+    One site, by default the first of the model; analytes that are never there are left out, and (unless `all_totals`) totals
+    that equal their one enantiomer. Of a streamed cohort only the bands are there: then their peaks, and no AUC.
+    """
+    if "plasma" not in result.children:
+        return []
+    plasma = result["plasma"].to_dataset()
+    array = plasma[site or next(iter(plasma.data_vars))]
+    starts = dose_times(result)
+    rows = [_row(array, str(a), starts) for a in sorted(map(str, array["analyte"].values), key=_rank)]
+    rows = [row for row in rows if row["cmax"] > 0]
+    return rows if all_totals else [row for row in rows if row["analyte"] not in _redundant(rows)]
+
+
+def _redundant(rows: list[dict[str, Any]]) -> set[str]:
+    """Totals that equal their one enantiomer."""
+    there = {row["analyte"] for row in rows}
+    return {total for total in _ORDER if (f"s_{total}" in there) != (f"r_{total}" in there)}
+
+
+def dose_times(result: xr.DataTree) -> np.ndarray:
+    """Times of all doses, h: (dose,)."""
+    dose = result["dose"]
+    if "TIME" not in dose:
+        return np.zeros(1)
+    first, more, every = (dose[name].to_numpy() for name in ("TIME", "ADDL", "II"))
+    given = np.isin(dose["EVID"].to_numpy(), (1, 4))
+    times = [t + i * np.arange(int(k) + 1) for t, k, i in zip(first[given], more[given], every[given], strict=True)]
+    return np.unique(np.concatenate([*times, np.zeros(0)]))
+
+
+def _rank(analyte: str) -> tuple[int, str]:
+    base = analyte.removeprefix("s_").removeprefix("r_")
+    return (
+        _ORDER.index(base) if base in _ORDER else len(_ORDER),
+        {"s": "0", "r": "1"}.get(analyte.partition("_")[0], "2") + analyte,
+    )
+
+
+def _row(array: xr.DataArray, analyte: str, starts: np.ndarray) -> dict[str, Any]:
+    curves = array.sel(analyte=analyte).transpose(..., "time").to_numpy()
+    time = array["time"].to_numpy()
+    row: dict[str, Any] = {"site": str(array.name), "analyte": analyte, "unit": array.attrs["units"]}
+    if "quantile" in array.dims:
+        q = array["quantile"].to_numpy()
+        low, mid, high = (curves[int(np.argmin(np.abs(q - x)))] for x in (0.05, 0.5, 0.95))
+        peaks = {"cmax": float(mid.max()), "cmax_low": float(low.max()), "cmax_high": float(high.max())}
+        return row | peaks | {"tmax": float(_since(time[[mid.argmax()]], starts)[0]), "auc": float("nan")}
+    good = np.isfinite(curves).all(axis=1)
+    if not good.any():
+        return row | dict.fromkeys(("cmax", "tmax", "auc"), float("nan"))
+    peak, area = curves[good].max(axis=1), np.trapezoid(curves[good], time, axis=1)
+    ends = _ENDS if len(curves) > 1 else _ENDS[:1]
+    bands = {f"{name}{end}": float(np.quantile(v, q)) for name, v in (("cmax", peak), ("auc", area)) for end, q in ends}
+    return row | bands | {"tmax": float(np.median(_since(time[curves[good].argmax(axis=1)], starts)))}
+
+
+def _since(times: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Time since the last dose before, h."""
+    before = np.searchsorted(starts, times, side="right") - 1
+    return times - np.where(before >= 0, starts[np.maximum(before, 0)], 0.0) if len(starts) else times
+
+
+_ENDS = (("", 0.5), ("_low", 0.05), ("_high", 0.95))
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    band = [
+        f"{_show.cell(row[f'{k}_low'])} - {_show.cell(row[f'{k}_high'])}" if f"{k}_low" in row else "" for k in ("cmax", "auc")
+    ]
+    return row["analyte"], row["unit"], row["cmax"], band[0], row["tmax"], row["auc"], band[1]
+
+
+def _title(rows: list[dict[str, Any]]) -> str:
+    return f"{rows[0]['site'].replace('_', ' ')}; medians over patients; AUC in h x unit" if rows else ""
+
+
+def _ratio(row: Mapping[str, Any], base: Mapping[str, Any] | None, key: str) -> float:
+    return row[key] / base[key] if base is not None and base[key] else float("nan")
+
+
+def _span(result: xr.DataTree) -> str:
+    end = float(result["plasma"]["time"].max()) if "plasma" in result.children else float("nan")
+    return f"0 to {end / 24:g} days" if end > 48 else f"0 to {end:g} h"
+
+
+def _failed(result: xr.DataTree) -> int:
+    subject = result["subject"]
+    return int(subject["failed"]) if "failed" in subject else int((subject["status"].to_numpy() != 0).sum())
+
+
+def _remarks(result: xr.DataTree) -> None:
+    failed = _failed(result)
+    if failed:
+        _show.note(f"{failed} of {result.attrs['n']} patients failed to solve; they are empty in the result.")
+    provisional = result.attrs.get("provisional") or []
+    if len(provisional):
+        _show.note(f"Provisional entries (no independent second entry yet): {', '.join(map(str, provisional))}.")
+    _show.note(f"Sources: ketasim cite {' '.join(str(m).partition('@')[0] for m in result.attrs['models'])}")
+    _show.notice()

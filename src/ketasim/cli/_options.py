@@ -1,0 +1,89 @@
+"""Options that several verbs share, each declared once. Imports nothing heavy: this file is read by ``ketasim --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_LIBRARY = Path(__file__).parents[1] / "library"
+
+
+def _names(shelf: str, incomplete: str) -> list[str]:
+    """Entry names for shell completion, from file names alone."""
+    return sorted(p.stem for p in (_LIBRARY / shelf).glob("*.toml") if p.stem.startswith(incomplete))
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Models that start like this, with or without their shelf."""
+    shelf, slash, rest = incomplete.rpartition("/")
+    if slash:
+        return [f"{shelf}/{name}" for name in _names(shelf, rest)]
+    return [name for shelf in ("pk", "generic") for name in _names(shelf, incomplete)]
+
+
+def complete_population(incomplete: str) -> list[str]:
+    """Populations that start like this."""
+    return _names("population", incomplete)
+
+
+def complete_comedication(incomplete: str) -> list[str]:
+    """Co-medications that start like this."""
+    return _names("comedication", incomplete)
+
+
+Model = Annotated[
+    str,
+    typer.Option("--pk", "--model", metavar="NAME", help="Model; see: ketasim list pk.", autocompletion=complete_model),
+]
+Param = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="Replace a typical value; repeatable."),
+]
+ParamFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--params", metavar="FILE", help="Values from a JSON, TOML or YAML file; --param wins."),
+]
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="DRUG",
+        help="Co-medication; repeatable. See: ketasim list comedication.",
+        autocompletion=complete_comedication,
+    ),
+]
+Population = Annotated[
+    str,
+    typer.Option(
+        "--population",
+        metavar="NAME|FILE",
+        help="Library population, own .toml, or .csv with one patient per row.",
+        autocompletion=complete_population,
+    ),
+]
+N = Annotated[int, typer.Option("-n", "--patients", min=1, help="Virtual patients; 1 is the typical 70 kg adult.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same patients.")]
+Typical = Annotated[bool, typer.Option("--typical", help="No random differences between patients.")]
+Times = Annotated[
+    str,
+    typer.Option("--times", metavar="TIMES", help="Output times, e.g. '0,1,2,4', '0:24:0.5' (h) or '0:28d:1h'."),
+]
+Until = Annotated[str, typer.Option("--until", metavar="TIME", help="End of the simulation, e.g. 28d.")]
+Out = Annotated[
+    list[Path] | None,
+    typer.Option("-o", "--output", metavar="FILE", help="By ending: csv parquet zarr json html png svg pdf; repeatable."),
+]
+Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Report with figures and tables.")]
+Figure = Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="Figure: png, svg or pdf.")]
+Log = Annotated[bool, typer.Option("--log", help="Logarithmic concentration axis in the figure.")]
+Rtol = Annotated[float, typer.Option("--rtol", help="Relative tolerance of the solver.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; default all.")]
+Chunk = Annotated[int, typer.Option("--chunk", min=1, help="Patients solved together; bounds memory, never changes a number.")]
+Stream = Annotated[
+    bool | None,
+    typer.Option("--stream/--no-stream", help="Quantiles only, in bounded memory; default above 20,000 patients."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted streamed run.")]
+Interpolation = Annotated[str, typer.Option("--interpolation", help="Between records of an event table: nocb, locf or linear.")]

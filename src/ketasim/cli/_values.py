@@ -1,0 +1,187 @@
+"""From texts of the command line to values: times, parameters, people, regimens. Every refusal says what is allowed."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ketasim.errors import InvalidData, InvalidOption, InvalidParameter, InvalidRegimen
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ketasim.dose import Regimen
+    from ketasim.population import Cohort
+
+_TIMES_FORM = "a list '0,1,2,4' or a range 'start:stop:step', in h or with a unit ('0:28d:1h', '0,30min,2h')"
+#: More output times than this is a mistake rather than a wish.
+_MAX_TIMES = 2_000_000
+
+
+def hours(text: str, option: str) -> float:
+    """A time in h; a bare number is hours."""
+    from ketasim.dose._quantity import span
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return span(text, option).hours
+    except InvalidRegimen as error:
+        raise InvalidOption(f"{option} {text!r}: {str(error).partition(': ')[2] or error}") from None
+
+
+def until_hours(text: str) -> float | None:
+    """End of a simulation, h; None where not given."""
+    if not text:
+        return None
+    end = hours(text, "--until")
+    if not 0 < end < 1e6:
+        raise InvalidOption(f"--until {text!r}: must be above 0, e.g. 28d or 672.")
+    return end
+
+
+def output_times(text: str) -> NDArray[np.float64] | None:
+    """Output times, h, ascending; None where not given. A file name gives one time per line."""
+    import numpy as np
+
+    if not text:
+        return None
+    pieces: list[NDArray[np.float64]] = []
+    for part in (p.strip() for p in text.split(",")):
+        bounds = [hours(b.strip(), "--times") if b.strip() else np.nan for b in part.split(":")]
+        if len(bounds) == 1:
+            pieces.append(np.array(bounds))
+        elif len(bounds) == 3 and bounds[2] > 0 and bounds[1] >= bounds[0] and (bounds[1] - bounds[0]) / bounds[2] < _MAX_TIMES:
+            count = int(np.floor((bounds[1] - bounds[0]) / bounds[2] + 1e-9))
+            pieces.append(bounds[0] + bounds[2] * np.arange(count + 1))
+        else:
+            raise InvalidOption(f"--times {part!r}: write {_TIMES_FORM}.")
+    times = np.unique(np.round(np.concatenate(pieces), 12))
+    if not np.all(np.isfinite(times)) or times[0] < 0:
+        raise InvalidOption(f"--times {text!r}: times are finite and not before 0; write {_TIMES_FORM}.")
+    return times
+
+
+def parameter_values(pairs: Sequence[str] | None, files: Sequence[Path] | None) -> dict[str, float]:
+    """Typical values to replace: files in order, then ``NAME=VALUE`` pairs."""
+    values: dict[str, float] = {}
+    for path in files or []:
+        for name, value in read_mapping(path).items():
+            values[name] = _number(value, name, str(path))
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.strip():
+            raise InvalidOption(f"--param {pair!r}: write NAME=VALUE, e.g. --param CL=5.")
+        values[name.strip()] = _number(text.strip(), name.strip(), "--param")
+    return values
+
+
+def _number(value: Any, name: str, where: str) -> float:
+    if isinstance(value, Mapping) and "value" in value:
+        value = value["value"]
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidParameter(f"{where}: {name} = {value!r} is no number.") from None
+    if number != number or number in (float("inf"), float("-inf")):
+        raise InvalidParameter(f"{where}: {name} = {value!r} must be finite.")
+    return number
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A JSON, TOML or YAML file of names and values; a key ``parameters`` may hold them."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() == ".toml":
+            data = tomllib.loads(text)
+        elif path.suffix.lower() in (".yaml", ".yml"):
+            import yaml
+
+            data = yaml.safe_load(text)
+        else:
+            data = json.loads(text)
+    except OSError as error:
+        raise InvalidOption(f"{path}: cannot be read ({error.strerror}).") from None
+    except Exception as error:
+        raise InvalidData(f"{path}: is not valid {path.suffix.lstrip('.') or 'JSON'} ({error}).") from None
+    if not isinstance(data, dict):
+        raise InvalidData(f'{path}: holds a {type(data).__name__}; needed are names with values, e.g. {{"CL": 5}}.')
+    inner = data.get("parameters")
+    return inner if isinstance(inner, dict) else data
+
+
+def people(population: str, n: int, seed: int) -> dict[str, Any]:
+    """Options of `simulate` that say who: a library population, a population file, or a covariate table."""
+    ending = Path(population).suffix.lower()
+    if ending == ".csv":
+        from ketasim.population import cohort_from_table
+
+        _exists(population, "--population")
+        return {"cohort": cohort_from_table(population, seed=seed, name=Path(population).name), "seed": seed}
+    if ending == ".toml":
+        from ketasim.population import population_from_file
+
+        _exists(population, "--population")
+        return {"cohort": population_from_file(population).sample(n, seed), "seed": seed}
+    from ketasim.population import population as load
+
+    load(population)
+    return {"population": population, "n": n, "seed": seed}
+
+
+def cohort_of(population: str, n: int, seed: int) -> Cohort:
+    """The cohort that `people` means."""
+    from ketasim.population import population as load
+
+    chosen = people(population, n, seed)
+    return chosen["cohort"] if "cohort" in chosen else load(population).sample(n, seed)
+
+
+def _exists(path: str, option: str) -> None:
+    if not Path(path).is_file():
+        raise InvalidOption(f"{option} {path}: no such file.")
+
+
+def regimen_of(text: str) -> Regimen:
+    """A regimen from its text, or from a YAML or TOML file with one regimen."""
+    arms = arms_of([text])
+    if len(arms) > 1:
+        raise InvalidRegimen(f"'{text}' holds {len(arms)} regimens; one is simulated at a time. For several: ketasim compare")
+    return next(iter(arms.values()))
+
+
+def arms_of(texts: Sequence[str]) -> dict[str, Regimen]:
+    """Label -> regimen, from texts ('A: esketamine nasal 56 mg') and files, in order; unnamed ones are called A, B, C."""
+    from ketasim.dose import parse_arms, read_arms
+
+    arms: dict[str, Regimen] = {}
+    for text in texts:
+        is_file = Path(text).suffix.lower() in (".toml", ".yaml", ".yml")
+        found = read_arms(text) if is_file else parse_arms(text)
+        for label, regimen in found.items():
+            named = is_file or text.lstrip().startswith(f"{label}:") or f"; {label}:" in text or len(found) > 1
+            key = label if named and label not in arms else _next_label(arms)
+            arms[key] = regimen
+    return arms
+
+
+def _next_label(arms: Mapping[str, Any]) -> str:
+    letters = (chr(ord("A") + k) for k in range(26))
+    return next((x for x in letters if x not in arms), f"arm {len(arms) + 1}")
+
+
+def check_comedication(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of co-medications, refused early when unknown."""
+    if not names:
+        return ()
+    from ketasim.library import comedication
+
+    return tuple(comedication(name).id for name in names)

@@ -1,0 +1,47 @@
+"""What every verb has in common: the global options, packs, and errors as one message."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from ketasim.cli._errors import guarded
+from ketasim.cli._settings import settings
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or notice.")]
+Packs = Annotated[list[str] | None, typer.Option("--pack", metavar="DIR", help="Folder of own models beside ketasim's.")]
+_COMMON = {"json_": (Json, False), "quiet": (Quiet, False), "pack": (Packs, None)}
+
+
+def verb(function: Callable[..., None]) -> Callable[..., None]:
+    """A command with the global options added, so that they may stand after the verb as well as before it."""
+    hints = get_type_hints(function, include_extras=True)
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def command(*args: Any, json_: bool = False, quiet: bool = False, pack: list[str] | None = None, **options: Any) -> None:
+        settings.add(json=json_, quiet=quiet, packs=pack)
+        with guarded():
+            use_packs()
+            function(*args, **options)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = [p.replace(annotation=hints[p.name]) for p in signature.parameters.values()]
+    added = [inspect.Parameter(name, keyword, annotation=kind, default=value) for name, (kind, value) in _COMMON.items()]
+    command.__signature__ = signature.replace(parameters=[*own, *added], return_annotation=None)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
+    return command
+
+
+def use_packs() -> None:
+    """Make the entries of ``--pack`` folders available."""
+    if settings.packs:
+        from ketasim.library import add_pack
+
+        for folder in settings.packs:
+            add_pack(folder)

@@ -1,0 +1,78 @@
+"""``ketasim compare``: several regimens in the same virtual patients."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ketasim.cli import _options as opt
+from ketasim.cli._verb import verb
+from ketasim.errors import InvalidOption
+
+
+@verb
+def compare(
+    regimens: Annotated[
+        list[str],
+        typer.Argument(metavar="REGIMEN...", help="Two or more; 'A: ...' names one. A YAML or TOML file may hold several."),
+    ],
+    *,
+    model: opt.Model = "ketasim_reference",
+    population: opt.Population = "adults",
+    n: opt.N = 200,
+    seed: opt.Seed = 1,
+    typical: opt.Typical = False,
+    comedication: opt.With = None,
+    param: opt.Param = None,
+    params: opt.ParamFiles = None,
+    times: opt.Times = "",
+    until: opt.Until = "",
+    out: opt.Out = None,
+    report: opt.Report = None,
+    figure: opt.Figure = None,
+    log: opt.Log = False,
+    rtol: opt.Rtol = 1e-6,
+    threads: opt.Threads = None,
+    chunk: opt.Chunk = 2048,
+) -> None:
+    """Compare regimens in the same virtual patients: exposure of each, and ratios to the first.
+
+    \b
+    ketasim compare "nasal: esketamine nasal 56 mg" "iv: 0.5 mg/kg racemic ketamine iv over 40 min" --report out.html
+    """
+    import ketasim
+    from ketasim.cli import _outputs, _values
+    from ketasim.cli._exposure import show_arms
+    from ketasim.cli._progress import progress
+    from ketasim.cli._show import note
+    from ketasim.cli.simulate import check_rtol, command_line, remarks
+
+    files = _outputs.checked(out, report, figure)
+    arms = _values.arms_of(regimens)
+    if len(arms) < 2:
+        raise InvalidOption("give at least two regimens to compare; one alone: ketasim simulate")
+    options: dict[str, Any] = {
+        "model": model,
+        "times": _values.output_times(times),
+        "until": _values.until_hours(until) or _common_end(arms),
+        "parameters": _values.parameter_values(param, params) or None,
+        "comedication": _values.check_comedication(comedication),
+        "rtol": check_rtol(rtol),
+        "threads": threads,
+        "chunk": chunk,
+        "command": command_line(),
+        "variability": False if typical else None,
+        **_values.people(population, n, seed),
+    }
+    for remark in dict.fromkeys(text for regimen in arms.values() for text in remarks(regimen)):
+        note(remark)
+    with progress(n * len(arms), "comparing") as bar:
+        results = ketasim.compare(arms, progress=bar, **options)
+    _outputs.write_arms(results, files, log)
+    show_arms(results)
+
+
+def _common_end(arms: Any) -> float:
+    """One end for all arms, h, so that exposures cover the same time."""
+    return max(max(regimen.end + 24.0, 24.0) for regimen in arms.values())

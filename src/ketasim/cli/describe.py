@@ -1,0 +1,151 @@
+"""``ketasim describe``: one entry in full, read before it is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ketasim.cli import _show
+from ketasim.cli._options import complete_model
+from ketasim.cli._settings import settings
+from ketasim.cli._verb import verb
+from ketasim.errors import InvalidOption, UnknownEntry, close_names
+
+
+@verb
+def describe(
+    entry: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENTRY",
+            help="pk/otto2021, population/adults, comedication/ticlopidine, source/otto2021 ...",
+            autocompletion=complete_model,
+        ),
+    ],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Write a model's page: .html or .txt.")
+    ] = None,
+) -> None:
+    """Describe an entry: equations, numbers with their sources, who writes and reads each port."""
+    if out is not None:
+        _to_file(entry, out)
+        return
+    shelf, _, name = entry.rpartition("/")
+    if settings.json:
+        _show.emit_json(_data(shelf, name, entry))
+    else:
+        _show.text(_text(shelf, name, entry))
+        _show.notice()
+
+
+def _to_file(entry: str, out: Path) -> None:
+    from ketasim.cli._outputs import check_writable
+    from ketasim.dose._writing import replacing
+    from ketasim.simulation import as_model
+
+    if out.suffix.lower() not in (".html", ".txt"):
+        raise InvalidOption(f"-o {out}: the name must end in .html or .txt.")
+    check_writable(out)
+    content = as_model(entry).describe("html" if out.suffix.lower() == ".html" else "text")
+    with replacing(out) as part:
+        Path(part).write_text(content, encoding="utf-8")
+    _show.note(f"Written: {out}")
+
+
+def _text(shelf: str, name: str, entry: str) -> str:
+    if shelf == "population":
+        from ketasim.population import population
+
+        return population(name).describe()
+    if shelf == "comedication":
+        return _comedication(name)
+    if shelf == "source":
+        from ketasim.sources import format_citation
+
+        return format_citation(name)
+    return _model_text(entry)
+
+
+def _model_text(entry: str) -> str:
+    from ketasim.library import load
+    from ketasim.model import Structure
+    from ketasim.simulation import as_model
+
+    try:
+        part = load(entry)
+    except UnknownEntry as error:
+        other = _elsewhere(entry)
+        if other:
+            return other
+        raise error
+    if not isinstance(part.mechanism, Structure):
+        return _addon(part)
+    return as_model(part).describe()
+
+
+def _elsewhere(entry: str) -> str:
+    """A bare name that is a population or co-medication."""
+    if "/" in entry:
+        return ""
+    from ketasim.library import comedications
+    from ketasim.population import populations
+
+    if entry in populations():
+        return _text("population", entry, entry)
+    return _comedication(entry) if entry in [c.id for c in comedications()] else ""
+
+
+def _addon(part: Any) -> str:
+    lines = [f"{part.cite} ({part.status}): {part.info.get('title', '')}", "Joins another model; it is not dosed alone.", ""]
+    lines += [f"  {name} = {n.value:g} {n.unit}  {n.kind}  {n.source} {n.at}" for name, n in part.numbers.items()]
+    return "\n".join(lines)
+
+
+def _comedication(name: str) -> str:
+    from ketasim.library import comedications
+
+    known = {c.id: c for c in comedications()}
+    if name not in known:
+        raise UnknownEntry(f"no co-medication '{name}' in the library.{close_names(name, known)} See: ketasim list comedication")
+    c = known[name]
+    lines = [f"{c.cite} ({c.status}): {c.title}", c.mechanism, f"As studied: {c.schedule}"]
+    lines += [f"  {k} x {v.value:g}  [{v.kind}; {v.source}, {v.at}] {v.note}".rstrip() for k, v in c.multipliers.items()]
+    return "\n".join(lines + ([f"Note: {c.note}"] if c.note else []))
+
+
+def _data(shelf: str, name: str, entry: str) -> dict[str, Any]:
+    if shelf in ("population", "comedication", "source"):
+        return {"name": entry, "description": _text(shelf, name, entry)}
+    from ketasim.library import load
+
+    part = load(entry)
+    numbers = {
+        k: {
+            "value": n.value,
+            "unit": n.unit,
+            "meaning": part.mechanism.params[k].meaning,
+            "kind": n.kind,
+            "source": n.source,
+            "at": n.at,
+            "confidence": n.confidence,
+            "omega2": n.iiv.omega2 if n.iiv else None,
+            "covariates": [e.by for e in n.covariates],
+        }
+        for k, n in part.numbers.items()
+        if k in part.mechanism.params
+    }
+    states = {k: {"unit": s.unit, "meaning": s.meaning} for k, s in part.mechanism.states.items()}
+    ports = {k: {"unit": p.unit, "analyte": p.analyte, "site": p.site} for k, p in part.mechanism.writes.items()}
+    return {
+        "name": entry,
+        "cite": part.cite,
+        "status": part.status,
+        "title": part.info.get("title", ""),
+        "parameters": numbers,
+        "states": states,
+        "outputs": ports,
+        "description": _model_text(entry),
+    }

@@ -1,0 +1,104 @@
+"""``ketasim events``: what a regimen becomes for the solver, record by record; or whether an event table is in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ketasim.cli import _options as opt
+from ketasim.cli._settings import settings
+from ketasim.cli._verb import verb
+from ketasim.errors import InvalidOption
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@verb
+def events(
+    regimen: Annotated[
+        str, typer.Argument(metavar="REGIMEN", help="Text such as 'esketamine nasal 56 mg', or a YAML or TOML file.")
+    ] = "",
+    *,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE.csv", help="Check and show an event table instead.")
+    ] = None,
+    model: opt.Model = "ketasim_reference",
+    weight: Annotated[float, typer.Option("--weight", help="Body weight, kg, of the person shown.")] = 70.0,
+    population: opt.Population = "",
+    n: opt.N = 1,
+    seed: opt.Seed = 1,
+    expand: Annotated[bool, typer.Option("--expand", help="Every additional dose (ADDL) as a record of its own.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="The table as CSV on standard output.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.csv", help="Write the table; simulate --data reads it.")
+    ] = None,
+) -> None:
+    """Show a regimen as the resolved event table (NONMEM columns): salt, enantiomers, body weight and schedule worked out.
+
+    \b
+    ketasim events "0.5 mg/kg racemic ketamine iv over 40 min, 2/week x 4 week" --weight 82
+    ketasim events --data events.csv --model generic/two_cmt
+    """
+    from ketasim.cli import _outputs, _show
+
+    if bool(regimen) == (data is not None):
+        raise InvalidOption('give either a regimen, e.g. "esketamine nasal 56 mg", or --data FILE.csv.')
+    if out is not None:
+        _outputs.check_writable(out)
+    described, table = (
+        _from_table(data, model) if data is not None else _from_regimen(regimen, model, weight, population, n, seed, expand)
+    )
+    if out is not None:
+        from ketasim.dose import write_events
+
+        write_events(table.drop(columns="LABEL", errors="ignore"), out)
+        _show.note(f"Written: {out}")
+    if settings.json:
+        _show.emit_json({"described": described, "events": table.to_dict("records"), "notice": _show.NOTICE})
+    elif csv:
+        _show.text(table.to_csv(index=False, na_rep=".").rstrip("\n"))
+    elif out is None:
+        _show.text(described)
+        _show.frame(table, numbers_from=0)
+    _show.notice()
+
+
+def _from_table(path: Path, model: str) -> tuple[str, pd.DataFrame]:
+    from ketasim.dose import read_events
+    from ketasim.simulation import as_model
+
+    if not path.is_file():
+        raise InvalidOption(f"--data {path}: no such file.")
+    data = read_events(path, as_model(model))
+    groups = len(data.groups())
+    return (
+        f"{data.name}: {data.n_records} records of {data.n_subjects} subjects in {groups} dosing patterns; in order.",
+        data.to_frame(),
+    )
+
+
+def _from_regimen(text: str, model: str, weight: float, population: str, n: int, seed: int, expand: bool) -> tuple[str, Any]:
+    import numpy as np
+
+    from ketasim.cli import _values
+    from ketasim.dose import resolve
+    from ketasim.simulation import as_model
+
+    if not 0.5 <= weight <= 500:
+        raise InvalidOption(f"--weight {weight:g}: must lie between 0.5 and 500 kg.")
+    regimen = _values.regimen_of(text)
+    whole = as_model(model)
+    if population:
+        cohort = _values.cohort_of(population, n, seed)
+        template = resolve(regimen, whole, cohort.covariates, ids=cohort.ids)
+    else:
+        template = resolve(regimen, whole, {"WT": np.array([weight])})
+    template = template.expanded() if expand else template
+    units = ", ".join(dict.fromkeys(state.unit for state in whole.states.values()))
+    return (
+        f"{regimen.describe()}\nModel {whole.id}; TIME and II in h, AMT in the compartment's unit ({units}).",
+        template.to_frame(whole),
+    )

@@ -1,0 +1,140 @@
+"""``ketasim list``: what the library holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from ketasim.cli import _show
+from ketasim.cli._settings import settings
+from ketasim.cli._verb import verb
+from ketasim.errors import UnknownEntry, close_names
+
+Rows = list[dict[str, Any]]
+
+
+def _models(kind: str) -> Callable[[], Rows]:
+    def rows() -> Rows:
+        from ketasim.library import entries
+
+        return [
+            {
+                "name": e.id if kind == "pk" else e.name,
+                "title": e.title,
+                "drug": e.drug,
+                "analytes": ", ".join(e.analytes),
+                "routes": "added to another model" if e.is_addon else ", ".join(e.routes),
+                "sampling": e.sampling,
+                "status": f"{e.status}@{e.revision}",
+            }
+            for e in entries(kind)
+        ]
+
+    return rows
+
+
+def _populations() -> Rows:
+    from ketasim.population import population, populations
+
+    found = [population(name) for name in populations()]
+    return [
+        {
+            "name": p.id,
+            "title": p.title,
+            "covariates": ", ".join(p.blocks),
+            "extrapolation": bool(p.extrapolation),
+            "status": f"{p.status}@{p.revision}",
+        }
+        for p in found
+    ]
+
+
+def _comedications() -> Rows:
+    from ketasim.library import comedications
+
+    return [
+        {
+            "name": c.id,
+            "title": c.title,
+            "mechanism": c.mechanism,
+            "factors": ", ".join(f"{k} x{v.value:g}" for k, v in c.multipliers.items()) or "no number yet",
+            "status": f"{c.status}@{c.revision}",
+        }
+        for c in comedications()
+    ]
+
+
+def _sources() -> Rows:
+    from ketasim.sources import bibliography, format_citation
+
+    return [
+        {"name": key, "citation": format_citation(source), "read as": source.how_read} for key, source in bibliography().items()
+    ]
+
+
+def _gaps() -> Rows:
+    from ketasim.library import not_simulable
+
+    return [{"name": g.id, "title": g.title, "reason": g.reason, "instead": g.instead} for g in not_simulable()]
+
+
+def _drugs() -> Rows:
+    from ketasim.dose import DRUGS
+
+    return [
+        {"name": name, "enantiomers": ", ".join(f"{share:g} {a}" for a, share in parts.items())} for name, parts in DRUGS.items()
+    ]
+
+
+def _routes() -> Rows:
+    from ketasim.dose import ROUTES
+
+    return [{"name": name} for name in ROUTES]
+
+
+KINDS: dict[str, tuple[str, Callable[[], Rows]]] = {
+    "pk": ("pharmacokinetic models", _models("pk")),
+    "generic": ("models without a drug", _models("generic")),
+    "mechanism": ("mechanisms that join a model", _models("mechanism")),
+    "population": ("virtual populations", _populations),
+    "comedication": ("drugs taken beside ketamine, for --with", _comedications),
+    "drug": ("drugs of the regimen language", _drugs),
+    "route": ("routes of the regimen language", _routes),
+    "source": ("bibliography", _sources),
+    "gap": ("published models that cannot be run, and why", _gaps),
+}
+_ALSO = {
+    "populations": "population",
+    "comedications": "comedication",
+    "models": "pk",
+    "sources": "source",
+    "routes": "route",
+    "drugs": "drug",
+    "gaps": "gap",
+}
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+@verb
+def listing(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"One of: {', '.join(KINDS)}.", autocompletion=_complete)] = "",
+) -> None:
+    """List the library: models, populations, co-medications, sources. Without KIND: what there is to list."""
+    if not kind:
+        rows = [{"kind": name, "what": what, "entries": len(read())} for name, (what, read) in KINDS.items()]
+    else:
+        known = _ALSO.get(kind, kind)
+        if known not in KINDS:
+            raise UnknownEntry(f"no kind '{kind}' to list.{close_names(kind, KINDS)} There are: {', '.join(KINDS)}.")
+        rows = KINDS[known][1]()
+    if settings.json:
+        _show.emit_json(rows)
+    elif not rows:
+        _show.note(f"No {KINDS[_ALSO.get(kind, kind)][0]} in the library yet.")
+    else:
+        _show.table(list(rows[0]), [list(row.values()) for row in rows], numbers_from=len(rows[0]))

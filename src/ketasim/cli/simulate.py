@@ -1,0 +1,175 @@
+"""``ketasim simulate``: a regimen in virtual patients, or an event table, through any model."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ketasim.cli import _options as opt
+from ketasim.cli._settings import settings
+from ketasim.cli._verb import verb
+from ketasim.errors import InvalidOption
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_RTOL = (1e-13, 1e-2)
+
+
+@verb
+def simulate(
+    regimen: Annotated[
+        str, typer.Argument(metavar="REGIMEN", help="Text such as 'esketamine nasal 56 mg', or a YAML or TOML file.")
+    ] = "",
+    *,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE.csv", help="NONMEM-style event table instead of a regimen.")
+    ] = None,
+    model: opt.Model = "ketasim_reference",
+    population: opt.Population = "adults",
+    n: opt.N = 1,
+    seed: opt.Seed = 1,
+    typical: opt.Typical = False,
+    comedication: opt.With = None,
+    param: opt.Param = None,
+    params: opt.ParamFiles = None,
+    times: opt.Times = "",
+    until: opt.Until = "",
+    interpolation: opt.Interpolation = "nocb",
+    out: opt.Out = None,
+    report: opt.Report = None,
+    figure: opt.Figure = None,
+    log: opt.Log = False,
+    stream: opt.Stream = None,
+    resume: opt.Resume = False,
+    rtol: opt.Rtol = 1e-6,
+    threads: opt.Threads = None,
+    chunk: opt.Chunk = 2048,
+) -> None:
+    """Simulate a regimen, or the event table of a file.
+
+    \b
+    ketasim simulate "esketamine nasal 56 mg, 2/week x 4 week" -n 1000 --report out.html
+    ketasim simulate "0.5 mg/kg racemic ketamine iv over 40 min" --with ticlopidine -o curves.csv
+    ketasim simulate --data events.csv --model generic/two_cmt --param CL=5 -o out.csv
+    """
+    from ketasim.cli import _outputs, _values
+
+    files = _outputs.checked(out, report, figure)
+    options: dict[str, Any] = {
+        "times": _values.output_times(times),
+        "until": _values.until_hours(until),
+        "parameters": _values.parameter_values(param, params) or None,
+        "comedication": _values.check_comedication(comedication),
+        "rtol": check_rtol(rtol),
+        "threads": threads,
+        "chunk": chunk,
+        "command": command_line(),
+    }
+    if bool(regimen) == (data is not None):
+        raise InvalidOption('give either a regimen, e.g. "esketamine nasal 56 mg", or --data FILE.csv.')
+    if data is not None:
+        _events(data, model, options | {"interpolation": _interpolation(interpolation)}, files)
+        return
+    given = _values.regimen_of(regimen)
+    options |= _values.people(population, n, seed) | {"stream": stream, "variability": False if typical else None}
+    _regimen(given, model, options, files, resume, log)
+
+
+def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Path, ...], resume: bool, log: bool) -> None:
+    import ketasim
+    from ketasim.cli import _outputs
+    from ketasim.cli._exposure import show_result
+    from ketasim.cli._progress import progress
+
+    for remark in remarks(regimen):
+        _note(remark)
+    checkpoint = _checkpoint(files, resume)
+    size = len(options["cohort"].ids) if "cohort" in options else options["n"]
+    try:
+        with progress(size) as bar:
+            result = ketasim.simulate(model, regimen, progress=bar, checkpoint=checkpoint, **options)
+    except KeyboardInterrupt:
+        if checkpoint is not None and checkpoint.is_file():
+            _note("\nStopped. The same command with --resume goes on from here.")
+        raise
+    _outputs.write(result, files, log)
+    show_result(result)
+
+
+def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...]) -> None:
+    import ketasim
+    from ketasim.cli import _outputs, _show
+    from ketasim.results import to_dataframe
+
+    if not data.is_file():
+        raise InvalidOption(f"--data {data}: no such file.")
+    if options.pop("until") is not None and options["times"] is None:
+        raise InvalidOption(
+            "--until has no meaning with --data: its observation records (EVID 0) are the output times, or give --times."
+        )
+    result = ketasim.simulate(model, data, **options)
+    _outputs.write(result, files)
+    if settings.json:
+        _show.emit_json(to_dataframe(result).to_dict("list"))
+    elif not files and not sys.stdout.isatty():
+        _show.text(to_dataframe(result).to_csv(index=False).rstrip("\n"))
+    elif not files:
+        _show.frame(to_dataframe(result), numbers_from=0)
+    _failures(result)
+    _show.notice()
+
+
+def _failures(result: xr.DataTree) -> None:
+    status = result["subject"]["status"].to_numpy()
+    if (status != 0).any():
+        ids = result["subject"]["subject"].to_numpy()[status != 0]
+        _note(f"{len(ids)} of {len(status)} subjects failed: ID {', '.join(map(str, ids[:10]))}. They are empty in the result.")
+
+
+def _checkpoint(files: tuple[Path, ...], resume: bool) -> Path | None:
+    """File that lets a streamed run go on: beside the first output."""
+    if not files:
+        if resume:
+            raise InvalidOption("--resume continues the run of an output file: give the same -o as before.")
+        return None
+    path = files[0].with_name(files[0].name + ".resume")
+    if resume and not path.is_file():
+        _note(f"--resume: nothing to continue for {files[0]}; the run starts from the beginning.")
+    if not resume:
+        path.unlink(missing_ok=True)
+    return path
+
+
+def check_rtol(rtol: float) -> float:
+    """Refuse a tolerance no solver can keep."""
+    low, high = _RTOL
+    if not low <= rtol <= high:
+        raise InvalidOption(f"--rtol {rtol:g}: must lie between {low:g} and {high:g}; 1e-6 is usual.")
+    return rtol
+
+
+def _interpolation(name: str) -> str:
+    if name not in ("nocb", "locf", "linear"):
+        raise InvalidOption(f"--interpolation {name}: choose nocb (next observation carried backward), locf or linear.")
+    return name
+
+
+def remarks(regimen: Any) -> list[str]:
+    """What was assumed in reading a regimen."""
+    return [f"Read as: {text}" for text in dict.fromkeys(text for item in regimen.items for text in item.dose.notes)]
+
+
+def command_line() -> str:
+    """The command that repeats this run."""
+    return shlex.join(["ketasim", *sys.argv[1:]])
+
+
+def _note(text: str) -> None:
+    from ketasim.cli._show import note
+
+    note(text)

@@ -1,0 +1,102 @@
+"""``ketasim validate``: predictions against published observations, and the review's claims as numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ketasim.cli import _options as opt
+from ketasim.cli import _show
+from ketasim.cli._settings import settings
+from ketasim.cli._verb import verb
+from ketasim.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from ketasim.validate import PkScore
+
+app = typer.Typer(no_args_is_help=True, help="Score predictions against published observations.")
+
+
+@app.command("pk")
+@verb
+def validate_pk(
+    *,
+    observations: Annotated[
+        Path | None,
+        typer.Option("--observations", metavar="FILE.csv", help="Own observations, columns as in the package's table."),
+    ] = None,
+    model: opt.Model = "ketasim_reference",
+    rows: Annotated[bool, typer.Option("--rows", help="Every row, not only the summary.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Write tables and plots into a folder.")
+    ] = None,
+) -> None:
+    """Predicted over observed exposure: calibration and hold-out rows apart, fold errors, shares within 1.25, 1.5 and 2-fold.
+
+    \b
+    ketasim validate pk -o build/validation
+    ketasim validate pk --observations mine.csv --rows
+    """
+    from ketasim import validate
+
+    if observations is not None and not observations.is_file():
+        raise InvalidOption(f"--observations {observations}: no such file.")
+    score = validate.validate_pk(observations, model)
+    if out is not None:
+        written = [*validate.write_tables(score, out), *validate.write_figures(score, out)]
+        _show.note(f"Written: {', '.join(str(path) for path in written)}")
+    if settings.json:
+        summary = score.summary.rename_axis("use").reset_index().to_dict("records")
+        data = {
+            "model": score.model,
+            "observations": score.source,
+            "summary": summary,
+            "notes": score.notes,
+            "notice": _show.NOTICE,
+        }
+        _show.emit_json(data | ({"rows": score.table.to_dict("records")} if rows else {}))
+        return
+    _print(score, rows)
+
+
+def _print(score: PkScore, rows: bool) -> None:
+    _show.text(f"{score.model} against {score.source}")
+    percent = [c for c in score.summary if str(c).startswith("within_")]
+    head = (
+        "rows of",
+        "rows",
+        "studies",
+        "GMFE",
+        "median fold",
+        *(f"within {str(c).removeprefix('within_')}-fold" for c in percent),
+    )
+    body = [
+        (use, int(r["rows"]), int(r["studies"]), r["gmfe"], r["median_fold"], *(f"{100 * r[c]:.0f} %" for c in percent))
+        for use, r in score.summary.iterrows()
+    ]
+    _show.table(head, body)
+    if rows:
+        shown = ["row", "use", "study", "analyte", "regimen", "metric", "unit", "observed", "predicted", "fold"]
+        _show.table(shown, score.table[score.table["fold"].notna()][shown].itertuples(index=False), numbers_from=7)
+    elif "holdout" in score.summary.index:
+        shown = ["row", "study", "analyte", "regimen", "metric", "unit", "observed", "predicted", "fold"]
+        _show.table(shown, score.worst(n=8)[shown].itertuples(index=False), "Hold-out rows furthest off", numbers_from=6)
+    for note in score.notes:
+        _show.note(note)
+    _show.notice()
+
+
+@app.command("claims")
+@verb
+def validate_claims() -> None:
+    """Answer the pharmacokinetic claims P1-P8 and E1 of the review with numbers of the reference model."""
+    from ketasim.validate import pk_claims_table
+
+    table = pk_claims_table()
+    if settings.json:
+        _show.emit_json(table.to_dict("records"))
+        return
+    _show.table([str(c) for c in table.columns], table.itertuples(index=False), numbers_from=len(table.columns))
+    _show.notice()

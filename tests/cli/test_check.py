@@ -1,0 +1,43 @@
+"""``ketasim validate``, ``calibrate`` and ``doctor``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+
+
+@pytest.mark.slow
+def test_validate_pk_keeps_calibration_and_holdout_apart(run: Run) -> None:
+    done = run("validate", "pk", "--json", "-o", "out")
+    assert done.exit_code == 0, done.output
+    groups = {row["use"]: row for row in json.loads(done.stdout)["summary"]}
+    assert groups["calibration"]["rows"] > 100
+    assert groups["holdout"]["rows"] > 20
+    assert {p.suffix for p in Path("out").iterdir()} == {".csv", ".png"}
+
+
+@pytest.mark.slow
+def test_validate_claims_answers_every_one(run: Run) -> None:
+    done = run("validate", "claims", "--json")
+    assert done.exit_code == 0, done.output
+    assert {row["id"] for row in json.loads(done.stdout)} == {"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "E1"}
+
+
+def test_validate_missing_file(run: Run) -> None:
+    done = run("validate", "pk", "--observations", "none.csv")
+    assert done.exit_code == 2
+    assert "no such file" in done.stderr
+
+
+@pytest.mark.slow
+def test_doctor(run: Run) -> None:
+    done = run("doctor", "--json")
+    assert done.exit_code == 0, done.output
+    assert all(row["ok"] for row in json.loads(done.stdout))
+
+
+def test_calibrate_help_names_the_dry_run(run: Run) -> None:
+    assert "--dry-run" in run("calibrate", "pk", "--help").stdout

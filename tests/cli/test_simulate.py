@@ -1,0 +1,178 @@
+"""``ketasim simulate`` and ``compare``: files, tables, JSON, repeatability."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.cli.conftest import Run
+
+NOTICE = "Research software: explores pharmacology, does not advise on treatment."
+REGIMEN = "20 mg esketamine iv over 40 min"
+SMALL = ("--pk", "otto2021", "--until", "12h")
+
+
+def test_event_table_gives_every_state_and_output(run: Run, events_file: Path) -> None:
+    Path("more.json").write_text('{"V": 30, "Q": 0, "V2": 60}')
+    done = run(
+        "simulate",
+        "--data",
+        events_file,
+        "--model",
+        "generic/two_cmt",
+        "--param",
+        "CL=5",
+        "--params",
+        "more.json",
+        "-o",
+        "out.csv",
+    )
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv("out.csv")
+    assert list(table.columns) == ["ID", "TIME", "DEPOT", "CENT", "PERI", "CP"]
+    assert table["ID"].tolist() == [1, 1, 1, 2, 2, 2]
+    expected = [100 * i / 30 * math.exp(-5 / 30 * t) for i in (1, 2) for t in (1, 4, 12)]
+    # Default rtol 1e-6; one exponential is far easier than what the tolerance is set for.
+    assert table["CP"].tolist() == pytest.approx(expected, rel=1e-6, abs=0)
+    assert NOTICE in done.stderr
+
+
+def test_param_wins_over_file(run: Run, events_file: Path) -> None:
+    Path("more.json").write_text('{"CL": 50}')
+    one = run("simulate", "--data", events_file, "--model", "generic/two_cmt", "--params", "more.json", "--param", "CL=5")
+    two = run("simulate", "--data", events_file, "--model", "generic/two_cmt", "--param", "CL=5")
+    assert one.stdout == two.stdout
+
+
+def test_event_table_to_standard_output_is_csv(run: Run, events_file: Path) -> None:
+    done = run("simulate", "--data", events_file, "--model", "generic/two_cmt", "--param", "CL=5")
+    assert done.stdout.splitlines()[0] == "ID,TIME,DEPOT,CENT,PERI,CP"
+    assert len(done.stdout.splitlines()) == 7
+
+
+def test_bad_row_leaves_nothing(run: Run, events_file: Path) -> None:
+    events_file.write_text(events_file.read_text().replace("1,0,1,100,2", "1,0,1,-100,2"))
+    done = run("simulate", "--data", events_file, "--model", "generic/two_cmt", "-o", "out.csv")
+    assert done.exit_code == 1
+    assert "events.csv" in done.stderr
+    assert "AMT" in done.stderr
+    assert not Path("out.csv").exists()
+
+
+def test_table_of_exposures(run: Run) -> None:
+    done = run("simulate", REGIMEN, *SMALL)
+    assert done.exit_code == 0, done.output
+    assert "s_norketamine" in done.stdout
+    assert "typical 70 kg adult" in done.stdout
+    assert NOTICE in done.stderr
+
+
+def test_quiet_says_only_the_result(run: Run) -> None:
+    done = run("simulate", REGIMEN, *SMALL, "--quiet")
+    assert done.stderr == ""
+
+
+def test_files_by_ending(run: Run) -> None:
+    done = run("simulate", REGIMEN, *SMALL, "-n", "5", "-o", "a.csv", "-o", "a.parquet", "-o", "a.zarr", "-o", "a.json")
+    assert done.exit_code == 0, done.output
+    csv, parquet = pd.read_csv("a.csv"), pd.read_parquet("a.parquet")
+    assert len(csv) == len(parquet) > 0
+    assert csv["subject"].nunique() == 5
+    assert json.loads(Path("a.json").read_text())["n"] == 5
+    cited = run("cite", "a.zarr")
+    assert "Otto" in cited.stdout
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_json_before_or_after_the_verb(run: Run, place: str) -> None:
+    words = ["simulate", REGIMEN, *SMALL]
+    done = run("--json", *words) if place == "before" else run(*words, "--json")
+    data = json.loads(done.stdout)
+    assert data["notice"] == NOTICE
+    assert {row["analyte"] for row in data["exposure"]} == {"s_ketamine", "s_norketamine"}
+
+
+def test_same_seed_same_numbers_whatever_the_chunk(run: Run) -> None:
+    run("simulate", REGIMEN, *SMALL, "-n", "7", "--seed", "3", "-o", "a.csv")
+    run("simulate", REGIMEN, *SMALL, "-n", "7", "--seed", "3", "--chunk", "2", "--threads", "1", "-o", "b.csv")
+    assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
+
+
+def test_times(run: Run) -> None:
+    run("simulate", REGIMEN, "--pk", "otto2021", "--times", "0,30min,1:3:1,1d", "-o", "a.csv")
+    assert sorted(pd.read_csv("a.csv")["time"].unique()) == [0, 0.5, 1, 2, 3, 24]
+
+
+def test_own_patients(run: Run) -> None:
+    Path("people.csv").write_text("ID,AGE,SEX,WT\n11,30,female,60\n12,50,male,90\n")
+    done = run("simulate", "0.5 mg/kg esketamine iv over 40 min", *SMALL, "--population", "people.csv", "-o", "a.csv")
+    assert done.exit_code == 0, done.output
+    assert sorted(pd.read_csv("a.csv")["subject"].unique()) == [11, 12]
+
+
+def test_streamed_run_gives_bands(run: Run) -> None:
+    done = run("simulate", REGIMEN, *SMALL, "-n", "64", "--stream", "--chunk", "32", "-o", "bands.csv")
+    assert done.exit_code == 0, done.output
+    assert sorted(pd.read_csv("bands.csv")["quantile"].unique()) == [0.05, 0.25, 0.5, 0.75, 0.95]
+    assert not Path("bands.csv.resume").exists()
+
+
+def test_compare_has_the_same_patients_in_both_arms(run: Run) -> None:
+    done = run("compare", f"low: {REGIMEN}", "high: 40 mg esketamine iv over 40 min", *SMALL, "-n", "6", "--json")
+    assert done.exit_code == 0, done.output
+    arms = json.loads(done.stdout)["arms"]
+    assert list(arms) == ["low", "high"]
+    # The model is linear, so twice the dose in the same patients is exactly twice the exposure (solver error 1e-6 aside).
+    for row in arms["high"]["exposure"]:
+        assert row["ratio_auc"] == pytest.approx(2.0, rel=1e-5, abs=0)
+
+
+def test_compare_table_has_an_arm_column(run: Run) -> None:
+    done = run("compare", REGIMEN, "40 mg esketamine iv over 40 min", *SMALL, "-n", "3", "-o", "arms.csv")
+    assert done.exit_code == 0, done.output
+    assert set(pd.read_csv("arms.csv")["arm"]) == {"A", "B"}
+    assert "Cmax / A" in done.stdout
+
+
+def test_interrupted_run_can_be_resumed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from collections.abc import Callable, Iterator
+    from contextlib import contextmanager
+
+    import ketasim.cli._progress as progress
+
+    words = ["simulate", REGIMEN, *SMALL, "-n", "80", "--stream", "--chunk", "4"]
+    run(*words, "-o", "whole.csv")
+
+    seen: list[int] = []
+
+    @contextmanager
+    def impatient(n: int, what: str = "") -> Iterator[Callable[[int, int], None]]:
+        def stop(done: int, total: int) -> None:
+            seen.append(done)
+            if len(seen) == 12:
+                raise KeyboardInterrupt
+
+        yield stop
+
+    with monkeypatch.context() as patched:
+        patched.setattr(progress, "progress", impatient)
+        stopped = run(*words, "-o", "parts.csv")
+    assert stopped.exit_code == 130
+    assert "--resume" in stopped.stderr
+    assert not Path("parts.csv").exists()
+    assert Path("parts.csv.resume").exists()
+
+    done = run(*words, "-o", "parts.csv", "--resume")
+    assert done.exit_code == 0, done.output
+    assert Path("parts.csv").read_bytes() == Path("whole.csv").read_bytes()
+    assert not Path("parts.csv.resume").exists()
+
+
+def test_resume_refuses_another_run(run: Run) -> None:
+    Path("a.csv.resume").write_bytes(b"")
+    done = run("simulate", REGIMEN, *SMALL, "-n", "8", "--stream", "-o", "a.csv", "--resume")
+    assert done.exit_code != 0
+    assert "Traceback" not in done.output
