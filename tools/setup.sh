@@ -46,5 +46,5 @@ if [ -z "$uv" ]; then
 fi
 
 echo "set-up: installing ketasim and its dependencies into .venv"
-UV_PYTHON_DOWNLOADS=never "$uv" sync --frozen --quiet --all-extras --python "$(command -v "$python")" || stop "the dependencies could not be installed (message of uv above)."
+UV_PYTHON_DOWNLOADS=never "$uv" sync --frozen --compile-bytecode --quiet --all-extras --python "$(command -v "$python")" || stop "the dependencies could not be installed (message of uv above)."
 touch .venv/.complete

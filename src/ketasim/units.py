@@ -49,7 +49,7 @@ def parse_unit(unit: str) -> pint.Unit:
 def dimension(unit: str) -> tuple[tuple[str, float], ...]:
     """Dimensions of a unit as sorted (name, exponent) pairs; amount of substance, mass and count stay distinct."""
     dims = parse_unit(unit).dimensionality
-    return tuple(sorted((str(name).strip("[]"), float(power)) for name, power in dims.items()))
+    return tuple(sorted((str(name).strip("[]"), float(str(power))) for name, power in dims.items()))
 
 
 @lru_cache(maxsize=4096)

@@ -70,7 +70,7 @@ def nca(
         _show.note(f"Written: {out}")
         return
     shown = table.dropna(axis="columns", how="all")
-    _show.frame(shown.loc[:, [c for c in shown if not (shown[c] == "").all()]], numbers_from=2)
+    _show.frame(shown.loc[:, [c for c in shown if bool((shown[c].to_numpy() != "").any())]], numbers_from=2)
     if not settings.json:
         rule = f"below {lloq:g}: {blq}" if lloq else "no limit of quantification"
         _show.note(f"Areas {method}; {rule}; terminal slope by the best adjusted R2 of at least three last points.")
@@ -120,7 +120,7 @@ def _read(path: Path) -> pd.DataFrame:
     for flag in ("EVID", "MDV"):
         name = _exact(table, flag)
         if name:
-            table = table[~(pd.to_numeric(table[name], errors="coerce") > 0)]
+            table = table[(pd.to_numeric(table[name], errors="coerce") > 0).to_numpy() == 0]
     return table
 
 
@@ -148,7 +148,7 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
 
     values = pd.to_numeric(table[name], errors="coerce")
     bad = values.isna() & table[name].notna()
-    if bad.any():
+    if bool(bad.to_numpy().any()):
         row = int(table.index[bad][0])
         raise InvalidData(
             f"{path}, line {row + 2}, column {name}: '{table[name][row]}' is no number; write a number, or '.' where missing."
