@@ -11,8 +11,15 @@ HERE = Path(__file__).parent
 _MADE = "<!-- Made by docs/generate.py from the declarations; changes here are lost. -->\n"
 
 
+def on_config(config: Any) -> Any:
+    """Hook of MkDocs: every decision gets its place in the navigation."""
+    pages = [f"decisions/{path.name}" for path in sorted((HERE / "decisions").glob("*.md"))]
+    config["nav"] = [*config["nav"], {"Decisions": pages}]
+    return config
+
+
 def on_pre_build(config: Any) -> None:
-    """Hook of MkDocs."""
+    """Hook of MkDocs: pages made from the declarations."""
     write_pages(HERE / "reference")
 
 

@@ -62,15 +62,17 @@ def plain(value: Any) -> Any:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", numbers_from: int = 1) -> None:
-    """A table for people; columns from `numbers_from` on are set right."""
+    """A table for people; columns from `numbers_from` on are set right, number columns without any value left out."""
     from rich import box
     from rich.table import Table
 
     out = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
-    for k, column in enumerate(columns):
+    cells = [[cell(value) for value in row] for row in rows]
+    kept = [k for k in range(len(columns)) if k < numbers_from or any(row[k] not in ("", "-") for row in cells)]
+    for k, column in ((k, columns[k]) for k in kept):
         out.add_column(column, justify="right" if k >= numbers_from else "left", overflow="fold")
-    for row in rows:
-        out.add_row(*(_escaped(cell(value)) for value in row))
+    for row in cells:
+        out.add_row(*(_escaped(row[k]) for k in kept))
     console().print(out)
 
 
