@@ -34,8 +34,10 @@ ALLOWED = {
     "simulation": _CORE | {"library"},
     "fit": _SIMULATION | {"evidence"},
     "validate": _FIT,
-    "report": _VALIDATE,
-    "cli": _VALIDATE | {"report"},
+    "synthesis": _BASE | {"evidence"},
+    "report": _VALIDATE | {"synthesis"},
+    "review": _VALIDATE | {"synthesis", "report"},
+    "cli": _VALIDATE | {"synthesis", "report", "review"},
 }
 #: What content and the engine may never touch, whoever exports it.
 FORBIDDEN = {
