@@ -65,7 +65,8 @@ def lsoda(
 
 def error_of(states: np.ndarray, exact: np.ndarray) -> float:
     """Largest relative error of any output; below 1e-6 of a state's peak, relative to that floor."""
-    return float(np.max(np.abs(states - exact) / (np.abs(exact) + 1e-6 * np.abs(exact).max(axis=0))))
+    scale = np.abs(exact) + 1e-6 * np.abs(exact).max(axis=0)
+    return float(np.max(np.abs(states - exact) / np.where(scale > 0, scale, 1.0)))
 
 
 def main() -> None:

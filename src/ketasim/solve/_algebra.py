@@ -15,6 +15,7 @@ from typing import TypeVar
 import sympy
 
 from ketasim.model._trace import TIME, System, symbol
+from ketasim.solve._head import linear_head
 
 K = TypeVar("K")
 Assignments = list[tuple[str, sympy.Expr]]
@@ -35,9 +36,9 @@ class StepProgram:
     constant : row -> q symbol: the part that depends on parameters only.
     rest : temporaries, then row -> nonlinear remainder.
     jacobian : temporaries, then (row, column) -> nonlinear part of the Jacobian.
-    order : elimination order of the states; fill : pattern of L and U in that order.
+    head : states that follow a linear system of their own, advanced exactly. tail : all others. coupled : head states the tail reads.
+    order : elimination order of the tail; pattern : of its L and U in that order.
     ports : temporaries, then port -> expression over states, parameters.
-    is_linear : whether the Jacobian is constant.
     """
 
     states: tuple[str, ...]
@@ -49,6 +50,9 @@ class StepProgram:
     rest: Mapping[int, sympy.Expr]
     jacobian_temporaries: Assignments
     jacobian: Mapping[tuple[int, int], sympy.Expr]
+    head: tuple[int, ...]
+    tail: tuple[int, ...]
+    coupled: tuple[int, ...]
     order: tuple[int, ...]
     pattern: frozenset[tuple[int, int]]
     port_temporaries: Assignments
@@ -100,11 +104,14 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
     jacobian_temporaries, jacobian = _reduce(jacobian, "j")
     own = {xs[i]: renamed[symbol(n)] for i, n in enumerate(states)}
     port_temporaries, reduced_ports = _reduce({n: e.xreplace(renamed).xreplace(own) for n, e in ports.items()}, "o")
-    n = len(states)
-    order, pattern = minimum_fill(n, set(q_linear) | set(jacobian))
+    head = linear_head(len(states), q_linear, rest)
+    tail = tuple(i for i in range(len(states)) if i not in head)
+    entries = set(q_linear) | set(jacobian)
+    coupled = tuple(sorted({j for i, j in entries if i in tail and j in head}))
+    order, pattern = minimum_fill(tail, {(i, j) for i, j in entries if i in tail and j in tail})
     return StepProgram(
         tuple(states), tuple(params), coefficients, q_linear, q_constant, rest_temporaries, rest,
-        jacobian_temporaries, jacobian, order, pattern, port_temporaries, reduced_ports,
+        jacobian_temporaries, jacobian, head, tail, coupled, order, pattern, port_temporaries, reduced_ports,
     )  # fmt: skip
 
 
@@ -158,13 +165,10 @@ def _reduce(expressions: Mapping[K, sympy.Expr], prefix: str) -> tuple[Assignmen
     return [(str(s), e) for s, e in temporaries], dict(zip(expressions, reduced, strict=True))
 
 
-def minimum_fill(n: int, entries: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], frozenset[tuple[int, int]]]:
+def minimum_fill(nodes: Iterable[int], entries: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], frozenset[tuple[int, int]]]:
     """Elimination order by Markowitz counts on the diagonal, and the pattern of L+U including fill."""
-    rows: list[set[int]] = [{i} for i in range(n)]
-    for i, j in entries:
-        rows[i].add(j)
-    pattern = {(i, j) for i in range(n) for j in rows[i]}
-    left = set(range(n))
+    left = set(nodes)
+    pattern = {(i, i) for i in left} | set(entries)
     order: list[int] = []
     while left:
 

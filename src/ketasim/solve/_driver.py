@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption, UnusedModelledInput
-from ketasim.solve._numba import LANES, Kernel, kernel_for
+from ketasim.solve._head import LANES, levels_for
+from ketasim.solve._numba import Kernel, kernel_for
 from ketasim.solve._plan import PLAN_SAFETY, Plan, plan
 from ketasim.solve._steady import EQUILIBRIUM_SPAN, fixed_point, period_events
 from ketasim.solve._timeline import DECIMALS, Event, Group, Inlets, events_of, groups_of
@@ -32,6 +33,8 @@ STATUS = {
 }
 #: Grids are refined up to this factor for patients whose error exceeds the tolerance.
 MAX_REFINE = 16
+#: Bytes of results computed before they go to their place: few pages at a time are written, by patients of one tile.
+TILE = 1_500_000
 #: Error a patient may have on the planned grid, relative to the local tolerance of the plan, before being solved again.
 ACCEPT = 1.0 / PLAN_SAFETY
 
@@ -159,12 +162,13 @@ class _Run:
         )
         self.inlets = Inlets(lambda kind, state, p: kernel.inlet(kind, kernel.states[state], p), kernel.states)
         self.start = float(min(t_out[0], template.time[0] if len(template.time) else t_out[0]))
+        self.gap = float(np.max(np.diff(t_out, prepend=self.start)))
 
     def solve(self, reference: Reference) -> Solution:
         n, n_port = self.template.n_subjects, len(self.ports)
-        n_state = len(self.kernel.states) if self.want_states else 0
-        states = np.full((len(self.t_out), n_state, n), np.nan)
-        ports = np.full((len(self.t_out), n_port, n), np.nan)
+        own = len(self.kernel.states) - len(self.moving) - self.kernel.uses_time
+        states = np.empty((len(self.t_out), own if self.want_states else 0, n))
+        ports = np.empty((len(self.t_out), n_port, n))
         status, error = np.zeros(n, np.int64), np.zeros(n)
         groups, blocks, initial = self._timelines(self.template, self.params)
         plans = self._plans(reference)
@@ -181,10 +185,10 @@ class _Run:
         for group in groups:
             lost = ~np.isfinite(group.op_value).all(axis=0) if group.op_value.size else np.zeros(len(group.subjects), bool)
             status[group.subjects[lost]] = NO_STEADY_STATE
-        states[:, :, status != OK] = np.nan
-        ports[:, :, status != OK] = np.nan
-        own = len(self.kernel.states) - len(self.moving) - self.kernel.uses_time
-        return Solution(self.t_out, states[:, :own], ports, self.kernel.states[:own], self.ports, status, error)
+        if np.any(status != OK):
+            states[:, :, status != OK] = np.nan
+            ports[:, :, status != OK] = np.nan
+        return Solution(self.t_out, states, ports, self.kernel.states[:own], self.ports, status, error)
 
     def _plans(self, reference: Reference) -> dict[bytes, Plan]:
         template = reference.template.take(slice(0, LANES))
@@ -200,43 +204,61 @@ class _Run:
         self, group: Group, grid: Plan, blocks: Floats, initial: Floats, states: Floats, ports: Floats,
         status: NDArray[np.int64], error: Floats,
     ) -> None:  # fmt: skip
-        todo, refine = np.arange(len(group.subjects)), 1
         tolerance = self.rtol * PLAN_SAFETY * ACCEPT
+        todo, refine = np.arange(len(group.subjects)), 1
         while len(todo):
             subjects = group.subjects[todo]
-            got = self._kernel_run(group, todo, grid, refine, blocks[:, :, subjects], initial[:, subjects])
-            states[:, :, subjects], ports[:, :, subjects] = got[0], got[1]
-            error[subjects], failed = got[2], got[3] != 0
-            status[subjects] = np.where(failed, DIVERGED, OK)
-            again = failed | (got[2] > tolerance)
+            everyone = len(subjects) == states.shape[2] and not np.any(np.diff(subjects) != 1)
+            own = (states, ports) if everyone else tuple(np.empty((*a.shape[:2], len(subjects))) for a in (states, ports))
+            mine = slice(None) if everyone else subjects
+            errors, failed = self._kernel_run(group, todo, grid, refine, blocks[:, :, mine], initial[:, mine], *own)
+            if not everyone:
+                states[:, :, subjects], ports[:, :, subjects] = own
+            error[subjects], status[subjects] = errors, np.where(failed, DIVERGED, OK)
+            again = (failed | (errors > tolerance)) & (not self.kernel.linear)
             if refine >= MAX_REFINE:
                 status[subjects[again & ~failed]] = TOLERANCE
                 return
             todo, refine = todo[again], refine * 2
 
     def _kernel_run(
-        self, group: Group, pick: NDArray[np.int64], grid: Plan, refine: int, blocks: Floats, initial: Floats
-    ) -> tuple[Floats, Floats, Floats, NDArray[np.int64]]:
+        self, group: Group, pick: NDArray[np.int64], grid: Plan, refine: int, blocks: Floats, initial: Floats, states: Floats, ports: Floats,
+    ) -> tuple[Floats, NDArray[np.bool_]]:  # fmt: skip
+        """Run chosen subjects of a group into ``states`` and ``ports`` (time, ., m); returns errors and who failed."""
         m, kernel = len(pick), self.kernel
+        whole = m == len(group.subjects)
+        error, failed = np.empty(m), np.empty(m, np.int64)
         want = np.array([kernel.ports.index(name) for name in self.ports], np.int64)
-        states = np.full((len(self.t_out), len(kernel.states) if self.want_states else 0, m), np.nan)
-        ports = np.full((len(self.t_out), len(want), m), np.nan)
-        error, status = np.empty(m), np.empty(m, np.int64)
-        values = group.op_value[:, pick] if group.op_value.size else np.zeros((0, m))
-        arrays = (
-            group.start[:, pick], group.length[:, pick], grid.n_steps, grid.first, grid.fraction, refine, group.op_first,
-            group.op_code, group.op_state, np.ascontiguousarray(values), group.block, np.ascontiguousarray(blocks),
-            np.ascontiguousarray(initial), self.t_out, self.left, grid.floor, want, states, ports, error, status,
-        )  # fmt: skip
-        n_blocks = -(-m // LANES)
-        threads = max(1, min(self.threads, n_blocks))
-        cuts = [min(m, (n_blocks * i // threads) * LANES) for i in range(threads)] + [m]
+        keep = np.arange(states.shape[1], dtype=np.int64)
+        start, length, values = (
+            a if whole else a[:, pick] for a in (group.start, group.length, group.op_value.reshape(-1, len(group.subjects)))
+        )
+        levels = levels_for(max(self.gap, grid.longest))
+        width = LANES * max(1, TILE // (LANES * 8 * max(1, len(self.t_out) * (len(keep) + len(want)))))
+
+        def work(tiles: range) -> None:
+            n_time, n_keep, n_want = len(self.t_out), len(keep), len(want)
+            x_tile, o_tile = np.empty((n_time, n_keep, width)), np.empty((n_time, n_want, width))
+            for a in tiles:
+                b = min(a + width, m)
+                now = slice(a, b)
+                kernel.module.run(
+                    b - a, width, *(np.ascontiguousarray(v[:, now]) for v in (start, length)), grid.n_steps, grid.first, grid.steps,
+                    float(refine), group.op_first, group.op_code, group.op_state, np.ascontiguousarray(values[:, now]), group.block,
+                    np.ascontiguousarray(blocks[:, :, now]), np.ascontiguousarray(initial[:, now]), self.t_out, self.left, grid.floor,
+                    levels, keep, want, x_tile.reshape(-1), o_tile.reshape(-1), error[now], failed[now],
+                )  # fmt: skip
+                states[:, :, now], ports[:, :, now] = x_tile[:, :, : b - a], o_tile[:, :, : b - a]
+
+        starts = range(0, m, width)
+        threads = max(1, min(self.threads, len(starts)))
+        parts = [starts[len(starts) * i // threads : len(starts) * (i + 1) // threads] for i in range(threads)]
         if threads == 1:
-            kernel.module.run(0, m, *arrays)
+            work(starts)
         else:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(lambda i: kernel.module.run(cuts[i], cuts[i + 1], *arrays), range(threads)))
-        return states, ports, error, status
+                list(pool.map(work, parts))
+        return error, failed != 0
 
     # -- timelines ----------------------------------------------------------------------------------------------------
     def _timelines(self, template: EventTemplate, params: Mapping[str, Floats]) -> tuple[list[Group], Floats, Floats]:
@@ -309,7 +331,7 @@ class _Run:
         inner = _Run(
             kernel, self.template, p, np.array([span]), np.array([True]), 1e-9, (), True, "nocb", self.moving, self.threads
         )
-        inner.start = 0.0
+        inner.start, inner.gap = 0.0, span
         blocks = inner._array(p, n)[None]
         groups = groups_of(events, n, 0.0, inner.t_out)
         grids = [plan(kernel, _first_lanes(g), blocks[:, :, g.subjects[:LANES]], np.zeros((len(kernel.states), min(LANES, len(g.subjects)))),
@@ -322,8 +344,11 @@ class _Run:
                 position[group.subjects] = np.arange(len(group.subjects))
                 copies = np.flatnonzero(position[owners] >= 0)
                 mine = owners[copies]
-                got = inner._kernel_run(group, position[mine], grid, 1, blocks[:, :, mine], x[:, copies])
-                after[:, copies] = got[0][0]
+                states = np.empty((1, len(x), len(copies)))
+                inner._kernel_run(
+                    group, position[mine], grid, 1, blocks[:, :, mine], x[:, copies], states, np.empty((1, 0, len(copies)))
+                )
+                after[:, copies] = states[0]
             return after
 
         initial = inner._initial(p, n)

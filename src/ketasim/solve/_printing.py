@@ -1,14 +1,19 @@
-"""Prints the phases of a Rosenbrock step as straight-line Python over one lane."""
+"""Prints the phases of a run as straight-line Python over lanes: coefficients, ports, and the Rosenbrock step of the tail."""
 
-# pyright: reportArgumentType=false, reportReturnType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportAssignmentType=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportReturnType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportAssignmentType=false
 # SymPy's annotations give its base class where it returns expressions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import sympy
 from sympy.printing.pycode import PythonCodePrinter
+
+from ketasim.solve._head import DELTA, LANES, N_DENSE, NO_TIME, Head
+from ketasim.solve._tableau import hermite
 
 if TYPE_CHECKING:
     from ketasim.model._trace import System
@@ -16,8 +21,8 @@ if TYPE_CHECKING:
     from ketasim.solve._tableau import Tableau
 
 
-class Scalar(PythonCodePrinter):
-    """Expressions as Python scalars: small powers as products, no library prefixes, switches as conditional expressions."""
+class _Code(PythonCodePrinter):
+    """What both targets share: small powers as products, numbers as floats."""
 
     def _print_Pow(self, expr: sympy.Pow, **_: object) -> str:
         base, exponent = expr.args
@@ -28,19 +33,16 @@ class Scalar(PythonCodePrinter):
         if exponent == -1:
             return f"(1.0/{text})"
         if exponent == sympy.Rational(1, 2):
-            return f"sqrt({self._print(base)})"
+            return self._root(base)
         if exponent == -sympy.Rational(1, 2):
-            return f"(1.0/sqrt({self._print(base)}))"
-        return f"({text})**({self._print(exponent)})"
+            return f"(1.0/{self._root(base)})"
+        return self._power(base, exponent)
 
-    def _print_exp(self, expr: sympy.exp) -> str:
-        return f"exp({self._print(expr.args[0])})"
+    def _root(self, base: sympy.Expr) -> str:
+        raise NotImplementedError
 
-    def _print_log(self, expr: sympy.log) -> str:
-        return f"log({self._print(expr.args[0])})"
-
-    def _print_tanh(self, expr: sympy.tanh) -> str:
-        return f"tanh({self._print(expr.args[0])})"
+    def _power(self, base: sympy.Expr, exponent: sympy.Expr) -> str:
+        raise NotImplementedError
 
     def _print_Rational(self, expr: sympy.Rational) -> str:
         return repr(float(expr))
@@ -51,34 +53,98 @@ class Scalar(PythonCodePrinter):
     def _print_Float(self, expr: sympy.Float) -> str:
         return repr(float(expr))
 
-    def _extreme(self, args: tuple[sympy.Expr, ...], sign: str) -> str:
-        text = self._print(args[0])
-        for a in args[1:]:
-            other = self._print(a)
-            text = f"({text} if {text} {sign} {other} else {other})"
+
+class Vector(_Code):
+    """Expressions over lanes: operators are SIMD operators, functions those of `_lanes`."""
+
+    def row(self, expr: sympy.Expr) -> str:
+        """An expression as lanes, also where it is a plain number."""
+        return self._print(expr) if expr.free_symbols else f"splat({self._print(expr)})"
+
+    def _root(self, base: sympy.Expr) -> str:
+        return f"vsqrt({self.row(base)})"
+
+    def _power(self, base: sympy.Expr, exponent: sympy.Expr) -> str:
+        return f"vpow({self.row(base)}, {self.row(exponent)})"
+
+    def _print_exp(self, expr: sympy.exp) -> str:
+        return f"vexp({self.row(expr.args[0])})"
+
+    def _print_log(self, expr: sympy.log) -> str:
+        return f"vlog({self.row(expr.args[0])})"
+
+    def _print_tanh(self, expr: sympy.tanh) -> str:
+        return f"vtanh({self.row(expr.args[0])})"
+
+    def _print_Abs(self, expr: sympy.Abs) -> str:
+        return f"vabs({self.row(expr.args[0])})"
+
+    def _print_Piecewise(self, expr: sympy.Piecewise) -> str:
+        *cases, (last, _) = expr.args
+        text = self.row(last)
+        for value, condition in reversed(cases):
+            text = f"where({self._print(condition)}, {self.row(value)}, {text})"
         return text
 
+    def _print_Relational(self, expr: sympy.core.relational.Relational) -> str:
+        a, b = self.row(expr.lhs), self.row(expr.rhs)
+        kinds = {"<": f"less({a}, {b})", "<=": f"less_equal({a}, {b})", ">": f"less({b}, {a})", ">=": f"less_equal({b}, {a})",
+                 "==": f"equal({a}, {b})", "!=": f"(1.0 - equal({a}, {b}))"}  # fmt: skip
+        return kinds[expr.rel_op]
+
+    def _print_And(self, expr: sympy.And) -> str:
+        return "(" + "*".join(self._print(a) for a in expr.args) + ")"
+
+    def _print_Or(self, expr: sympy.Or) -> str:
+        return "(1.0 - " + "*".join(f"(1.0 - {self._print(a)})" for a in expr.args) + ")"
+
+    def _print_Not(self, expr: sympy.Not) -> str:
+        return f"(1.0 - {self._print(expr.args[0])})"
+
     def _print_Min(self, expr: sympy.Min) -> str:
-        return self._extreme(expr.args, "<")
+        return self._extreme(expr.args, smaller=True)
 
     def _print_Max(self, expr: sympy.Max) -> str:
-        return self._extreme(expr.args, ">")
+        return self._extreme(expr.args, smaller=False)
+
+    def _extreme(self, args: tuple[sympy.Expr, ...], smaller: bool) -> str:
+        text = self.row(args[0])
+        for a in args[1:]:
+            other = self.row(a)
+            first, second = (text, other) if smaller else (other, text)
+            text = f"where(less({first}, {second}), {text}, {other})"
+        return text
 
 
-class Array(Scalar):
+class Array(_Code):
     """Expressions over NumPy arrays held in a mapping ``p`` by parameter name: for inlets, evaluated once per run."""
+
+    def _root(self, base: sympy.Expr) -> str:
+        return f"np.sqrt({self._print(base)})"
+
+    def _power(self, base: sympy.Expr, exponent: sympy.Expr) -> str:
+        return f"({self._print(base)})**({self._print(exponent)})"
 
     def _print_Symbol(self, expr: sympy.Symbol) -> str:
         return f"p[{str(expr)!r}]"
 
     def _print_Piecewise(self, expr: sympy.Piecewise) -> str:
-        (then, condition), (otherwise, _) = expr.args[0].args, expr.args[1].args
-        return f"np.where({self._print(condition)}, {self._print(then)}, {self._print(otherwise)})"
+        *cases, (last, _) = expr.args
+        text = self._print(last)
+        for value, condition in reversed(cases):
+            text = f"np.where({self._print(condition)}, {self._print(value)}, {text})"
+        return text
 
-    def _extreme(self, args: tuple[sympy.Expr, ...], sign: str) -> str:
+    def _print_Min(self, expr: sympy.Min) -> str:
+        return self._extreme("minimum", expr.args)
+
+    def _print_Max(self, expr: sympy.Max) -> str:
+        return self._extreme("maximum", expr.args)
+
+    def _extreme(self, name: str, args: tuple[sympy.Expr, ...]) -> str:
         text = self._print(args[0])
         for a in args[1:]:
-            text = f"np.{'minimum' if sign == '<' else 'maximum'}({text}, {self._print(a)})"
+            text = f"np.{name}({text}, {self._print(a)})"
         return text
 
     def _print_exp(self, expr: sympy.exp) -> str:
@@ -87,36 +153,86 @@ class Array(Scalar):
     def _print_log(self, expr: sympy.log) -> str:
         return f"np.log({self._print(expr.args[0])})"
 
+    def _print_tanh(self, expr: sympy.tanh) -> str:
+        return f"np.tanh({self._print(expr.args[0])})"
+
 
 class Printer:
-    """Source of each phase of a step. Lanes are the innermost loop of every phase.
+    """Source of the phases of a run over one block of lanes.
 
-    All phases share one array ``w`` of rows (row = one quantity, `lanes` patients): with a single base and constant offsets the
-    compiler can prove that lanes do not overlap and vectorises. Stages call the same right-hand side and triangular solve, so that
-    the compiled code does not grow with the number of stages.
+    All quantities share one array ``w`` of rows (row = one quantity, `LANES` patients). States stand head first, tail after; the
+    symbols of a step program count states in the model's order.
     """
 
-    def __init__(self, program: StepProgram, system: System, tableau: Tableau, lanes: int) -> None:
+    def __init__(self, program: StepProgram, system: System, tableau: Tableau) -> None:
         self.program, self.system, self.tableau = program, system, tableau
-        self.n, self.lanes = len(program.states), lanes
-        self.code = Scalar({"fully_qualified_modules": False}).doprint
+        self.head, self.tail = program.head, program.tail
+        self.place = {i: k for k, i in enumerate((*self.head, *self.tail))}
+        self.pattern = Head(len(self.head), tuple(sorted((self.place[i], self.place[j]) for i, j in program.linear if i in self.place and i in self.head)))  # fmt: skip
+        self.coupled = program.coupled
+        self.code = Vector({"fully_qualified_modules": False})
         self.entries = sorted(program.pattern)
+        self.alpha, self.gamma = tableau.nodes
+        self.moments = sorted(set(self.alpha))
+        nt, nh, nc = len(self.tail), len(self.head), len(self.coupled)
+        n_reach = len(self.pattern.reach) if nh else 0
         sizes = {
-            "x": self.n, "r": self.n, "p": len(program.params), "q": len(program.coefficients), "h": 1, "hi": 1, "u": self.n,
-            "g": self.n, "k": self.n, "w": len(self.entries), "v": self.n, "K": self.n * tableau.stages, "y": self.n,
-            "d": self.n * len(tableau.dense), "e": 1, "f": self.n,
+            "x": nh + nt, "out": nh + nt, "r": nh + nt, "p": len(program.params), "q": len(program.coefficients), "h": 1, "dt": 1,
+            "norm": 1, "ht": 1, "c": nh, "spare": max(2 * n_reach, 2 * nh), "saved": nh + nt, "d1": nh, "b0": 3 * nc,
+            "b1": 3 * nc, "z": nc * len(self.moments), "slope": nc, "f": nt, "ft": nt, "u": nt, "g": nt, "k": nt,
+            "w": len(self.entries), "v": nt, "stages": nt * tableau.stages, "y": nt, "d": nt * len(tableau.dense), "e": 1, "th": 1,
+            "o": len(program.ports),
         }  # fmt: skip
         self.rows: dict[str, int] = {}
         self.total = 0
         for name, size in sizes.items():
             self.rows[name], self.total = self.total, self.total + size
 
+    # -- what stands at the top of the module ------------------------------------------------------------------------
     def constants(self) -> str:
-        """Offsets of the rows in ``w``, as globals of the module."""
-        names = "".join(
-            f"AT_{name.upper() if name != 'K' else 'STAGES'} = {row * self.lanes}\n" for name, row in self.rows.items()
-        )
-        return names + f"SIZE = {self.total * self.lanes}\n"
+        """Sizes, offsets and index lists, as globals of the module."""
+        program = self.program
+        lines = [f"N, NH, NT, NC, NP, NO, L = {len(self.place)}, {len(self.head)}, {len(self.tail)}, {len(self.coupled)}, "
+                 f"{len(program.params)}, {len(program.ports)}, {LANES}"]  # fmt: skip
+        lines += [f"AT_{name.upper()} = {row * LANES}" for name, row in self.rows.items()]
+        lines += [
+            "AT_TAIL = AT_X + NH*L",
+            "SPOT = np.array([AT_X, AT_OUT, AT_B0, AT_B1], np.int64)",
+            f"SIZE = {self.total * LANES}",
+            f"DELTA, N_DENSE, NO_TIME = {DELTA!r}, {N_DENSE}, {NO_TIME!r}",
+        ]
+        order = (*self.head, *self.tail)
+        lines += [_ints("ORDER", order), _ints("PLACE", [self.place[i] for i in range(len(order))])]
+        lines += [_ints("CONSTANT_ROW", [self.place[i] for i in program.constant if i in self.head]),
+                  _ints("CONSTANT_AT", [self._q(s) for i, s in program.constant.items() if i in self.head])]  # fmt: skip
+        if self.head:
+            lines += self._lists()
+        return "\n".join(lines) + "\n"
+
+    def _lists(self) -> list[str]:
+        pattern = self.pattern
+        value = [self._q(self.program.linear[self.head[i], self.head[j]]) for i, j in pattern.entries]
+        first, column = pattern.rows(pattern.entries)
+        first_m, column_m = pattern.rows(pattern.reach)
+        first_a, left_a, right_a = pattern.products(pattern.entries)
+        first_s, left_s, right_s = pattern.products(pattern.reach)
+        inside = pattern.inside
+        # Second derivatives of what the tail reads need the first ones of whatever feeds it.
+        coupled = [self.place[i] for i in self.coupled]
+        onward = [[(j, value[k]) for k, (row, j) in enumerate(pattern.entries) if row == i] for i in coupled]
+        near = sorted({*coupled, *(j for r in onward for j, _ in r)})
+        named = {
+            "A_FIRST": first, "A_COLUMN": column, "A_VALUE": value, "M_FIRST": first_m, "M_COLUMN": column_m,
+            "TAYLOR_FIRST": first_a, "TAYLOR_LEFT": [value[k] for k in left_a], "TAYLOR_RIGHT": right_a * LANES,
+            "SQUARE_FIRST": first_s, "SQUARE_LEFT": left_s * LANES, "SQUARE_RIGHT": right_s * LANES, "OWN": pattern.own,
+            "DIAGONAL": pattern.diagonal, "INSIDE_COLUMN": [pattern.entries[k][1] for k in inside],
+            "INSIDE_ROW": [pattern.entries[k][0] for k in inside], "INSIDE_VALUE": [value[k] for k in inside],
+            "COUPLED": coupled, "NEAR": near, "SEEN": [near.index(i) for i in coupled],
+            "B_FIRST": np.concatenate([[0], np.cumsum([len(r) for r in onward])]), "B_COLUMN": [near.index(j) * LANES for r in onward for j, _ in r],
+            "B_VALUE": [v for r in onward for _, v in r],
+        }  # fmt: skip
+        lists = [_ints(name, values) for name, values in named.items()]
+        return [*lists, f"N_REACH = {len(pattern.reach)}", "product = sparse_product(M_FIRST, M_COLUMN)"]
 
     def inlets(self) -> str:
         """Functions of the dosing quantities and initial values over a mapping of parameter arrays."""
@@ -135,73 +251,84 @@ class Printer:
     def coefficients(self) -> str:
         """Everything constant between events, once per segment with new parameters."""
         body = self._load("p", self._used(e for _, e in self.program.coefficients))
-        body += [f"{self._at('q', k)} = {self.code(e)}" for k, (_, e) in enumerate(self.program.coefficients)]
-        return self._function("coefficients(w)", body)
+        body += [f"store(w, {self._q(name)}, {self.code.row(e)})" for name, e in self.program.coefficients]
+        return _function("coefficients(w)", body)
 
     def ports(self) -> str:
-        """Ports of an interpolated state."""
+        """Ports of a state that stands at an offset."""
         program = self.program
         expressions = [e for _, e in program.port_temporaries] + list(program.ports.values())
         used = self._used(expressions)
-        body = [f"x{k} = xb[{k * self.lanes} + l]" for k in self._indices(used, "x")] + self._load("p", used)
-        body += [f"{name} = {self.code(e)}" for name, e in program.port_temporaries]
-        body += [f"o[{k * self.lanes} + l] = {self.code(e)}" for k, e in enumerate(program.ports.values())]
-        return self._function("ports(xb, w, o)", body)
+        body = [f"x{i} = load(w, at + {self.place[i] * LANES})" for i in _indices(used, "x")] + self._load("p", used)
+        body += [f"{name} = {self.code.row(e)}" for name, e in program.port_temporaries]
+        body += [f"store(w, {self._at('o', k)}, {self.code.row(e)})" for k, e in enumerate(program.ports.values())]
+        return _function("ports(w, at)", body)
 
+    # -- the Rosenbrock step of the tail -----------------------------------------------------------------------------
     def step(self) -> str:
-        """One whole step: factorise, all stages, error ratio and dense output."""
-        lines = ["\n@njit(**OPTIONS)", "def step(w):", "    factorise(w)"]
-        for s in range(self.tableau.stages):
-            lines += [f"    stage_{s}(w)", "    solve_stage(w)", f"    keep_{s}(w)"]
-        lines += ["    finish(w)", "    worst(w)"]
-        pieces = [
-            self._factorise(),
-            self._solve_stage(),
-            *(self._stage(s) for s in range(self.tableau.stages)),
-            self._finish(),
-            self._worst(),
+        """One step of the tail: input from the head at the stages, factorise, all stages, error ratio, interpolant."""
+        # Offsets from an array: Numba would compile a function anew for every number that stands in its call.
+        moments = [int(self._at("z", self.moments.index(a) * len(self.coupled))) for a in self.alpha]
+        kept = [int(self._at("stages", s * len(self.tail))) for s in range(self.tableau.stages)]
+        lines = [
+            "\n" + _ints("INPUT_AT", moments),
+            _ints("STAGE_AT", kept),
+            "@njit(**OPTIONS)",
+            "def step(w):",
+            "    factorise(w)",
         ]
+        for s in range(self.tableau.stages):
+            lines += [f"    stage_{s}(w)", f"    solve_stage(w, INPUT_AT[{s}])", f"    keep(w, STAGE_AT[{s}])"]
+        lines += ["    finish(w)", "    worst(w)"]
+        keep = _function("keep(w, at)", ["store(w, at + i, load(w, AT_K + i))"], "range(0, NT*L, L)")
+        pieces = [self._nodes(), self._factorise(), self._solve_stage(), keep, *(self._stage(s) for s in range(self.tableau.stages)),
+                  self._finish(), self._worst()]  # fmt: skip
         return "".join(pieces) + "\n".join(lines) + "\n" + self._dense()
 
-    # -- pieces -----------------------------------------------------------------------------------------------------
-    def _function(self, head: str, body: list[str], count: str = "L") -> str:
-        lines = "\n".join("        " + line for line in body) or "        pass"
-        return f"\n@njit(**OPTIONS)\ndef {head}:\n    for l in range({count}):\n{lines}\n"
-
-    def _used(self, expressions: object) -> set[str]:
-        return {str(s) for e in expressions for s in e.free_symbols}  # type: ignore[attr-defined]
-
-    def _indices(self, used: set[str], prefix: str) -> list[int]:
-        return sorted(int(s[len(prefix) :]) for s in used if s.startswith(prefix) and s[len(prefix) :].isdigit())
-
-    def _at(self, kind: str, index: int = 0) -> str:
-        return f"w[{(self.rows[kind] + index) * self.lanes} + l]"
-
-    def _load(self, kind: str, used: set[str]) -> list[str]:
-        return [f"{kind}{k} = {self._at(kind, k)}" for k in self._indices(used, kind)]
+    def _nodes(self) -> str:
+        """Head states at the stages, from their values and two derivatives at both ends of the step (quintic Hermite)."""
+        nc = len(self.coupled)
+        body = ["h = load(w, AT_H)"]
+        for c in range(nc):
+            body += [f"x0 = load(w, {self._at('b0', c)})", f"v0 = h*load(w, {self._at('b0', nc + c)})",
+                     f"a0 = h*h*load(w, {self._at('b0', 2 * nc + c)})", f"x1 = load(w, {self._at('b1', c)})",
+                     f"v1 = h*load(w, {self._at('b1', nc + c)})", f"a1 = h*h*load(w, {self._at('b1', 2 * nc + c)})"]  # fmt: skip
+            body.append(f"store(w, {self._at('slope', c)}, load(w, {self._at('b0', nc + c)}))")
+            for k, s in enumerate(self.moments):
+                weights = hermite(s)
+                terms = [f"{v!r}*{name}" for v, name in zip(weights, ("x0", "v0", "a0", "a1", "v1", "x1"), strict=True) if v]
+                body.append(f"store(w, {self._at('z', k * nc + c)}, {' + '.join(terms)})")
+        return _function("nodes(w)", body)
 
     def _factorise(self) -> str:
-        program, n = self.program, self.n
-        used = self._used([e for _, e in program.jacobian_temporaries] + list(program.jacobian.values()))
-        used |= {str(q) for q in program.linear.values()}
-        body = self._load("x", used) + self._load("p", used) + self._load("q", used)
-        body += [f"hi = 1.0/{self._at('h')}", f"{self._at('hi')} = hi", f"dg = hi*{1.0 / self.tableau.gamma!r}"]
-        body += [f"{name} = {self.code(e)}" for name, e in program.jacobian_temporaries]
+        program = self.program
+        nonlinear = {k: e for k, e in program.jacobian.items() if k[0] in self.tail}
+        linear = {k: q for k, q in program.linear.items() if k[0] in self.tail}
+        used = self._used([e for _, e in program.jacobian_temporaries] + list(nonlinear.values()))
+        used |= {str(q) for q in linear.values()}
+        body = self._state(used, "AT_X", self._at("z", self.moments.index(0.0) * len(self.coupled)))
+        body += self._load("p", used) + self._load("q", used)
+        body += ["h = load(w, AT_H)", f"dg = {1.0 / self.tableau.gamma!r}/h"]
+        body += [f"{name} = {self.code.row(e)}" for name, e in program.jacobian_temporaries]
+        entry = {k: " + ".join(([str(linear[k])] if k in linear else []) + ([f"({self.code.row(nonlinear[k])})"] if k in nonlinear else []))
+                 for k in {*linear, *nonlinear}}  # fmt: skip
         for i, j in self.entries:
-            terms = [f"- {program.linear[i, j]}"] if (i, j) in program.linear else []
-            terms += [f"- ({self.code(program.jacobian[i, j])})"] if (i, j) in program.jacobian else []
-            terms = ["dg", *terms] if i == j else terms
-            body.append(f"w{i}_{j} = {' '.join(terms) or '0.0'}")
-        left = set(range(n))
+            terms = (["dg"] if i == j else []) + ([f"({entry[i, j]})"] if (i, j) in entry else [])
+            body.append(f"w{i}_{j} = {' - '.join(terms) if i == j else f'-{terms[0]}' if terms else 'splat(0.0)'}")
+        left = set(self.tail)
         for k in program.order:
             left.remove(k)
             body.append(f"v{k} = 1.0/w{k}_{k}")
             for i in self._below(k, left):
                 body.append(f"w{i}_{k} = w{i}_{k}*v{k}")
                 body += [f"w{i}_{j} = w{i}_{j} - w{i}_{k}*w{k}_{j}" for j in self._right(k, left)]
-        body += [f"{self._at('w', m)} = w{i}_{j}" for m, (i, j) in enumerate(self.entries) if i != j]
-        body += [f"{self._at('v', k)} = v{k}" for k in range(n)]
-        return self._function("factorise(w)", body)
+        body += [f"store(w, {self._at('w', m)}, w{i}_{j})" for m, (i, j) in enumerate(self.entries) if i != j]
+        body += [f"store(w, {self._at('v', k)}, v{i})" for k, i in enumerate(self.tail)]
+        slopes = {j: f"load(w, {self._at('slope', c)})" for c, j in enumerate(self.coupled)}
+        for k, i in enumerate(self.tail):
+            terms = [f"({entry[row, j]})*{slopes[j]}" for row, j in sorted(entry) if row == i and j in slopes]
+            body.append(f"store(w, {self._at('ft', k)}, {'h*h*(' + ' + '.join(terms) + ')' if terms else 'splat(0.0)'})")
+        return _function("factorise(w)", body)
 
     def _below(self, k: int, left: set[int]) -> list[int]:
         return [i for i in sorted(left) if (i, k) in self.program.pattern]
@@ -210,72 +337,112 @@ class Printer:
         return [j for j in sorted(left) if (k, j) in self.program.pattern]
 
     def _solve_stage(self) -> str:
-        """Right-hand side at u plus g/h, then both triangular solves: gives the increment k."""
+        """Right-hand side at u and the head's values at `at`, plus g/h, then both triangular solves: gives the increment k."""
         program = self.program
-        renamed = {sympy.Symbol(f"x{i}", real=True): sympy.Symbol(f"u{i}", real=True) for i in range(self.n)}
-        used = self._used([e for _, e in program.rest_temporaries] + list(program.rest.values()))
-        used |= {str(q) for q in (*program.linear.values(), *program.constant.values())}
-        body = [f"hi = {self._at('hi')}", *(f"u{i} = {self._at('u', i)}" for i in range(self.n))]
-        body += self._load("p", used) + self._load("q", used)
-        body += [f"{name} = {self.code(e.xreplace(renamed))}" for name, e in program.rest_temporaries]
-        for i in range(self.n):
-            terms = [self._at("r", i)] + ([str(program.constant[i])] if i in program.constant else [])
-            terms += [f"{q}*u{j}" for (row, j), q in program.linear.items() if row == i]
-            terms += [f"({self.code(program.rest[i].xreplace(renamed))})"] if i in program.rest else []
-            body.append(f"k{i} = {' + '.join(terms)} + hi*{self._at('g', i)}")
+        own = {i: k for k, i in enumerate(self.tail)}
+        rest = {i: e for i, e in program.rest.items() if i in own}
+        linear = {k: q for k, q in program.linear.items() if k[0] in own}
+        constant = {i: q for i, q in program.constant.items() if i in own}
+        used = self._used([e for _, e in program.rest_temporaries] + list(rest.values()))
+        used |= {str(q) for q in (*linear.values(), *constant.values())} | {f"x{j}" for _, j in linear}
+        body = ["hi = 1.0/load(w, AT_H)", *self._state(used, "AT_U", "at"), *self._load("p", used), *self._load("q", used)]
+        body += [f"{name} = {self.code.row(e)}" for name, e in program.rest_temporaries]
+        for i, k in own.items():
+            terms = [f"load(w, {self._at('r', len(self.head) + k)})"] + ([str(constant[i])] if i in constant else [])
+            terms += [f"{q}*x{j}" for (row, j), q in linear.items() if row == i]
+            terms += [f"({self.code.row(rest[i])})"] if i in rest else []
+            body.append(f"k{i} = {' + '.join(terms)} + hi*load(w, {self._at('g', k)})")
         place = {entry: m for m, entry in enumerate(self.entries)}
-        left = set(range(self.n))
+        left = set(self.tail)
         for k in program.order:
             left.remove(k)
-            body += [f"k{i} = k{i} - {self._at('w', place[i, k])}*k{k}" for i in self._below(k, left)]
+            body += [f"k{i} = k{i} - load(w, {self._at('w', place[i, k])})*k{k}" for i in self._below(k, left)]
         done: set[int] = set()
         for k in reversed(program.order):
-            minus = "".join(f" - {self._at('w', place[k, j])}*k{j}" for j in self._right(k, done))
-            body.append(f"k{k} = (k{k}{minus})*{self._at('v', k)}")
+            minus = "".join(f" - load(w, {self._at('w', place[k, j])})*k{j}" for j in self._right(k, done))
+            body.append(f"k{k} = (k{k}{minus})*load(w, {self._at('v', own[k])})")
             done.add(k)
-        body += [f"{self._at('k', i)} = k{i}" for i in range(self.n)]
-        return self._function("solve_stage(w)", body)
-
-    def _flat(self, kind: str, index: int = 0) -> str:
-        return f"w[{(self.rows[kind] + index * self.n) * self.lanes} + l]"
-
-    def _sum(self, row: tuple[float, ...]) -> str:
-        return " + ".join(f"{c!r}*{self._flat('K', j)}" for j, c in enumerate(row) if c)
+        body += [f"store(w, {self._at('k', k)}, k{i})" for i, k in own.items()]
+        return _function("solve_stage(w, at)", body)
 
     def _stage(self, s: int) -> str:
-        """Argument u and history g of a stage, then storing its increment: plain vector sums over all states at once."""
+        """Argument u and history g of a stage: plain sums over all states, every increment read once."""
         tableau = self.tableau
         if s == 0:
-            body = [f"{self._flat('u')} = {self._flat('x')}", f"{self._flat('g')} = 0.0"]
+            argument, history, used = "load(w, AT_TAIL + i)", "splat(0.0)", set[int]()
+        elif tableau.repeats(s):
+            argument, history, used = f"load(w, AT_U + i) + k{s - 1}", _sum(tableau.c[s]), {s - 1, *range(s)}
         else:
-            argument = (
-                f"{self._flat('u')} + {self._flat('K', s - 1)}"
-                if tableau.repeats(s)
-                else f"{self._flat('x')} + {self._sum(tableau.a[s])}"
-            )
-            body = [f"{self._flat('u')} = {argument}", f"{self._flat('g')} = {self._sum(tableau.c[s])}"]
-        keep = [f"{self._flat('K', s)} = {self._flat('k')}"]
-        return self._function(f"stage_{s}(w)", body, "N*L") + self._function(f"keep_{s}(w)", keep, "N*L")
+            argument, history, used = f"load(w, AT_TAIL + i) + {_sum(tableau.a[s])}", _sum(tableau.c[s]), set(range(s))
+        if self.gamma[s]:
+            history = f"{history} + {self.gamma[s]!r}*load(w, AT_FT + i)"
+        body = [*self._increments(used), f"u = {argument}", f"g = {history}", "store(w, AT_U + i, u)", "store(w, AT_G + i, g)"]
+        return _function(f"stage_{s}(w)", body, "range(0, NT*L, L)")
+
+    def _increments(self, stages: Iterable[int]) -> list[str]:
+        size = len(self.tail) * LANES
+        return [f"k{j} = load(w, AT_STAGES + i + {j * size})" for j in sorted(stages)]
 
     def _finish(self) -> str:
-        body = [f"{self._flat('y')} = {self._flat('u')} + {self._flat('k')}"]
-        body += [f"{self._flat('d', m)} = {self._sum(row)}" for m, row in enumerate(self.tableau.dense)]
-        return self._function("finish(w)", body, "N*L")
+        size, rows = len(self.tail) * LANES, self.tableau.dense
+        body = [*self._increments(range(self.tableau.stages)), "y = load(w, AT_U + i) + load(w, AT_K + i)"]
+        body += [f"d{m} = {_sum(row)}" for m, row in enumerate(rows)]
+        body += ["store(w, AT_Y + i, y)", *(f"store(w, AT_D + i + {m * size}, d{m})" for m in range(len(rows)))]
+        return _function("finish(w)", body, "range(0, NT*L, L)")
 
     def _worst(self) -> str:
-        """Largest |error|/scale over the states; a NaN is found later, when the state itself is checked."""
-        body = ["top = 0.0"]
-        for i in range(self.n):
-            body += [f"old = abs({self._at('x', i)})", f"new = abs({self._at('y', i)})"]
-            body += [f"ratio = abs({self._at('k', i)})/((old if old > new else new) + {self._at('f', i)})"]
-            body += ["top = ratio if ratio > top else top"]
-        return self._function("worst(w)", [*body, f"{self._at('e')} = top"])
+        """Largest |error|/scale over the tail; a NaN is found later, when the state itself is checked."""
+        body = ["top = splat(0.0)"]
+        for k in range(len(self.tail)):
+            body += [f"old = vabs(load(w, {self._at('x', len(self.head) + k)}))", f"new = vabs(load(w, {self._at('y', k)}))"]
+            body += [f"ratio = vabs(load(w, {self._at('k', k)}))/(where(less(old, new), new, old) + load(w, {self._at('f', k)}))"]
+            body += ["top = where(less(top, ratio), ratio, top)"]
+        return _function("worst(w)", [*body, "store(w, AT_E, top)"])
 
     def _dense(self) -> str:
-        """The interpolant inside the last step, at one position per lane."""
-        body = ["s = theta[l]", "z = 1.0 - s"]
-        for i in range(self.n):
-            rows = [self._at("d", m * self.n + i) for m in range(len(self.tableau.dense))]
-            inner = " + s*(".join(rows) + ")" * (len(rows) - 1)
-            body.append(f"xb[{i * self.lanes} + l] = z*{self._at('x', i)} + s*({self._at('y', i)} + z*({inner}))")
-        return self._function("dense(w, theta, xb)", body)
+        """The interpolant of the tail inside the last step, at one position per lane, written to an offset."""
+        body = ["s = load(w, AT_TH)", "z = 1.0 - s"]
+        size = len(self.tail) * LANES
+        rows = [f"load(w, AT_D + i + {m * size})" for m in range(len(self.tableau.dense))]
+        inner = " + s*(".join(rows) + ")" * (len(rows) - 1)
+        loop = f"store(w, at + NH*L + i, z*load(w, AT_TAIL + i) + s*(load(w, AT_Y + i) + z*({inner})))"
+        return _function("dense(w, at)", [*body, "for i in range(0, NT*L, L):", "    " + loop])
+
+    # -- pieces -----------------------------------------------------------------------------------------------------
+    def _used(self, expressions: object) -> set[str]:
+        return {str(s) for e in expressions for s in e.free_symbols}  # type: ignore[attr-defined]
+
+    def _at(self, kind: str, index: int = 0) -> str:
+        return str((self.rows[kind] + index) * LANES)
+
+    def _q(self, name: object) -> int:
+        return (self.rows["q"] + int(str(name)[1:])) * LANES
+
+    def _load(self, kind: str, used: set[str]) -> list[str]:
+        return [f"{kind}{k} = load(w, {self._at(kind, k)})" for k in _indices(used, kind)]
+
+    def _state(self, used: set[str], tail: str, head: str) -> list[str]:
+        """Loads of the states an expression uses: the tail's from `tail`, the head's from `head`."""
+        start = len(self.head) if tail == "AT_X" else 0
+        own, given = {i: k + start for k, i in enumerate(self.tail)}, {i: c for c, i in enumerate(self.coupled)}
+        lines = [f"x{i} = load(w, {tail} + {own[i] * LANES})" for i in _indices(used, "x") if i in own]
+        return lines + [f"x{i} = load(w, {head} + {given[i] * LANES})" for i in _indices(used, "x") if i in given]
+
+
+def _sum(row: tuple[float, ...]) -> str:
+    return " + ".join(f"{c!r}*k{j}" for j, c in enumerate(row) if c)
+
+
+def _indices(used: set[str], prefix: str) -> list[int]:
+    return sorted(int(s[len(prefix) :]) for s in used if s.startswith(prefix) and s[len(prefix) :].isdigit())
+
+
+def _ints(name: str, values: Iterable[int]) -> str:
+    return f"{name} = np.array({[int(v) for v in values]}, np.int64)"
+
+
+def _function(head: str, body: list[str], loop: str = "") -> str:
+    """A compiled function; with `loop` its body runs over ``i``."""
+    if loop:
+        body = [f"for i in {loop}:", *("    " + line for line in body)]
+    return f"\n@njit(**OPTIONS)\ndef {head}:\n" + "\n".join("    " + line for line in body or ["pass"]) + "\n"

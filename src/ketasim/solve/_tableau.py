@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Tableau:
@@ -33,9 +35,27 @@ class Tableau:
         """Number of stages."""
         return len(self.a)
 
+    @property
+    def nodes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(alpha, gamma) per stage: where a stage looks at the input, as a share of the step, and its weight of df/dt."""
+        rows = [[*row, *[0.0] * (self.stages - len(row))] for row in self.c]
+        inverse = np.diag(np.full(self.stages, 1.0 / self.gamma)) - np.array(rows)
+        weights = np.linalg.inv(inverse)
+        a = np.array([[*row, *[0.0] * (self.stages - len(row))] for row in self.a])
+        alpha = np.round((a @ weights).sum(axis=1), 12)
+        return tuple(map(float, alpha)), tuple(map(float, np.round(weights.sum(axis=1), 12)))
+
     def repeats(self, stage: int) -> bool:
         """Whether the argument of `stage` is that of the stage before plus its increment."""
         return stage > 0 and self.a[stage] == (*self.a[stage - 1], 1.0)
+
+
+def hermite(s: float) -> tuple[float, ...]:
+    """Weights of x0, h x0', h^2 x0'', h^2 x1'', h x1', x1 at the share s of a step."""
+    return (
+        1 - 10 * s**3 + 15 * s**4 - 6 * s**5, s - 6 * s**3 + 8 * s**4 - 3 * s**5, 0.5 * s**2 - 1.5 * s**3 + 1.5 * s**4 - 0.5 * s**5,
+        0.5 * s**3 - s**4 + 0.5 * s**5, -4 * s**3 + 7 * s**4 - 3 * s**5, 10 * s**3 - 15 * s**4 + 6 * s**5,
+    )  # fmt: skip
 
 
 _R4_5 = (1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950)

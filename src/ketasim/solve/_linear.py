@@ -1,0 +1,195 @@
+"""Exact advance of linear systems x' = A x + c over any time, for lanes of patients: compiled once for all models.
+
+Propagators of dyadic times (delta, 2 delta, 4 delta, ...) come from one Taylor series and repeated squaring, on the pattern of
+what can reach what. A time is then its binary digits, and what is left below delta a Taylor series acting on the state. Short
+times keep expm(A t) - 1 rather than expm(A t), so that slow rates do not drown in the rounding of 1 (overscaling: Al-Mohy and
+Higham, SIAM J Matrix Anal Appl 2009;31:970-989, doi:10.1137/09074721X).
+
+Rows of the working array `w` are `LANES` numbers; offsets (`at_*`, and what the index arrays hold) count numbers, not rows.
+"""
+
+# pyright: basic, reportCallIssue=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# The functions are typed by Numba.
+
+from __future__ import annotations
+
+from numba import njit
+
+from ketasim.solve._head import LANES
+from ketasim.solve._lanes import load, splat, store
+
+L = LANES
+#: Terms of the Taylor series, for norm times step at most `REACH`: the first term left out is below 2e-14 of the sum.
+TERMS, REACH = 12, 0.5
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
+
+
+@njit(**_OPTIONS)
+def norms(w, at_norm, columns, rows, entries):
+    """Bound on the eigenvalues of each lane: the smaller of the largest sums over columns and rows inside strong components.
+
+    columns, rows : (entry,), number of the column and row. entries : (entry,), offset of the value in `w`.
+    """
+    n = 0
+    for k in range(columns.shape[0]):
+        n = max(n, columns[k] + 1, rows[k] + 1)
+    for lane in range(L):
+        by_column, by_row = 0.0, 0.0
+        for i in range(n):
+            down, across = 0.0, 0.0
+            for k in range(columns.shape[0]):
+                size = abs(w[entries[k] + lane])
+                if columns[k] == i:
+                    down += size
+                if rows[k] == i:
+                    across += size
+            by_column, by_row = max(by_column, down), max(by_row, across)
+        w[at_norm + lane] = min(by_column, by_row)
+
+
+@njit(**_OPTIONS)
+def propagators(w, delta, n_levels, n_dense, at_norm, at_h, at_levels, at_spare, diagonal, first_a, left_a, right_a, start_a, value_a,
+                first_s, left_s, right_s):  # fmt: skip
+    """Level k becomes expm(A delta 2^k), less the identity for k < `n_dense`; each level has the entries of the pattern.
+
+    first_a, left_a, right_a : lists of the product A T per entry of the pattern (offset in `w`, entry of T).
+    start_a, value_a : entries that A itself has, and the offsets of their values. first_s, left_s, right_s : lists of the square.
+    """
+    n = first_s.shape[0] - 1
+    most = 0
+    for lane in range(L):
+        halvings, size = 0, w[at_norm + lane] * delta
+        while size > REACH and halvings < 60:
+            halvings, size = halvings + 1, 0.5 * size
+        w[at_h + lane] = delta * 0.5**halvings
+        most = max(most, halvings)
+    h = load(w, at_h)
+    term, spare = at_spare, at_spare + n * L
+    for q in range(n):
+        store(w, term + q * L, splat(0.0))
+    for k in range(start_a.shape[0]):
+        store(w, term + start_a[k] * L, load(w, value_a[k]) * h)
+    for q in range(n):
+        store(w, at_levels + q * L, load(w, term + q * L))
+    for k in range(2, TERMS + 1):
+        factor = h / float(k)
+        for q in range(n):
+            acc = splat(0.0)
+            for m in range(first_a[q], first_a[q + 1]):
+                acc = acc + load(w, left_a[m]) * load(w, term + right_a[m])
+            store(w, spare + q * L, acc * factor)
+        for q in range(n):
+            value = load(w, spare + q * L)
+            store(w, term + q * L, value)
+            store(w, at_levels + q * L, load(w, at_levels + q * L) + value)
+    for done in range(most):  # lanes with fast rates began with a shorter step
+        _square(w, at_levels, spare, True, first_s, left_s, right_s)
+        for lane in range(L):
+            if w[at_h + lane] * 2.0**done < delta:
+                for q in range(n):
+                    w[at_levels + q * L + lane] = w[spare + q * L + lane]
+    for k in range(1, n_levels):
+        below, here = at_levels + (k - 1) * n * L, at_levels + k * n * L
+        _square(w, below, here, k <= n_dense, first_s, left_s, right_s)
+        if k == n_dense:
+            for q in diagonal:
+                store(w, here + q * L, load(w, here + q * L) + 1.0)
+
+
+@njit(**_OPTIONS)
+def _square(w, here, there, less_one, first, left, right):
+    for q in range(first.shape[0] - 1):
+        acc = load(w, here + q * L) * 2.0 if less_one else splat(0.0)
+        for m in range(first[q], first[q + 1]):
+            acc = acc + load(w, here + left[m]) * load(w, here + right[m])
+        store(w, there + q * L, acc)
+
+
+@njit(**_OPTIONS)
+def rates(w, at_x, at_y, at_c, first, column, value):
+    """y = A x + c."""
+    for i in range(first.shape[0] - 1):
+        acc = load(w, at_c + i * L)
+        for k in range(first[i], first[i + 1]):
+            acc = acc + load(w, value[k]) * load(w, at_x + column[k])
+        store(w, at_y + i * L, acc)
+
+
+@njit(**_OPTIONS)
+def rates_of(w, at_x, at_y, at_c, chosen, first, column, value):
+    """y = A x + c for chosen rows."""
+    for m in range(chosen.shape[0]):
+        acc = load(w, at_c + chosen[m] * L)
+        for k in range(first[chosen[m]], first[chosen[m] + 1]):
+            acc = acc + load(w, value[k]) * load(w, at_x + column[k])
+        store(w, at_y + m * L, acc)
+
+
+@njit(**_OPTIONS)
+def changes(w, at_y, at_z, first, column, value):
+    """z = A y for listed entries: second derivatives from first ones."""
+    for m in range(first.shape[0] - 1):
+        acc = splat(0.0)
+        for k in range(first[m], first[m + 1]):
+            acc = acc + load(w, value[k]) * load(w, at_y + column[k])
+        store(w, at_z + m * L, acc)
+
+
+@njit(**_OPTIONS)
+def short(w, at_x, at_c, at_dt, at_norm, at_h, at_y, first, column, value):
+    """Advance x by ``w[at_dt + lane]`` with a Taylor series acting on the state, in as many steps as the lane needs."""
+    n = first.shape[0] - 1
+    most = 1
+    for lane in range(L):
+        most = max(most, int(w[at_norm + lane] * w[at_dt + lane] / REACH) + 1)
+    for step in range(most):
+        for lane in range(L):
+            steps = int(w[at_norm + lane] * w[at_dt + lane] / REACH) + 1
+            w[at_h + lane] = w[at_dt + lane] / steps if step < steps else 0.0
+        h = load(w, at_h)
+        term, after = at_y, at_y + n * L
+        rates(w, at_x, term, at_c, first, column, value)
+        for i in range(n):
+            value_i = load(w, term + i * L) * h
+            store(w, term + i * L, value_i)
+            store(w, at_x + i * L, load(w, at_x + i * L) + value_i)
+        for k in range(2, TERMS + 1):
+            factor = h / float(k)
+            for i in range(n):
+                acc = splat(0.0)
+                for m in range(first[i], first[i + 1]):
+                    acc = acc + load(w, value[m]) * load(w, term + column[m])
+                store(w, after + i * L, acc * factor)
+            for i in range(n):
+                value_i = load(w, after + i * L)
+                store(w, term + i * L, value_i)
+                store(w, at_x + i * L, load(w, at_x + i * L) + value_i)
+
+
+@njit(**_OPTIONS)
+def _product(w, at_x, at_y, at_m, at_g, forced, less_one, first, column):
+    """y = M x, + x if `less_one`, + g if `forced`; M in rows of a pattern."""
+    for i in range(first.shape[0] - 1):
+        acc = load(w, at_x + i * L) if less_one else splat(0.0)
+        if forced:
+            acc = acc + load(w, at_g + i * L)
+        for k in range(first[i], first[i + 1]):
+            acc = acc + load(w, at_m + k * L) * load(w, at_x + column[k])
+        store(w, at_y + i * L, acc)
+
+
+@njit(**_OPTIONS)
+def forcing(
+    w, delta, n_levels, n_dense, at_levels, at_g, at_c, at_dt, at_norm, at_h, at_y, first, column, value, first_m, column_m
+):
+    """g of every level: where a constant input alone takes an empty system in that time."""
+    n = first.shape[0] - 1
+    size = first_m[n]
+    for lane in range(L):
+        w[at_dt + lane] = delta
+    for i in range(n):
+        store(w, at_g + i * L, splat(0.0))
+    short(w, at_g, at_c, at_dt, at_norm, at_h, at_y, first, column, value)
+    for k in range(1, n_levels):
+        below, here = at_g + (k - 1) * n * L, at_g + k * n * L
+        _product(w, below, here, at_levels + (k - 1) * size * L, below, True, k - 1 < n_dense, first_m, column_m)
