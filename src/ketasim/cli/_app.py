@@ -18,6 +18,7 @@ from ketasim.cli import (
     nca,
     population,
     simulate,
+    synthesize,
     validate,
     version,
 )
@@ -65,5 +66,6 @@ for _name, _function, _short in (
     ("version", version.version, "The version."),
 ):
     app.command(_name, short_help=_short)(_function)
+app.add_typer(synthesize.app, name="synthesize", short_help="Evidence synthesis: meta-analysis, pairwise and of networks.")
 app.add_typer(validate.app, name="validate", short_help="Predictions against published observations.")
 app.add_typer(calibrate.app, name="calibrate", short_help="Fit the reference model again.")

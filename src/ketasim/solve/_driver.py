@@ -34,7 +34,7 @@ STATUS = {
 #: Grids are refined up to this factor for patients whose error exceeds the tolerance.
 MAX_REFINE = 16
 #: Bytes of results computed before they go to their place: few pages at a time are written, by patients of one tile.
-TILE = 1_500_000
+TILE = 6_400_000
 #: Error a patient may have on the planned grid, relative to the local tolerance of the plan, before being solved again.
 ACCEPT = 1.0 / PLAN_SAFETY
 
@@ -176,11 +176,11 @@ class _Run:
             chosen = plans.get(group.signature)
             if chosen:
                 self._solve_group(group, chosen, blocks, initial, states, ports, status, error)
-            for part in _singles(group):
-                # Subjects the common grid does not fit, or whose events come in another order, get a grid of their own.
-                if not chosen or status[part.subjects[0]] == TOLERANCE:
-                    grid = plan(self.kernel, part, blocks[:, :, part.subjects], initial[:, part.subjects], self.t_out, self.rtol)
-                    self._solve_group(part, grid, blocks, initial, states, ports, status, error)
+            # Subjects the common grid does not fit, or whose events come in another order, get a grid of their own.
+            alone = np.flatnonzero(status[group.subjects] == TOLERANCE) if chosen else np.arange(len(group.subjects))
+            for part in _singles(group, alone):
+                grid = plan(self.kernel, part, blocks[:, :, part.subjects], initial[:, part.subjects], self.t_out, self.rtol)
+                self._solve_group(part, grid, blocks, initial, states, ports, status, error)
         status[~np.isfinite(initial).all(axis=0)] = DIVERGED
         for group in groups:
             lost = ~np.isfinite(group.op_value).all(axis=0) if group.op_value.size else np.zeros(len(group.subjects), bool)
@@ -362,10 +362,10 @@ def _first_lanes(group: Group) -> Group:
                  group.op_value[:, m] if group.op_value.size else group.op_value, group.signature)  # fmt: skip
 
 
-def _singles(group: Group) -> Iterator[Group]:
-    """Each subject alone, planned on their own: for orders of events the reference does not have."""
+def _singles(group: Group, chosen: NDArray[np.int64]) -> Iterator[Group]:
+    """Each chosen subject of a group alone."""
     return (
         Group(group.subjects[[i]], group.start[:, [i]], group.length[:, [i]], group.block, group.op_first, group.op_code,
               group.op_state, group.op_value[:, [i]] if group.op_value.size else np.zeros((0, 1)), group.signature)
-        for i in range(len(group.subjects))
+        for i in chosen
     )  # fmt: skip
