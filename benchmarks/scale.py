@@ -17,7 +17,7 @@ import ketasim
 def main() -> None:
     """Run growing cohorts and print."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--most", type=int, default=100_000)
+    options.add_argument("--most", type=int, default=1_000_000)
     options.add_argument("--rtol", type=float, default=1e-4)
     chosen = options.parse_args()
     run = {

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "ketasim"
 
-_BASE = {"units", "errors", "sources"}
+_BASE = {"units", "errors", "sources", "cache"}
 _MODEL = _BASE | {"model"}
 _INPUT = _MODEL | {"dose", "population"}
 _CORE = _INPUT | {"solve", "results", "nca"}
@@ -21,6 +21,7 @@ _VALIDATE = _FIT | {"validate"}
 #: Package -> packages it may import. A package may always import itself.
 ALLOWED = {
     "errors": set[str](),
+    "cache": set[str](),
     "units": {"errors"},
     "sources": {"errors"},
     "model": _BASE,

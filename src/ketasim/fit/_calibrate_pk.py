@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import platform
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +22,7 @@ import numpy as np
 
 import ketasim.library
 from ketasim import evidence
+from ketasim.cache import cache_directory
 from ketasim.errors import InvalidOption, SolverFailure
 from ketasim.fit._objective import Objective, jax_objective, make_objective
 from ketasim.fit._observations import package_observations
@@ -29,6 +32,7 @@ from ketasim.model import assemble
 
 MODEL = "ketasim_reference"
 _TREE_DEPTH = 6  # whitened coordinates need few steps; a longer tree would only cost time
+_PIECE = 20  # draws between two savings of a chain
 _LIBRARY = Path(ketasim.library.__file__).parent
 _STORE = _LIBRARY / "pk"
 _LAPLACE_DRAWS = 1000
@@ -93,7 +97,7 @@ def calibrate_pk(
     scale = _laplace_scale(value_and_gradient, mode)
     rng = np.random.default_rng(seed)
     if samples:
-        z, diagnostics = _nuts(jax_objective(objective), mode, scale, samples, warmup, chains, seed)
+        z, diagnostics = _nuts(jax_objective(objective), mode, scale, samples, warmup, chains, seed, log)
         log(
             f"NUTS: largest R-hat {diagnostics['r_hat_max']:.3f}, smallest ESS {diagnostics['ess_min']:.0f}, "
             f"{diagnostics['divergences']} divergences"
@@ -136,38 +140,71 @@ def _laplace_scale(value_and_gradient: Any, mode: np.ndarray, step: float = 1e-3
 
 
 def _nuts(
-    potential: Callable[[Any], Any], mode: np.ndarray, scale: np.ndarray, samples: int, warmup: int, chains: int, seed: int
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Draws (draw, quantity) of the standard normal coordinates, sampled in Laplace-whitened ones."""
-    import jax
+    potential: Callable[[Any], Any], mode: np.ndarray, scale: np.ndarray, samples: int, warmup: int, chains: int, seed: int,
+    log: Callable[[str], None],
+) -> tuple[np.ndarray, dict[str, Any]]:  # fmt: skip
+    """Draws (draw, quantity) of the standard normal coordinates, sampled in Laplace-whitened ones.
+
+    Chains run one after the other; every piece of a chain is kept in the cache, so that an interrupted run goes on where it was.
+    """
     import jax.numpy as jnp
     from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
     from numpyro.infer import MCMC, NUTS
 
     centre, factor = jnp.asarray(mode), jnp.asarray(scale)
     kernel = NUTS(potential_fn=lambda w: potential(centre + factor @ w), max_tree_depth=_TREE_DEPTH, target_accept_prob=0.8)
-    run = MCMC(kernel, num_warmup=warmup, num_samples=samples, num_chains=chains, chain_method="sequential", progress_bar=False)
-    start = 0.5 * np.random.default_rng(seed).standard_normal((chains, len(mode)))
-    run.run(
-        jax.random.PRNGKey(seed),
-        init_params=jnp.asarray(start if chains > 1 else start[0]),
-        extra_fields=("diverging", "num_steps"),
-    )
-    w = np.asarray(run.get_samples(group_by_chain=True))
-    extra = run.get_extra_fields()
-    r_hat = np.asarray(split_gelman_rubin(w))
-    ess = np.asarray(effective_sample_size(w))
+    run = MCMC(kernel, num_warmup=warmup, num_samples=min(_PIECE, samples), num_chains=1, progress_bar=False)
+    key = hashlib.sha256(repr((mode.round(6).tolist(), samples, warmup, seed, _TREE_DEPTH)).encode()).hexdigest()[:16]
+    folder = cache_directory() / f"calibration_{key}"
+    done = [_chain(run, folder / f"chain_{k}.pickle", len(mode), samples, seed, k, log) for k in range(chains)]
+    w = np.stack([draws for draws, _, _ in done])
     diagnostics = {
-        "chains": chains,
-        "warmup": warmup,
-        "samples": samples,
-        "r_hat_max": float(r_hat.max()),
-        "ess_min": float(ess.min()),
-        "divergences": int(np.sum(extra["diverging"])),
-        "mean_steps": float(np.mean(extra["num_steps"])),
-        "max_tree_depth": _TREE_DEPTH,
-    }
+        "chains": chains, "warmup": warmup, "samples": samples, "r_hat_max": float(np.max(split_gelman_rubin(w))),
+        "ess_min": float(np.min(effective_sample_size(w))), "divergences": int(sum(d.sum() for _, d, _ in done)),
+        "mean_steps": float(np.mean([n for _, _, n in done])), "max_tree_depth": _TREE_DEPTH,
+    }  # fmt: skip
     return mode + w.reshape(-1, len(mode)) @ scale.T, diagnostics
+
+
+def _chain(
+    run: Any, path: Path, n: int, samples: int, seed: int, chain: int, log: Callable[[str], None]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One chain: draws (draw, n), which diverged, and steps per draw. Taken up again from `path` where that exists."""
+    import jax
+
+    pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    state: Any = None
+    if path.is_file():
+        pieces, state = pickle.loads(path.read_bytes())
+        log(f"NUTS: chain {chain + 1} goes on after {sum(len(p[0]) for p in pieces)} draws")
+    begin = time.monotonic()
+    if state is None:
+        start = 0.5 * np.random.default_rng([seed, chain]).standard_normal(n)
+        run.warmup(
+            jax.random.PRNGKey(seed + chain), init_params=jax.numpy.asarray(start), extra_fields=("diverging", "num_steps")
+        )
+        log(f"NUTS: chain {chain + 1} warmed up in {time.monotonic() - begin:.0f} s")
+    else:
+        run.post_warmup_state = state
+    while (have := sum(len(p[0]) for p in pieces)) < samples:
+        run.run(run.post_warmup_state.rng_key, extra_fields=("diverging", "num_steps"))
+        extra = run.get_extra_fields()
+        pieces.append((np.asarray(run.get_samples()), np.asarray(extra["diverging"]), np.asarray(extra["num_steps"])))
+        run.post_warmup_state = run.last_state
+        _keep(path, (pieces, jax.device_get(run.last_state)))
+        have += len(pieces[-1][0])
+        log(f"NUTS: chain {chain + 1}: {min(have, samples)} of {samples} draws, {pieces[-1][2].mean():.0f} steps a draw, "
+            f"{time.monotonic() - begin:.0f} s")  # fmt: skip
+    run.post_warmup_state = None
+    draws, diverging, steps = (np.concatenate(parts)[:samples] for parts in zip(*pieces, strict=True))
+    return draws, diverging, steps
+
+
+def _keep(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(pickle.dumps(content))
+    temporary.replace(path)
 
 
 def _outcome(

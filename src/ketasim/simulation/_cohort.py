@@ -84,7 +84,8 @@ def simulate(
 
     Parameters
     ----------
-    model : library name (``"ketasim_reference"``, ``"pk/otto2021"``), part or model.
+    model : library name (``"ketasim_reference"``, ``"pk/otto2021"``), part or model. A regimen alone may stand first:
+        ``simulate("esketamine nasal 56 mg")``.
     dosing : regimen (text or object), or an event table (path of a CSV, table, `EventData`).
     population, n, seed : virtual cohort; or give `cohort`. One patient (n=1) without cohort is the typical 70 kg adult.
     times, until : output times, h; by default `default_times`.
@@ -97,6 +98,8 @@ def simulate(
     -------
     xarray.DataTree with groups dose, subject, plasma, and state, port where asked for.
     """
+    if isinstance(model, str) and " " in model and isinstance(dosing, str) and not dosing:
+        model, dosing = DEFAULT_MODEL, model
     whole = as_model(model)
     whole = whole.with_values(parameters) if parameters else whole
     drugs = tuple(library.comedication(name) for name in comedication)

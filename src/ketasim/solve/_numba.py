@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ketasim.cache import cache_directory
 from ketasim.solve._head import LANES
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
@@ -52,17 +53,6 @@ class Kernel:
         """Value of F, lag, duration or rate of a compartment over parameter arrays; None where not declared."""
         function = getattr(self.module, f"{kind}_{self.states.index(state)}", None)
         return None if function is None else function(p)
-
-
-def cache_directory() -> Path:
-    """Folder of generated kernels; ``KETASIM_CACHE`` overrides the user's cache folder."""
-    root = os.environ.get("KETASIM_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME", "") or "~/.cache", "ketasim")
-    path = Path(root).expanduser()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        return path
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="ketasim-"))
 
 
 _LOADED: dict[str, Kernel] = {}

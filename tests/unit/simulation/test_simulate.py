@@ -120,3 +120,9 @@ def test_sketch_is_exact_to_a_bin_and_knows_zeros() -> None:
 def test_missing_dosing_is_one_clear_message() -> None:
     with pytest.raises(InvalidOption, match="no dosing"):
         ketasim.simulate()
+
+
+def test_a_regimen_alone_may_stand_first() -> None:
+    alone = ketasim.simulate("esketamine nasal 56 mg", times=[0.0, 1.0])
+    named = ketasim.simulate("ketasim_reference", "esketamine nasal 56 mg", times=[0.0, 1.0])
+    assert alone["plasma"].equals(named["plasma"])
