@@ -9,6 +9,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ketasim.cache import cache_directory
 from ketasim.errors import UnitMismatch
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def registry() -> pint.UnitRegistry:
     """The one Pint registry; built on first use because building takes a noticeable part of a second."""
     import pint
 
-    ureg = pint.UnitRegistry(case_sensitive=True)
+    # Parsing Pint's definitions takes most of that time; Pint keeps the outcome and notices when its files change.
+    ureg = pint.UnitRegistry(case_sensitive=True, cache_folder=cache_directory() / "pint")
     ureg.define("mmHg = millimeter_Hg")
     ureg.define("point = []")
     return ureg

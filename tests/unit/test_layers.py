@@ -22,7 +22,7 @@ _VALIDATE = _FIT | {"validate"}
 ALLOWED = {
     "errors": set[str](),
     "cache": set[str](),
-    "units": {"errors"},
+    "units": {"errors", "cache"},
     "sources": {"errors"},
     "model": _BASE,
     "library": _MODEL,

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 from scipy.special import ndtr, ndtri
 
 FloatArray = NDArray[np.float64]
@@ -148,6 +147,8 @@ def _underlying(mean: float, sd: float, low: float, high: float, log: bool) -> t
     def misfit(theta: FloatArray) -> FloatArray:
         got_mean, got_sd = _moments(float(theta[0]), float(np.exp(theta[1])), bounds, log)
         return np.array([(got_mean - mean) / sd, got_sd / sd - 1.0])
+
+    from scipy.optimize import least_squares  # its import takes longer than the fit
 
     found: Any = least_squares(misfit, [start[0], np.log(start[1])], xtol=1e-12, ftol=1e-12)
     if np.max(np.abs(found.fun)) > 1e-4:

@@ -73,7 +73,19 @@ def _write(result: xr.DataTree, ending: str, target: Path, table: pd.DataFrame |
         target.write_text(json.dumps(summary(result), indent=1), encoding="utf-8")
         return
     frame = to_dataframe(result) if table is None else table
-    frame.to_csv(target, index=False) if ending == ".csv" else frame.to_parquet(target, index=False)
+    _write_csv(frame, target) if ending == ".csv" else frame.to_parquet(target, index=False)
+
+
+def _write_csv(frame: pd.DataFrame, target: Path) -> None:
+    """Arrow writes numbers with as many digits as they need, ten times faster than pandas."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    try:
+        csv.write_csv(table, target, csv.WriteOptions(quoting_style="none"))
+    except pa.ArrowInvalid:  # a text holds a comma or a quote
+        csv.write_csv(table, target, csv.WriteOptions(quoting_style="needed"))
 
 
 def summary(result: xr.DataTree, quantiles: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:

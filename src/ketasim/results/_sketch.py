@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -17,18 +16,6 @@ LOW_EXPONENT, HIGH_EXPONENT = -40, 24
 _SHIFT = 52 - PER_OCTAVE_BITS
 _OFFSET = (LOW_EXPONENT + 1023) << PER_OCTAVE_BITS
 N_BINS = ((HIGH_EXPONENT - LOW_EXPONENT) << PER_OCTAVE_BITS) + 1
-
-
-@njit(cache=True, nogil=True)
-def _count(values: Floats, counts: NDArray[np.uint32]) -> None:  # pragma: no cover - compiled
-    rows, n = values.shape
-    bits = values.view(np.int64)
-    for i in range(rows):
-        for k in range(n):
-            value = values[i, k]
-            if value == value:
-                b = (bits[i, k] >> _SHIFT) - _OFFSET + 1 if value > 0.0 else 0
-                counts[i, min(max(b, 0), N_BINS - 1)] += np.uint32(1)
 
 
 class QuantileSketch:
@@ -45,7 +32,9 @@ class QuantileSketch:
 
     def add(self, values: Floats) -> None:
         """Add patients: values (*shape, patient); NaN is left out."""
-        _count(np.ascontiguousarray(values.reshape(len(self.counts), -1)), self.counts)
+        from ketasim.results._count import count
+
+        count(np.ascontiguousarray(values.reshape(len(self.counts), -1)), self.counts)
 
     def quantiles(self, levels: Sequence[float]) -> Floats:
         """Quantiles, (level, *shape): NaN where nothing was counted; accurate to the width of a bin (1.1 %)."""
