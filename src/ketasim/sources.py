@@ -192,7 +192,7 @@ def _read(path: Path, changed: int) -> Mapping[str, Source]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidEntry(f"bibliography '{path.name}' cannot be read: {error}.") from None
-    return _read_table(text) if path.suffix == ".csv" else _read_bibtex(text, path.name)
+    return _read_table(text) if path.suffix == ".csv" else read_bibtex(text, path.name)
 
 
 def _read_table(text: str) -> Mapping[str, Source]:
@@ -206,7 +206,13 @@ def _read_table(text: str) -> Mapping[str, Source]:
     return found
 
 
-def _read_bibtex(text: str, name: str) -> Mapping[str, Source]:
+def read_bibtex(text: str, name: str) -> Mapping[str, Source]:
+    """Sources of a BibTeX text by key; `name` stands in messages.
+
+    Raises
+    ------
+    InvalidEntry: braces do not close, or a key stands twice.
+    """
     text = re.sub(r"(?m)^\s*%.*$", "", text)
     found: dict[str, Source] = {}
     for match in _ENTRY.finditer(text):

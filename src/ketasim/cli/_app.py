@@ -13,6 +13,7 @@ from ketasim.cli import (
     describe,
     doctor,
     events,
+    evidence,
     export,
     listing,
     nca,
@@ -66,6 +67,7 @@ for _name, _function, _short in (
     ("version", version.version, "The version."),
 ):
     app.command(_name, short_help=_short)(_function)
+app.add_typer(evidence.app, name="evidence", short_help="Sourced facts: trials, outcomes, safety, affinities, pharmacokinetics.")
 app.add_typer(synthesize.app, name="synthesize", short_help="Evidence synthesis: meta-analysis, pairwise and of networks.")
 app.add_typer(validate.app, name="validate", short_help="Predictions against published observations.")
 app.add_typer(calibrate.app, name="calibrate", short_help="Fit the reference model again.")

@@ -38,7 +38,7 @@ def test_every_row_of_the_package_is_marked_once_with_a_reason() -> None:
 
 
 def test_no_holdout_source_is_ever_calibrated_on() -> None:
-    held = pd.read_csv(evidence.path("pk/holdout.csv"))
+    held = pd.read_csv(evidence.path("holdout.csv"))
     keys = set(held.loc[held["kind"] == "pk", "id"])
     rows = package_observations()
     assert keys <= {o.source for o in rows}
