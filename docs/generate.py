@@ -34,6 +34,7 @@ def write_pages(folder: Path) -> None:
 
 def command_line_page() -> str:
     """Help of every command, as the command prints it."""
+    from typer.main import get_command
     from typer.testing import CliRunner
 
     from ketasim.cli._app import app
@@ -45,13 +46,10 @@ def command_line_page() -> str:
         done = runner.invoke(app, [*words, "--help"], prog_name="ketasim", terminal_width=100)
         return f"```text\n{done.output.strip()}\n```\n"
 
-    groups: dict[str, Any] = {g.name: g.typer_instance for g in app.registered_groups}
     parts = ["# Command line\n", "Options of the first block may stand before or after the command.\n", shown()]
-    for command in app.registered_commands:
-        parts += [f"## ketasim {command.name}\n", shown(str(command.name))]
-    for name, group in groups.items():
-        for command in group.registered_commands:
-            parts += [f"## ketasim {name} {command.name}\n", shown(str(name), str(command.name))]
+    verbs: Any = get_command(app)
+    for words in verbs.every():
+        parts += [f"## ketasim {' '.join(words)}\n", shown(*words)]
     parts += ["## Environment\n", table(("variable", "effect"), [("`KETASIM_DEBUG=1`", "show tracebacks and all warnings")])]
     return "\n".join(parts)
 

@@ -47,4 +47,6 @@ fi
 
 echo "set-up: installing ketasim and its dependencies into .venv"
 UV_PYTHON_DOWNLOADS=never "$uv" sync --frozen --compile-bytecode --quiet --all-extras --python "$(command -v "$python")" || stop "the dependencies could not be installed (message of uv above)."
+# uv compiles what it installs; the package itself stays where it is and would be compiled at its first start.
+.venv/bin/python -m compileall -q src || echo "set-up: src could not be compiled; the first start will take a little longer."
 touch .venv/.complete

@@ -1,15 +1,17 @@
 """Units at the border: strings become factors here, once; inside the core only plain numbers in declared units move.
 
-Internal system: h, umol, L, umol/L (and mg, kg for masses of unspecified substance). Pint stays out of every hot path.
+Internal system: h, umol, L, umol/L (and mg, kg for masses of unspecified substance). Pint stays out of every hot path: what
+it once said of a unit is kept, because importing it takes a noticeable part of a second.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketasim.cache import cache_directory
+from ketasim.cache import Remembered, cache_directory
 from ketasim.errors import UnitMismatch
 
 if TYPE_CHECKING:
@@ -32,6 +34,16 @@ def registry() -> pint.UnitRegistry:
     return ureg
 
 
+@lru_cache(maxsize=1)
+def _memory() -> Remembered:
+    """Answers of Pint, of this version of Pint and of this file; texts it refuses are not among them."""
+    from hashlib import sha256
+    from importlib.metadata import version
+
+    key = sha256(version("pint").encode() + Path(__file__).read_bytes()).hexdigest()[:20]
+    return Remembered(cache_directory() / f"units_{key}.json")
+
+
 @lru_cache(maxsize=4096)
 def parse_unit(unit: str) -> pint.Unit:
     """Pint unit of a unit string; raises `UnitMismatch` when the text is no unit."""
@@ -50,8 +62,12 @@ def parse_unit(unit: str) -> pint.Unit:
 @lru_cache(maxsize=4096)
 def dimension(unit: str) -> tuple[tuple[str, float], ...]:
     """Dimensions of a unit as sorted (name, exponent) pairs; amount of substance, mass and count stay distinct."""
-    dims = parse_unit(unit).dimensionality
-    return tuple(sorted((str(name).strip("[]"), float(str(power))) for name, power in dims.items()))
+    known = _memory().get(unit)
+    if known is None:
+        dims = parse_unit(unit).dimensionality
+        known = sorted((str(name).strip("[]"), float(str(power))) for name, power in dims.items())
+        _memory().keep(unit, known)
+    return tuple((str(name), float(power)) for name, power in known)
 
 
 @lru_cache(maxsize=4096)
@@ -64,7 +80,11 @@ def factor(unit_from: str, unit_to: str, where: str = "") -> float:
         raise UnitMismatch(
             f"{place}unit '{unit_from}' is {describe_dimension(unit_from)}; needed is {describe_dimension(unit_to)}, e.g. '{unit_to}'."
         )
-    magnitude: Any = registry().Quantity(1.0, parse_unit(unit_from)).to(parse_unit(unit_to)).magnitude
+    key = f"{unit_from} -> {unit_to}"
+    magnitude: Any = _memory().get(key)
+    if magnitude is None:
+        magnitude = registry().Quantity(1.0, parse_unit(unit_from)).to(parse_unit(unit_to)).magnitude
+        _memory().keep(key, float(magnitude))
     return float(magnitude)
 
 

@@ -1,4 +1,4 @@
-"""The command ``ketasim``: its verbs, each in a file of its own."""
+"""The command ``ketasim``: its verbs, each in a file of its own that is imported when the verb is called."""
 
 from __future__ import annotations
 
@@ -6,27 +6,39 @@ from typing import Annotated
 
 import typer
 
-from ketasim.cli import (
-    calibrate,
-    cite,
-    compare,
-    describe,
-    doctor,
-    events,
-    evidence,
-    export,
-    listing,
-    nca,
-    population,
-    simulate,
-    synthesize,
-    validate,
-    version,
-)
+from ketasim.cli._lazy import LazyGroup
 from ketasim.cli._settings import settings
 from ketasim.cli._verb import Json, Packs, Quiet
 
+#: A new verb is one line here: its name, where its function or its own group stands, its line in the help.
+VERBS = {
+    "simulate": ("ketasim.cli.simulate:simulate", "A regimen, or an event table, in virtual patients."),
+    "compare": ("ketasim.cli.compare:compare", "Several regimens in the same virtual patients."),
+    "events": ("ketasim.cli.events:events", "A regimen as resolved dosing records; check a table."),
+    "population": ("ketasim.cli.population:population", "Draw virtual patients."),
+    "nca": ("ketasim.cli.nca:nca", "Non-compartmental analysis of concentrations."),
+    "list": ("ketasim.cli.listing:listing", "What the library holds."),
+    "describe": ("ketasim.cli.describe:describe", "One entry: equations, numbers, sources."),
+    "export": ("ketasim.cli.export:export", "A model as SBML, mrgsolve or NONMEM text."),
+    "review": ("ketasim.cli.review:review", "The claims of the review, each run and given a verdict."),
+    "cite": ("ketasim.cli.cite:cite", "Sources of models or of a saved result."),
+    "doctor": ("ketasim.cli.doctor:doctor", "Is this installation in order?"),
+    "version": ("ketasim.cli.version:version", "The version."),
+    "evidence": ("ketasim.cli.evidence:app", "Sourced facts: trials, outcomes, safety, affinities, pharmacokinetics."),
+    "synthesize": ("ketasim.cli.synthesize:app", "Evidence synthesis: meta-analysis, pairwise and of networks."),
+    "validate": ("ketasim.cli.validate:app", "Predictions against published observations."),
+    "calibrate": ("ketasim.cli.calibrate:app", "Fit the reference model again."),
+}
+
+
+class Verbs(LazyGroup):
+    """The verbs of ``ketasim``."""
+
+    verbs = VERBS
+
+
 app = typer.Typer(
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: Rich would double the time to the first line
@@ -38,7 +50,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        version.show()
+        from ketasim.cli.version import show
+
+        show()
         raise typer.Exit
 
 
@@ -51,23 +65,3 @@ def _everywhere(
 ) -> None:
     settings.reset()
     settings.add(json=json_, quiet=quiet, packs=pack)
-
-
-for _name, _function, _short in (
-    ("simulate", simulate.simulate, "A regimen, or an event table, in virtual patients."),
-    ("compare", compare.compare, "Several regimens in the same virtual patients."),
-    ("events", events.events, "A regimen as resolved dosing records; check a table."),
-    ("population", population.population, "Draw virtual patients."),
-    ("nca", nca.nca, "Non-compartmental analysis of concentrations."),
-    ("list", listing.listing, "What the library holds."),
-    ("describe", describe.describe, "One entry: equations, numbers, sources."),
-    ("export", export.export, "A model as SBML, mrgsolve or NONMEM text."),
-    ("cite", cite.cite, "Sources of models or of a saved result."),
-    ("doctor", doctor.doctor, "Is this installation in order?"),
-    ("version", version.version, "The version."),
-):
-    app.command(_name, short_help=_short)(_function)
-app.add_typer(evidence.app, name="evidence", short_help="Sourced facts: trials, outcomes, safety, affinities, pharmacokinetics.")
-app.add_typer(synthesize.app, name="synthesize", short_help="Evidence synthesis: meta-analysis, pairwise and of networks.")
-app.add_typer(validate.app, name="validate", short_help="Predictions against published observations.")
-app.add_typer(calibrate.app, name="calibrate", short_help="Fit the reference model again.")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ketasim.errors import InvalidData
 from ketasim.population._covariates import COVARIATES
 from ketasim.population._random import check_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +78,8 @@ class Cohort:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per patient: ID and every covariate."""
+        import pandas as pd
+
         return pd.DataFrame({"ID": self.ids, **{name: values.copy() for name, values in self.covariates.items()}})
 
     def describe(self) -> str:

@@ -1,7 +1,7 @@
 """Covariate distributions of the library: from one uniform number per patient and the covariates drawn before.
 
 The language is small on purpose: uniform, normal, lognormal, lms (Box-Cox normal by age and sex), categorical, and tables
-of these by another category. No expressions.
+of these by another category. No expressions. SciPy is imported where it is used: a list of populations needs none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 FloatArray = NDArray[np.float64]
 Drawn = Mapping[str, NDArray[Any]]
@@ -45,6 +44,8 @@ class Normal:
     log: bool = False
 
     def draw(self, u: FloatArray, drawn: Drawn) -> FloatArray:
+        from scipy.special import ndtr, ndtri
+
         mu, sigma = _underlying(self.mean, self.sd, self.low, self.high, self.log)
         low, high = _scale(self.low, self.high, self.log)
         at_low, at_high = ndtr((low - mu) / sigma), ndtr((high - mu) / sigma)
@@ -69,6 +70,8 @@ class Lms:
     centiles: tuple[float, float] = (0.0, 1.0)
 
     def draw(self, u: FloatArray, drawn: Drawn) -> FloatArray:
+        from scipy.special import ndtr, ndtri
+
         power, median, spread = self._curves(drawn, u.shape)
         low = np.maximum(ndtr(_z_score(self.low, power, median, spread)), self.centiles[0])
         high = np.minimum(ndtr(_z_score(self.high, power, median, spread)), self.centiles[1])
@@ -170,6 +173,8 @@ def _unbounded(mean: float, sd: float, log: bool) -> tuple[float, float]:
 
 def _moments(mu: float, sigma: float, bounds: tuple[float, float], log: bool) -> tuple[float, float]:
     """Mean and SD of the bounded values, by the midpoint rule over 4000 equal shares."""
+    from scipy.special import ndtr, ndtri
+
     share = (np.arange(4000) + 0.5) / 4000
     low, high = ndtr((bounds[0] - mu) / sigma), ndtr((bounds[1] - mu) / sigma)
     values = mu + sigma * ndtri(np.clip(low + (high - low) * share, 1e-300, 1 - 1e-16))

@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from ketasim.errors import InvalidOption
 
@@ -107,6 +106,8 @@ def normal(seed: int, ids: ArrayLike, stream: str, k: ArrayLike = 0) -> FloatArr
     >>> normal(1, [7, 8, 9], "eta/CL").shape
     (3,)
     """
+    from scipy.special import ndtri  # takes a tenth of a second to import
+
     return np.asarray(ndtri(uniform(seed, ids, stream, k)), dtype=np.float64)
 
 

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ketasim.errors import InvalidData
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, level_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MISSING = {"", ".", "na", "nan", "none", "null", "n/a"}
 # BMI written beside weight and height may be rounded to whole numbers; more than this is another patient's BMI.
@@ -64,9 +66,12 @@ def cohort_from_table(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> cohort_from_table(pd.DataFrame({"wt": [70, 82.5], "sex": ["F", "M"]}))["SEX"]
     array(['female', 'male'], dtype='<U6')
     """
+    import pandas as pd
+
     content = _from_frame(table) if isinstance(table, pd.DataFrame) else _from_file(Path(table))
     if not content.rows:
         raise InvalidData(f"{content.where}: no patients. The table needs a header line and one line per patient.")
@@ -105,6 +110,8 @@ def _from_file(path: Path) -> _Table:
 
 
 def _from_frame(frame: pd.DataFrame) -> _Table:
+    import pandas as pd
+
     header = _header("table", [str(column) for column in frame.columns])
     rows = [["" if pd.isna(cell) else str(cell).strip() for cell in row] for row in frame.itertuples(index=False, name=None)]
     return _Table("table", header, rows, list(range(len(rows))), unit="row")
