@@ -1,0 +1,62 @@
+"""Questions to the evidence base: each gives an estimate with a rating, or says that data do not suffice."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ketasim.errors import UnknownEntry
+from ketasim.synthesis import answer_question, pooled_percentage, questions
+
+
+@pytest.mark.parametrize("name", [q.name for q in questions()])
+def test_every_question_has_an_answer(name: str) -> None:
+    answer = answer_question(name)
+    assert answer.summary.endswith(".")
+    if answer.summary.startswith("Not enough data"):
+        assert answer.pairwise is None
+        assert answer.network is None
+    else:
+        assert answer.rows
+        assert answer.sources
+
+
+def test_fewer_than_two_studies_are_not_pooled() -> None:
+    assert answer_question("ocd").summary == "Not enough data: 2 studies are needed to pool; found: rodriguez2013."
+
+
+def test_rating_names_its_reasons() -> None:
+    certainty = answer_question("rapid-effect-by-control").certainty
+    assert certainty is not None
+    assert certainty.level in ("very low", "low", "moderate")
+    assert certainty.reasons[0].startswith("risk of bias")
+
+
+def test_groups_are_compared() -> None:
+    result = answer_question("rapid-effect-by-control").pairwise
+    assert result is not None
+    assert {g.name for g in result.subgroups} == {"saline", "midazolam"}
+    assert result.between
+
+
+def test_unknown_question_is_one_clear_message() -> None:
+    with pytest.raises(UnknownEntry, match="no question 'rapid'"):
+        answer_question("rapid")
+
+
+@given(st.lists(st.tuples(st.floats(1, 99), st.integers(20, 500)), min_size=1, max_size=6))
+def test_pooled_percentage_lies_between_the_studies_and_inside_its_limits(studies: list[tuple[float, int]]) -> None:
+    value, low, high, k = pooled_percentage([(p, float(n)) for p, n in studies])
+    assert k == len(studies)
+    assert low <= value <= high
+    shares = [p for p, _ in studies]
+    assert min(shares) - 1e-9 <= value <= max(shares) + 1e-9
+
+
+def test_empty_cells_are_not_infinite() -> None:
+    value, low, high, _ = pooled_percentage([(0.0, 26.0)])
+    assert math.isfinite(value)
+    assert 0 < low < value < high < 100
