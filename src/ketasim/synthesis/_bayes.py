@@ -13,10 +13,10 @@ from ketasim.synthesis._bayes_fit import model_fit
 from ketasim.synthesis._bayes_model import Draws, Problem, arm_layout, likelihood_of, sampler_for
 from ketasim.synthesis._bayes_priors import Priors, default_priors, parse_tau_prior
 from ketasim.synthesis._bayes_result import BayesResult, diagnose, summarise_draws
-from ketasim.synthesis._inconsistency import has_indirect, split_design
 from ketasim.synthesis._network_data import Floats, NetworkData
 from ketasim.synthesis._network_gls import basic_design, check_estimable
 from ketasim.synthesis._network_regression import covariate_columns, interaction_design, with_covariate
+from ketasim.synthesis._network_split import has_indirect, split_design
 
 if TYPE_CHECKING:
     import pandas as pd
