@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,180 +23,113 @@ app = typer.Typer(no_args_is_help=True, help="Sourced facts: trials, outcomes, s
 Folder = Annotated[
     list[Path] | None, typer.Option("--evidence", metavar="DIR", help="Folder of own tables, checked and merged; repeatable.")
 ]
-Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the rows, all columns, as CSV.")]
-Everything = Annotated[bool, typer.Option("--all-columns", help="Every column.")]
-Holdout = Annotated[
-    bool | None, typer.Option("--holdout/--no-holdout", help="Only rows that are scored and never fitted, or only the others.")
-]
-Confidence = Annotated[str | None, typer.Option("--confidence", help="read, derived, digitised or recalled.")]
-Source = Annotated[str | None, typer.Option("--source", help="Key of a source.")]
-Drug = Annotated[str | None, typer.Option("--drug", help="e.g. esketamine; a part of the name is enough.")]
-Disorder = Annotated[
-    str | None, typer.Option("--disorder", help="mdd, trd, mdsi, bipolar, aud, aws, oud, cocaine, ptsd, ocd, other.")
-]
-Trial = Annotated[str | None, typer.Option("--trial", help="Name of a trial or study; a part is enough.")]
-Scale = Annotated[str | None, typer.Option("--scale", help="e.g. madrs, ybocs, caps.")]
+Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the rows, every column and the citation, as CSV.")]
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
-_SHOWN = {
-    "trials": ["trial", "arm", "disorder", "drug", "route", "dose", "dose_unit", "schedule", "n_randomised", "control_type", "holdout"],
-    "outcomes": ["trial", "arm", "scale", "time_h", "n", "mean", "sd", "change_from_baseline", "change_sd", "response_percent",
-                 "remission_percent", "other_metric", "other_value"],
-    "contrasts": ["study", "kind", "comparison", "disorder", "scale", "time_h", "metric", "value", "ci_low", "ci_high", "n"],
-    "safety": ["study", "drug", "route", "dose", "event", "time_h", "metric", "value", "spread", "n", "comparator_value"],
-    "receptor_affinity": ["ligand", "target", "species", "assay", "metric", "value", "unit", "spread"],
-    "mechanism_findings": ["system", "species", "intervention", "dose", "readout", "time_after_h", "effect", "effect_unit", "direction"],
-    "pk_observations": ["drug", "analyte", "route", "dose", "dose_unit", "infusion_min", "metric", "value", "unit", "n"],
-    "interactions": ["perpetrator", "mechanism", "victim", "route", "metric", "ratio", "ci_low", "ci_high"],
-    "monitoring_rules": ["rule_id", "applies_to", "condition", "action", "threshold", "unit", "authority"],
-    "sources": ["source", "authors", "year", "title", "journal", "doi", "how_read"],
-    "exposure_response": ["model", "drug", "endpoint", "parameter", "value", "unit"],
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """An option that keeps rows: ``column`` must equal one of the words given, or hold one where ``part``."""
+
+    option: str
+    help: str
+    column: str = ""
+    part: bool = True
+
+
+_DISORDER = Filter("--disorder", "mdd, trd, mdsi, bipolar, aud, aws, oud, cocaine, ptsd, ocd, healthy, other.", part=False)
+_DRUG = Filter("--drug", "e.g. esketamine; a part is enough.")
+_ROUTE = Filter("--route", "e.g. iv, nasal, oral; a part is enough.")
+_TRIAL = Filter("--trial", "Name of a trial; a part is enough.")
+_STUDY = Filter("--trial", "Name of a trial or study; a part is enough.", "study")
+_SCALE = Filter("--scale", "e.g. madrs, ybocs, caps5.", part=False)
+_METRIC = Filter("--metric", "e.g. mean_difference, smd, or, rr.", part=False)
+_SPECIES = Filter("--species", "e.g. human, rat, mouse; a part is enough.")
+_SOURCE = Filter("--source", "Key of a source.", part=False)
+_CONFIDENCE = Filter("--confidence", "read, derived, digitised or recalled.", part=False)
+
+#: Verb -> table, line of help, filters.
+LISTS: dict[str, tuple[str, str, tuple[Filter, ...]]] = {
+    "trials": ("trials", "Arms of trials: who got what. ``ketasim evidence trials --disorder ocd``", (
+        _DISORDER, _DRUG, _ROUTE, _TRIAL, Filter("--control", "inactive, active, ect, drug, dose, none.", "control_type", part=False),
+        Filter("--masking", "double-blind, single-blind, rater-blinded, open-label.", part=False),
+    )),
+    "outcomes": ("outcomes", "What the arms showed, per scale and time. ``ketasim evidence outcomes --trial Daly2018 --scale madrs``", (
+        _TRIAL, Filter("--arm", "Name of an arm; a part is enough."), _SCALE, _DISORDER, _DRUG,
+    )),
+    "contrasts": ("contrasts", "Differences between arms, also pooled ones of published meta-analyses.", (
+        _STUDY, _DISORDER, _SCALE, Filter("--kind", "trial, meta_analysis or network.", part=False), _METRIC,
+    )),
+    "safety": ("safety", "Side effects: incidence, size, time. ``ketasim evidence safety --event dissociation``", (
+        Filter("--event", "e.g. dissociation, cadss, sbp; a part is enough."), _DRUG, _ROUTE, _STUDY,
+    )),
+    "affinity": ("receptor_affinity", "How strongly ligands bind. ``ketasim evidence affinity --target nmda``", (
+        Filter("--target", "e.g. nmda, mu_opioid; a part is enough."), Filter("--ligand", "e.g. s_ketamine, 2r6r_hnk.", part=False),
+        _SPECIES,
+    )),
+    "findings": ("mechanism_findings", "Experiments on mechanisms. ``ketasim evidence findings --system bdnf``", (
+        Filter("--system", "e.g. bdnf_trkb, lhb_burst; a part is enough."), _SPECIES,
+        Filter("--readout", "What was measured; a part is enough."),
+    )),
+    "pk": ("pk_observations", "Published pharmacokinetic observations.", (
+        _DRUG, Filter("--analyte", "e.g. s_ketamine, ketamine.", part=False), _ROUTE,
+        Filter("--metric", "e.g. cmax, auc_inf, clearance.", part=False),
+    )),
+    "interactions": ("interactions", "What other drugs and organ disease change.", (
+        Filter("--with", "The other drug or disease; a part is enough.", "perpetrator"), _ROUTE,
+    )),
+    "rules": ("monitoring_rules", "What labels and guidelines ask for.", (
+        Filter("--authority", "e.g. FDA, EMA; a part is enough."),
+        Filter("--applies-to", "e.g. esketamine; a part is enough.", "applies_to"),
+    )),
+    "exposure": ("exposure_response", "Published relations between concentration and effect.", (
+        Filter("--model", "A part is enough."), Filter("--endpoint", "e.g. dissociation; a part is enough."),
+    )),
+    "sources": ("sources", "Where the facts were read. ``ketasim evidence sources --text zarate``", (
+        Filter("--text", "Part of key, authors, year, title, journal or identifier.", "citation"),
+        Filter("--how-read", "full_text, table, abstract, label, registry_results, secondary.", "how_read", part=False),
+    )),
 }  # fmt: skip
-_EXACT = {"disorder", "scale", "confidence", "source", "kind", "metric"}
 
 
-@app.command("trials")
-@verb
-def trials(
-    *, disorder: Disorder = None, drug: Drug = None, trial: Trial = None,
-    control: Annotated[str | None, typer.Option("--control", help="inactive, active_sedative, ect, drug, dose, none.")] = None,
-    holdout: Holdout = None, source: Source = None, confidence: Confidence = None, evidence: Folder = None, csv: Csv = None,
-    all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """Arms of trials: who got what. ``ketasim evidence trials --disorder ocd``"""
-    filters = {
-        "disorder": disorder,
-        "drug": drug,
-        "trial": trial,
-        "control_type": control,
-        "source": source,
-        "confidence": confidence,
-    }
-    _list("trials", filters, holdout, evidence, csv, all_columns)
+def _listing(name: str) -> Callable[..., None]:
+    """The function of one verb that lists rows; its options follow from the filters."""
+    table, text, filters = LISTS[name]
+    if name != "sources":
+        filters = (*filters, _CONFIDENCE)
+    filters = (*filters, _SOURCE)
 
+    def command(**given: Any) -> None:
+        wanted = {one: given[_word(one)] for one in filters if given[_word(one)] is not None}
+        _list(table, wanted, given["holdout"], given["evidence"], given["csv"], given["all_columns"])
 
-@app.command("outcomes")
-@verb
-def outcomes(
-    *, trial: Trial = None, arm: Annotated[str | None, typer.Option("--arm", help="Name of an arm; a part is enough.")] = None,
-    scale: Scale = None, disorder: Disorder = None, holdout: Holdout = None, source: Source = None, confidence: Confidence = None,
-    evidence: Folder = None, csv: Csv = None, all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """What the arms showed, per scale and time."""
-    filters = {"trial": trial, "arm": arm, "scale": scale, "source": source, "confidence": confidence}
-    _list("outcomes", filters, holdout, evidence, csv, all_columns, disorder)
-
-
-@app.command("contrasts")
-@verb
-def contrasts(
-    *, trial: Trial = None, disorder: Disorder = None, scale: Scale = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="trial, meta_analysis or network.")] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help="e.g. mean_difference, smd, or, rr.")] = None,
-    holdout: Holdout = None, source: Source = None, confidence: Confidence = None, evidence: Folder = None, csv: Csv = None,
-    all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """Differences between arms, also pooled ones of published meta-analyses."""
-    filters = {"study": trial, "disorder": disorder, "scale": scale, "kind": kind, "metric": metric, "source": source,
-               "confidence": confidence}  # fmt: skip
-    _list("contrasts", filters, holdout, evidence, csv, all_columns)
-
-
-@app.command("safety")
-@verb
-def safety(
-    *, event: Annotated[str | None, typer.Option("--event", help="e.g. dissociation, cadss, sbp; a part is enough.")] = None,
-    drug: Drug = None, route: Annotated[str | None, typer.Option("--route", help="e.g. intravenous, intranasal.")] = None,
-    trial: Trial = None, holdout: Holdout = None, source: Source = None, confidence: Confidence = None, evidence: Folder = None,
-    csv: Csv = None, all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """Side effects: incidence, size, time. ``ketasim evidence safety --event dissociation``"""
-    filters = {"event": event, "drug": drug, "route": route, "study": trial, "source": source, "confidence": confidence}
-    _list("safety", filters, holdout, evidence, csv, all_columns)
-
-
-@app.command("affinity")
-@verb
-def affinity(
-    *, target: Annotated[str | None, typer.Option("--target", help="e.g. nmda, mu_opioid; a part is enough.")] = None,
-    ligand: Annotated[str | None, typer.Option("--ligand", help="e.g. s_ketamine, 2r6r_hnk.")] = None,
-    species: Annotated[str | None, typer.Option("--species", help="e.g. human, rat.")] = None, source: Source = None,
-    confidence: Confidence = None, evidence: Folder = None, csv: Csv = None, all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """How strongly ligands bind. ``ketasim evidence affinity --target nmda``"""
-    filters = {"target": target, "ligand": ligand, "species": species, "source": source, "confidence": confidence}
-    _list("receptor_affinity", filters, None, evidence, csv, all_columns)
-
-
-@app.command("findings")
-@verb
-def findings(
-    *, system: Annotated[str | None, typer.Option("--system", help="e.g. bdnf_trkb, lhb_burst; a part is enough.")] = None,
-    species: Annotated[str | None, typer.Option("--species", help="e.g. human, mouse.")] = None,
-    readout: Annotated[str | None, typer.Option("--readout", help="What was measured; a part is enough.")] = None,
-    source: Source = None, confidence: Confidence = None, evidence: Folder = None, csv: Csv = None, all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """Experiments on mechanisms."""
-    filters = {"system": system, "species": species, "readout": readout, "source": source, "confidence": confidence}
-    _list("mechanism_findings", filters, None, evidence, csv, all_columns)
-
-
-@app.command("pk")
-@verb
-def pk(
-    *, drug: Drug = None, analyte: Annotated[str | None, typer.Option("--analyte", help="e.g. s_ketamine, norketamine.")] = None,
-    route: Annotated[str | None, typer.Option("--route", help="e.g. iv, nasal, oral.")] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help="e.g. cmax, auc_inf, clearance.")] = None, holdout: Holdout = None,
-    source: Source = None, confidence: Confidence = None, evidence: Folder = None, csv: Csv = None, all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """Published pharmacokinetic observations."""
-    filters = {"drug": drug, "analyte": analyte, "route": route, "metric": metric, "source": source, "confidence": confidence}
-    _list("pk_observations", filters, holdout, evidence, csv, all_columns)
-
-
-@app.command("interactions")
-@verb
-def interactions(
-    *, perpetrator: Annotated[str | None, typer.Option("--with", help="The other drug or disease; a part is enough.")] = None,
-    route: Annotated[str | None, typer.Option("--route", help="e.g. oral.")] = None, source: Source = None, confidence: Confidence = None,
-    evidence: Folder = None, csv: Csv = None, all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """What other drugs and organ disease change."""
-    filters = {"perpetrator": perpetrator, "route": route, "source": source, "confidence": confidence}
-    _list("interactions", filters, None, evidence, csv, all_columns)
-
-
-@app.command("rules")
-@verb
-def rules(
-    *, authority: Annotated[str | None, typer.Option("--authority", help="e.g. FDA, EMA; a part is enough.")] = None,
-    applies_to: Annotated[str | None, typer.Option("--applies-to", help="e.g. esketamine_nasal.")] = None, source: Source = None,
-    evidence: Folder = None, csv: Csv = None, all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """What labels and guidelines ask for."""
-    _list(
-        "monitoring_rules", {"authority": authority, "applies_to": applies_to, "source": source}, None, evidence, csv, all_columns
+    options: dict[str, tuple[Any, Any]] = {_word(one): (_option(one), None) for one in filters}
+    options["holdout"] = (
+        Annotated[
+            bool | None, typer.Option("--holdout/--no-holdout", help="Only rows scored and never fitted, or only the others.")
+        ],
+        None,
     )
+    options |= {"evidence": (Folder, None), "csv": (Csv, None)}
+    options["all_columns"] = (Annotated[bool, typer.Option("--all-columns", help="Every column, row by row.")], False)
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(word, _KEYWORD, annotation=kind, default=default) for word, (kind, default) in options.items()]
+    )
+    command.__annotations__ = {word: kind for word, (kind, _) in options.items()}
+    command.__name__, command.__doc__ = name, text
+    return command
 
 
-@app.command("exposure")
-@verb
-def exposure(
-    *, model: Annotated[str | None, typer.Option("--model", help="e.g. kamp2021co.")] = None, source: Source = None,
-    evidence: Folder = None, csv: Csv = None, all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """Published relations between concentration and effect."""
-    _list("exposure_response", {"model": model, "source": source}, None, evidence, csv, all_columns)
+def _word(one: Filter) -> str:
+    return f"only_{one.option.strip('-').replace('-', '_')}"  # `with` is a word of Python
 
 
-@app.command("sources")
-@verb
-def sources(
-    *, text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="Part of key, author, title or journal.")] = None,
-    how_read: Annotated[str | None, typer.Option("--how-read", help="full_text, table, abstract, label, registry_results, secondary.")] = None,
-    evidence: Folder = None, csv: Csv = None, all_columns: Everything = False,
-) -> None:  # fmt: skip
-    """Where the facts were read."""
-    _list("sources", {"how_read": how_read}, None, evidence, csv, all_columns, text=text)
+def _option(one: Filter) -> Any:
+    return Annotated[str | None, typer.Option(one.option, help=f"{one.help.rstrip('.')}; several with commas.")]
+
+
+for _name in LISTS:
+    app.command(_name)(verb(_listing(_name)))
 
 
 @app.command("sql")
@@ -203,33 +139,48 @@ def sql(
     *, evidence: Folder = None, csv: Csv = None,
 ) -> None:  # fmt: skip
     """A query over all tables; ``show tables`` and ``describe TABLE`` say what there is."""
-    _emit(_load(evidence).sql(query), csv, list)
+    frame = _load(evidence).sql(query)
+    if csv is not None:
+        _write(frame, csv)
+    elif settings.json:
+        _show.emit_json({"rows": frame.to_dict("records"), "notice": _show.NOTICE})
+    else:
+        from ketasim.cli._evidence_views import show_plain
+
+        show_plain(frame)
+        _show.note(_rows(len(frame)))
+        _show.notice()
 
 
 @app.command("check")
 @verb
-def check(folder: Annotated[Path, typer.Argument(help="Folder of own tables.")]) -> None:
-    """Check own tables: one message that names file, line, column, value and what is allowed."""
-    whole = _load([folder])
-    counts = {name: int((whole.table(name)["origin"] == "user").sum()) for name in whole.names}
-    found = {name: n for name, n in counts.items() if n}
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder of own tables; without one, ketasim's own.")
+    ] = None,
+) -> None:
+    """Check tables: one message that names file, line, column, value and what is allowed."""
+    from ketasim.evidence import check as check_tables
+
+    counts = check_tables(folder)
     if settings.json:
-        _show.emit_json({"folder": str(folder), "rows": found})
+        _show.emit_json({"folder": str(folder) if folder else None, "rows": counts})
         return
-    _show.text(f"{folder}: in order. " + ", ".join(f"{n} rows of {name}" for name, n in found.items()) + ".")
+    _show.text(f"{folder or 'The evidence base'}: in order. " + ", ".join(f"{name} {n}" for name, n in counts.items()) + " rows.")
 
 
 @app.command("export")
 @verb
 def export(
-    *, out: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for one CSV per table.")], evidence: Folder = None,
+    *, out: Annotated[Path, typer.Option("-o", "--output", metavar="PATH", help="A folder (CSV), or a file .json or .duckdb.")],
+    evidence: Folder = None,
 ) -> None:  # fmt: skip
-    """Every table as CSV, own ones merged in."""
+    """Every table, own ones merged in."""
     written = _load(evidence).export(out)
     if settings.json:
-        _show.emit_json([str(path) for path in written])
+        _show.emit_json({"written": [str(path) for path in written]})
         return
-    _show.text("Written: " + ", ".join(path.name for path in written) + f" in {out}.")
+    _show.text("Written: " + (str(out) if written == [out] else f"{', '.join(path.name for path in written)} in {out}") + ".")
 
 
 @app.command("import")
@@ -238,15 +189,17 @@ def import_(
     file: Annotated[Path, typer.Argument(help="ClinicalTrials.gov study (API v2, .json), .ris or .bib.")],
     *, into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Folder of own tables, made where missing.")],
 ) -> None:  # fmt: skip
-    """Draft rows from a registry record or a bibliography, into own tables."""
+    """Rows from a registry record or a bibliography, into own tables."""
     from ketasim.evidence import import_record
 
-    added = import_record(file, into)
+    done = import_record(file, into)
     if settings.json:
-        _show.emit_json({"file": str(file), "into": str(into), "rows": added})
+        _show.emit_json({"file": str(file), "into": str(into), "rows": done.added, "left_out": list(done.left_out)})
         return
-    _show.text(f"Into {into}: " + ", ".join(f"{n} rows of {name}" for name, n in added.items()) + ".")
-    _show.note("Read them before use: empty cells are what the record does not say. Then: ketasim evidence check " + str(into))
+    _show.text(f"Into {into}: " + (", ".join(f"{name} {n}" for name, n in done.added.items()) or "no new") + " rows.")
+    for remark in done.left_out:
+        _show.note(f"Left out: {remark}")
+    _show.note(f"Read them before use: an empty cell is what the record does not say. Then: ketasim evidence check {into}")
 
 
 def _load(folders: list[Path] | None) -> Any:
@@ -256,59 +209,69 @@ def _load(folders: list[Path] | None) -> Any:
 
 
 def _list(
-    name: str, filters: dict[str, str | None], holdout: bool | None, folders: list[Path] | None, csv: Path | None, all_columns: bool,
-    disorder: str | None = None, text: str | None = None,
-) -> None:  # fmt: skip
+    name: str, wanted: dict[Filter, str], holdout: bool | None, folders: list[Path] | None, csv: Path | None, all_columns: bool
+) -> None:
     whole = _load(folders)
     frame = whole.table(name)
-    for column, wanted in filters.items():
-        if wanted is not None:
-            frame = _filtered(frame, column, wanted)
-    if disorder is not None:
-        arms = _filtered(whole.table("trials"), "disorder", disorder)
-        frame = frame[frame["trial"].isin(set(arms["trial"]))]
-    if text is not None:
-        words = frame[["source", "authors", "title", "journal"]].agg(" ".join, axis=1)
-        frame = frame[words.str.contains(text, case=False, regex=False)]
-    if holdout is not None and "holdout" in frame:
+    arms = whole.table("trials") if name == "outcomes" else None
+    for one, words in wanted.items():
+        column = one.column or one.option.strip("-").replace("-", "_")
+        if arms is not None and column not in frame:
+            arms = _filtered(arms, column, words, one)
+            frame = frame[frame["trial"].isin(set(arms["trial"]))]
+            if column == "drug":
+                frame = frame[(frame["trial"] + "\n" + frame["arm"]).isin(set(arms["trial"] + "\n" + arms["arm"]))]
+        else:
+            frame = _filtered(frame, column, words, one)
+    if holdout is not None:
         frame = frame[frame["holdout"] == holdout]
-
-    def shown(columns: list[str]) -> list[str]:
-        ends = [
-            c for c in ("source", "confidence", "origin") if c in columns and (c != "origin" or (frame["origin"] == "user").any())
-        ]
-        return columns if all_columns else [*(c for c in _SHOWN[name] if c not in ends), *ends]
-
-    _emit(frame, csv, shown, whole)
+    if "citation" not in frame:
+        frame = frame.assign(citation=[whole.citation(key) for key in frame["source"]])
+    _emit(name, frame, csv, all_columns, whole.citation)
 
 
-def _filtered(frame: pd.DataFrame, column: str, wanted: str) -> pd.DataFrame:
-    values = frame[column].astype(str)
-    chosen = values.str.lower() == wanted.lower() if column in _EXACT else values.str.contains(wanted, case=False, regex=False)
+def _filtered(frame: pd.DataFrame, column: str, words: str, one: Filter) -> pd.DataFrame:
+    """Rows whose cell equals, or holds, one of the words between commas; none at all is an error that says what there is."""
+    values = frame[column].astype(str).str.lower()
+    asked = [word.strip().lower() for word in words.split(",") if word.strip()]
+    if not asked:
+        raise InvalidOption(f"{one.option}: give a word.")
+    chosen = values.isin(asked)
+    for word in asked if one.part else ():
+        chosen |= values.str.contains(word, regex=False)
     if not chosen.any():
-        known = sorted({v for v in values.unique() if v})
-        listed = ", ".join(known[:25]) + (" ..." if len(known) > 25 else "")
-        raise InvalidOption(
-            f"no row with {column} '{wanted}' here. There is: {listed or 'nothing left after the other filters'}."
-        )
+        known = sorted({v for v in frame[column].astype(str).unique() if v})
+        listed = ", ".join(v[:60] for v in known[:25]) + (f" and {len(known) - 25} more" if len(known) > 25 else "")
+        raise InvalidOption(f"{one.option} {words}: no such row here. There is: {listed or 'nothing, after the other filters'}.")
     return frame[chosen]
 
 
-def _emit(frame: pd.DataFrame, csv: Path | None, shown: Any, whole: Any = None) -> None:
-    if csv is not None:
-        from ketasim.cli._outputs import check_writable
+def _emit(name: str, frame: pd.DataFrame, csv: Path | None, all_columns: bool, citation: Callable[[str], str]) -> None:
+    from ketasim.cli._evidence_views import show, show_all
 
-        check_writable(csv)
-        frame.to_csv(csv, index=False)
-        _show.note(f"Written: {csv} ({len(frame)} rows).")
+    if csv is not None:
+        _write(frame, csv)
         return
     if settings.json:
-        rows = frame.to_dict("records")
-        if whole is not None and "source" in frame and "authors" not in frame:
-            rows = [row | {"citation": whole.citation(row["source"]) if row["source"] else ""} for row in rows]
-        _show.emit_json({"rows": rows, "notice": _show.NOTICE})
+        _show.emit_json({"rows": frame.to_dict("records"), "notice": _show.NOTICE})
         return
-    columns = shown(list(frame.columns))
-    _show.table(columns, frame[columns].itertuples(index=False), numbers_from=len(columns))
-    _show.note(f"{len(frame)} rows. Every row stands for one fact read in its source: ketasim evidence sources KEY.")
+    if all_columns:
+        show_all(frame)
+    else:
+        show(name, frame, citation)
+    _show.note(f"{_rows(len(frame))} --all-columns, --csv FILE and --json show every column, notes included.")
     _show.notice()
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}."
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    from ketasim.cli._outputs import check_writable
+    from ketasim.dose._writing import replacing
+
+    check_writable(path)
+    with replacing(path) as part:
+        frame.to_csv(part, index=False)
+    _show.note(f"Written: {path} ({_rows(len(frame)).rstrip('.')}).")

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ketasim.evidence._evidence import Evidence
-from ketasim.evidence._exchange import import_record
+from ketasim.evidence._exchange import Imported, import_record
+from ketasim.evidence._files import check
 from ketasim.evidence._schema import ALIASES, TABLES
 
-__all__ = ["ALIASES", "TABLES", "Evidence", "import_record", "load", "path"]
+__all__ = ["ALIASES", "TABLES", "Evidence", "Imported", "check", "import_record", "load", "path"]
 
 
 def path(table: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,44 +19,85 @@ if TYPE_CHECKING:
     from ketasim.evidence._evidence import Evidence
 
 #: Raised whenever what is stored changes for equal data.
-_VERSION = 1
-_READS = re.compile(r"^\s*(--[^\n]*\n\s*)*(select|with|from|describe|show|summarize|explain|values)\b", re.IGNORECASE)
+_VERSION = 2
+#: Built files kept in the cache; the oldest go first.
+_KEPT = 8
+_OPTIONS = {"enable_external_access": "false"}
 
 
 def run(evidence: Evidence, query: str) -> pd.DataFrame:
     """Rows of a query; anything but a query is refused."""
     import duckdb
 
-    if not _READS.match(query) or ";" in query.strip().rstrip(";"):
-        raise InvalidData("sql: only one query that reads is allowed (select ..., with ..., describe TABLE, show tables).")
-    with contextlib.closing(connect(evidence)) as connection:
-        try:
-            return connection.execute(query).df()
-        except duckdb.Error as error:
-            raise InvalidData(f"sql: {str(error).strip().splitlines()[0]} See: ketasim evidence sql 'show tables'.") from None
+    _only_reads(query)
+    try:
+        return _ask(built(evidence), query)
+    except (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException):
+        built(evidence).unlink(missing_ok=True)  # damaged: built anew, once
+        return _ask(built(evidence), query)
 
 
-def connect(evidence: Evidence) -> Any:
-    """Read-only connection to the built database."""
+def _only_reads(query: str) -> None:
     import duckdb
 
-    path = cache_directory() / f"evidence_{_fingerprint(evidence)}.duckdb"
-    options = {"enable_external_access": "false"}
+    try:
+        kinds = [statement.type for statement in duckdb.extract_statements(query)]
+    except duckdb.Error as error:
+        raise _refused(error) from None
+    allowed = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+    if len(kinds) != 1 or kinds[0] not in allowed:
+        asked = " and ".join(str(kind).rpartition(".")[2].lower() for kind in kinds) or "nothing"
+        raise InvalidData(
+            f"sql: one query that reads is allowed (select, with, from, describe, summarize, show); this asks for {asked}. "
+            "The evidence base is read-only; to add rows, keep tables of your own and give their folder with --evidence."
+        )
+
+
+def _ask(path: Path, query: str) -> pd.DataFrame:
+    import duckdb
+
+    with contextlib.closing(connect(path)) as connection:
+        try:
+            return connection.execute(query).df()
+        except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException) as error:
+            raise _refused(error) from None
+
+
+def _refused(error: Exception) -> InvalidData:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    hint = next((f" {line.strip()}" for line in lines[1:] if "did you mean" in line.lower() or "candidate" in line.lower()), "")
+    return InvalidData(f"sql: {lines[0]}{hint} See: ketasim evidence sql 'show tables'.")
+
+
+def connect(path: Path) -> Any:
+    """Read-only connection to a built database; it reads and writes no other file."""
+    import duckdb
+
+    return duckdb.connect(str(path), read_only=True, config=_OPTIONS)
+
+
+def built(evidence: Evidence) -> Path:
+    """The database file of these tables, built if it is not there or cannot be opened."""
+    import duckdb
+
+    path = cache_directory() / f"evidence_{fingerprint(evidence)}.duckdb"
     if path.is_file():
         try:
-            return duckdb.connect(str(path), read_only=True, config=options)
+            connect(path).close()
+            return path
         except duckdb.Error:
-            path.unlink(missing_ok=True)  # damaged: built anew
+            path.unlink(missing_ok=True)
     _build(evidence, path)
-    return duckdb.connect(str(path), read_only=True, config=options)
+    return path
 
 
-def _fingerprint(evidence: Evidence) -> str:
+def fingerprint(evidence: Evidence) -> str:
+    """Short name of the content: other rows, another name."""
     import duckdb
 
     digest = hashlib.sha256(f"{_VERSION} {duckdb.__version__}".encode())
     for name in evidence.names:
-        digest.update(repr((name, evidence._content[name].rows, evidence._origins[name])).encode())
+        digest.update(repr((name, evidence.rows(name), list(evidence.table(name)["origin"]))).encode())
     return digest.hexdigest()[:20]
 
 
@@ -72,8 +112,7 @@ def _build(evidence: Evidence, path: Path) -> None:
     try:
         with contextlib.closing(duckdb.connect(str(temporary))) as connection:
             for table in evidence.names:
-                frame = evidence.table(table)
-                connection.register("incoming", frame.replace("", None))
+                connection.register("incoming", evidence.table(table).replace("", None))
                 connection.execute(f'create table "{table}" as select * from incoming')
                 connection.unregister("incoming")
             for alias, table in ALIASES.items():
@@ -81,3 +120,11 @@ def _build(evidence: Evidence, path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    _prune(path)
+
+
+def _prune(path: Path) -> None:
+    files = sorted(path.parent.glob("evidence_*.duckdb"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for old in files[_KEPT:]:
+        if old != path:
+            old.unlink(missing_ok=True)

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from functools import cached_property, lru_cache
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ketasim.errors import InvalidData, UnknownEntry, close_names
-from ketasim.evidence._check import Place, Rows, problems, read, refuse
+from ketasim.errors import UnknownEntry, close_names
+from ketasim.evidence._check import Place, Row
+from ketasim.evidence._files import merged
 from ketasim.evidence._schema import ALIASES, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ROOT = Path(__file__).parent
-#: Columns that annotations add to every arm of a trial.
-_ANNOTATED = tuple(name for name in TABLES["trial_annotations"].columns if name not in ("trial", "source", "confidence", "note"))
-
 
 class Evidence:
     """Checked tables of sourced facts.
 
-    Every table has the columns of its schema and ``origin`` (``package`` or ``user``); tables about trials and studies also have
-    ``holdout``: True where the row is scored and never fitted (also pooled results that contain such a trial).
+    Every table has the columns of its schema and ``origin`` (``package`` or ``user``). Tables that name a trial, a study or a source
+    also have ``holdout``: True where the row is scored and never fitted (also pooled results that contain such a trial). A column that
+    sources fill with numbers or words is split: ``value`` holds the number, ``value_text`` the words.
     """
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         self.folders = tuple(Path(folder) for folder in folders)
-        self._content, self._origins = _merged(self.folders)
+        self._content, self._origins = merged(self.folders)
+        self._frames: dict[str, pd.DataFrame] = {}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -42,8 +40,18 @@ class Evidence:
         Raises
         ------
         UnknownEntry: no such table.
+
+        Examples
+        --------
+        >>> from ketasim import evidence
+        >>> affinity = evidence.load().table("affinity")
+        >>> affinity[(affinity.ligand == "s_ketamine") & (affinity.target == "nmda_pcp_site")].value.iloc[0]
+        np.float64(0.3)
         """
-        return self._frame(self._name(name)).copy()
+        known = self._name(name)
+        if known not in self._frames:
+            self._frames[known] = self._frame(known)
+        return self._frames[known].copy()
 
     def sql(self, query: str) -> pd.DataFrame:
         """Rows of a DuckDB query over all tables; queries only.
@@ -56,141 +64,72 @@ class Evidence:
 
         return run(self, query)
 
-    @property
+    @cached_property
     def sources(self) -> dict[str, dict[str, str]]:
         """Source key -> its fields."""
         return {row["source"]: row for row in self._content["sources"].rows}
 
     def citation(self, key: str) -> str:
-        """One line: authors, year, title, journal, identifier."""
-        try:
-            s = self.sources[key]
-        except KeyError:
-            raise UnknownEntry(f"no source '{key}' in the evidence base.{close_names(key, self.sources)}") from None
-        who = " ".join(part for part in (s["authors"], f"({s['year']})" if s["year"] else "") if part)
-        name = f"doi:{s['doi']}" if s["doi"] else f"PMID {s['pmid']}" if s["pmid"] else s["nct"] or s["read_from"]
-        return ". ".join(part.rstrip(".") for part in (who, s["title"], s["journal"], name) if part) + "."
+        """One line: authors, year, title, journal, identifier.
+
+        Raises
+        ------
+        UnknownEntry: no such source.
+        """
+        if key not in self.sources:
+            raise UnknownEntry(f"no source '{key}' in the evidence base.{close_names(key, self.sources)}")
+        return _citation(self.sources[key])
 
     def places(self, name: str) -> list[Place]:
         """File and line of every row of a table."""
         return self._content[self._name(name)].places
 
-    def export(self, folder: str | Path) -> list[Path]:
-        """Write every table as one CSV into a folder, in the format that `load` reads."""
-        from ketasim.evidence._exchange import write_table
+    def export(self, path: str | Path) -> list[Path]:
+        """Write every table: into a folder as CSV, the format that `load` reads, or into one file, ``.json`` or ``.duckdb``."""
+        from ketasim.evidence._export import export
 
-        return [write_table(Path(folder) / f"{name}.csv", name, rows.rows) for name, rows in self._content.items() if rows.rows]
+        return export(self, Path(path))
+
+    def rows(self, name: str) -> list[Row]:
+        """Rows of a table as they stand in the files."""
+        return self._content[self._name(name)].rows
 
     def _name(self, name: str) -> str:
         known = ALIASES.get(name, name)
         if known not in self._content:
-            names = ", ".join([*TABLES, *ALIASES])
-            raise UnknownEntry(
-                f"no table '{name}' in the evidence base.{close_names(name, [*TABLES, *ALIASES])} Tables: {names}."
-            )
+            names = [*TABLES, *ALIASES]
+            raise UnknownEntry(f"no table '{name}' in the evidence base.{close_names(name, names)} Tables: {', '.join(names)}.")
         return known
 
-    @lru_cache(maxsize=32)  # noqa: B019  (few objects live long)
     def _frame(self, name: str) -> pd.DataFrame:
         import pandas as pd
+
+        from ketasim.evidence._derive import annotate
 
         spec, rows = TABLES[name], self._content[name].rows
         frame = pd.DataFrame(rows, columns=list(spec.columns), dtype=object)
         for column, kind in spec.columns.items():
-            frame[column] = pd.to_numeric(frame[column], errors="coerce") if kind.kind == "number" else frame[column].astype(str)
+            text = frame[column].astype(str)
+            frame[column] = pd.to_numeric(text, errors="coerce") if kind.kind in ("number", "mixed") else text
+            if kind.kind == "mixed":
+                frame.insert(frame.columns.get_loc(column) + 1, f"{column}_text", text.where(frame[column].isna(), ""))
         if name == "trials":
-            frame = self._annotated(frame)
-        if spec.study or name == "pk_observations":
-            ids = {row["id"] for row in self._content["holdout"].rows}
-            own = [frame[spec.study]] if spec.study else []
-            held = [column.isin(ids) for column in (*own, *([frame["source"]] if "source" in frame else []))]
-            frame["holdout"] = pd.concat(held, axis=1).any(axis=1) if len(frame) else pd.Series(dtype=bool)
+            frame = annotate(frame, self._content["trial_annotations"].rows, self._content["risk_of_bias"].rows)
+        if name == "sources":
+            frame["citation"] = [_citation(row) for row in rows]
+        if spec.study or "source" in frame:
+            frame["holdout"] = self._held_out(frame, spec.study)
         frame["origin"] = self._origins[name]
         return frame
 
-    def _annotated(self, trials: pd.DataFrame) -> pd.DataFrame:
-        """Control type, masking, design flags derived by rule from the arms; risk of bias and sponsor only where annotated."""
-        given = {row["trial"]: row for row in self._content["trial_annotations"].rows}
-        derived = {str(trial): _derived(arms) for trial, arms in trials.groupby("trial")}
-        for column in _ANNOTATED:
-            default = "not assessed" if column.startswith("rob_") else ""
-            trials[column] = [given.get(t, {}).get(column) or derived[t].get(column, default) for t in trials["trial"]]
-        return trials
+    def _held_out(self, frame: pd.DataFrame, study: str) -> pd.Series:
+        """Rows whose trial, study or source is held out; pooled results that contain one count too."""
+        ids = {row["id"] for row in self._content["holdout"].rows}
+        return frame[[column for column in (study, "source") if column in frame]].isin(ids).any(axis=1).astype(bool)
 
 
-def _derived(arms: pd.DataFrame) -> dict[str, str]:
-    drugs, design = set(arms["drug"]) - {""}, " ".join(arms["design"]).lower()
-    kinds = (
-        ("inactive", {"placebo"}),
-        ("active_sedative", {"midazolam"}),
-        ("ect", {"ect"}),
-        ("drug", {"quetiapine", "aripiprazole", "diclofenac", "other"}),
-    )
-    control = next((name for name, members in kinds if drugs & members), "")
-    single = len(arms) == 1 or not re.search(r"random|double-blind|crossover|parallel|controlled", design)
-    masking = next((word for word in ("double-blind", "rater-blinded", "single-blind", "open-label") if word in design), "")
-    return {
-        "control_type": control or ("none" if single else "dose"),
-        "masking": masking,
-        "crossover": "yes" if "crossover" in design or "cross-over" in design else "no",
-        "cluster": "yes" if "cluster" in design else "no",
-    }
-
-
-def _merged(folders: tuple[Path, ...]) -> tuple[dict[str, Rows], Mapping[str, list[str]]]:
-    content = {name: Rows(name, list(rows.rows), list(rows.places)) for name, rows in _package().items()}
-    origins = {name: ["package"] * len(rows.rows) for name, rows in content.items()}
-    for folder in folders:
-        for name, rows in _folder(folder).items():
-            content[name].rows.extend(rows.rows)
-            content[name].places.extend(rows.places)
-            origins[name] += ["user"] * len(rows.rows)
-    if folders:
-        refuse(problems(content), f"evidence in {', '.join(map(str, folders))}")
-    return content, origins
-
-
-@lru_cache(maxsize=1)
-def _package() -> dict[str, Rows]:
-    """Tables of the package; checked by its tests, not at every start."""
-    return _tables(ROOT)
-
-
-def _folder(folder: Path) -> dict[str, Rows]:
-    if not folder.is_dir():
-        raise InvalidData(
-            f"{folder}: no such folder. Give a folder that holds tables such as trials.csv, outcomes.csv, sources.csv."
-        )
-    known = {f"{name}.csv" for name in TABLES}
-    strange = [path for path in sorted(folder.rglob("*.csv")) if path.name not in known]
-    if strange:
-        raise InvalidData(
-            f"{strange[0]}: not a table of the evidence base.{close_names(strange[0].name, known)} Names: {', '.join(sorted(known))}."
-        )
-    found = _tables(folder)
-    if not any(rows.rows for rows in found.values()):
-        raise InvalidData(f"{folder}: holds no rows of evidence. Names of tables: {', '.join(sorted(known))}.")
-    return found
-
-
-def _tables(root: Path) -> dict[str, Rows]:
-    out: dict[str, Rows] = {}
-    for name in TABLES:
-        parts = [read(path, name) for path in sorted(root.rglob(f"{name}.csv"))]
-        rows = [(row, place) for part in parts for row, place in zip(part.rows, part.places, strict=True)]
-        if name == "sources":  # one paper may stand in several folders
-            rows = list({row["source"]: (row, place) for row, place in reversed(rows)}.values())[::-1] if root == ROOT else rows
-        out[name] = Rows(name, [row for row, _ in rows], [place for _, place in rows])
-    return out
-
-
-def check_package() -> list[str]:
-    """Everything that breaks the schema in the package's own tables; empty when all is well."""
-    whole = {name: read_all(name) for name in TABLES}
-    return problems(whole)
-
-
-def read_all(name: str) -> Rows:
-    """Every row of the package's files of one table, repeated sources included."""
-    parts = [read(path, name) for path in sorted(ROOT.rglob(f"{name}.csv"))]
-    return Rows(name, [row for p in parts for row in p.rows], [place for p in parts for place in p.places])
+def _citation(source: Row) -> str:
+    s = source
+    who = " ".join(part for part in (s["authors"], f"({s['year']})" if s["year"] else "") if part)
+    name = f"doi:{s['doi']}" if s["doi"] else f"PMID {s['pmid']}" if s["pmid"] else s["nct"] or s["read_from"]
+    return ". ".join(part.rstrip(".") for part in (who, s["title"], s["journal"], name) if part) + "."

@@ -1,0 +1,53 @@
+"""Everything out of the evidence base: a folder of CSV files, one JSON file, or one DuckDB file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ketasim.errors import InvalidOption, OutputError
+from ketasim.evidence._exchange import write_table
+
+if TYPE_CHECKING:
+    from ketasim.evidence._evidence import Evidence
+
+ENDINGS = (".json", ".duckdb")
+
+
+def export(evidence: Evidence, path: Path) -> list[Path]:
+    """Write every table; returns the files written.
+
+    Raises
+    ------
+    InvalidOption: the name has an ending that is not known. OutputError: the place cannot be written.
+    """
+    ending = path.suffix.lower()
+    if path.is_dir() or not ending:
+        return [write_table(path / f"{name}.csv", name, evidence.rows(name)) for name in evidence.names if evidence.rows(name)]
+    if ending not in ENDINGS:
+        raise InvalidOption(
+            f"{path}: unknown ending '{path.suffix}'. Give a folder, or a name that ends in {' or '.join(ENDINGS)}."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        os.close(handle)
+        _fill(evidence, Path(name), ending)
+        Path(name).replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+    return [path]
+
+
+def _fill(evidence: Evidence, part: Path, ending: str) -> None:
+    if ending == ".duckdb":
+        from ketasim.evidence._database import built
+
+        shutil.copyfile(built(evidence), part)
+        return
+    tables = {name: evidence.rows(name) for name in evidence.names if evidence.rows(name)}
+    part.write_text(json.dumps(tables, ensure_ascii=False, indent=1), encoding="utf-8")

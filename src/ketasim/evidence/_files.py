@@ -1,0 +1,88 @@
+"""Where the tables stand: the package's folders, and a user's merged with them and marked."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from ketasim.errors import InvalidData, close_names
+from ketasim.evidence._check import Row, Rows, problems, read, refuse
+from ketasim.evidence._schema import TABLES
+
+ROOT = Path(__file__).parent
+Content = dict[str, Rows]
+
+
+def merged(folders: tuple[Path, ...]) -> tuple[Content, dict[str, list[str]]]:
+    """Tables of the package and of users' folders, and where each row comes from (``package`` or ``user``).
+
+    Raises
+    ------
+    InvalidData: a user's table breaks the format or contradicts what is there.
+    """
+    content = {name: Rows(name, list(rows.rows), list(rows.places), len(rows.rows)) for name, rows in _package().items()}
+    origins = {name: ["package"] * len(rows.rows) for name, rows in content.items()}
+    for folder in folders:
+        for name, rows in _folder(folder).items():
+            content[name].rows.extend(rows.rows)
+            content[name].places.extend(rows.places)
+            origins[name] += ["user"] * len(rows.rows)
+    if folders:
+        refuse(problems(content), f"evidence in {', '.join(map(str, folders))}")
+    return content, origins
+
+
+def whole_package() -> Content:
+    """Every row of the package's files, sources that stand in several folders included; nothing taken as known."""
+    return {name: _joined(name, ROOT) for name in TABLES}
+
+
+def check(folder: Path | None = None) -> dict[str, int]:
+    """Table -> number of rows in a folder of own tables, or in the package, once all of them keep the schema.
+
+    Raises
+    ------
+    InvalidData: they do not; every problem names file, line, column, value and what is allowed.
+    """
+    if folder is None:
+        content = whole_package()
+        refuse(problems(content), "the evidence base")
+        return {name: len(rows.rows) for name, rows in content.items() if rows.rows}
+    _, origins = merged((Path(folder),))
+    return {name: n for name, origin in origins.items() if (n := origin.count("user"))}
+
+
+def package_rows(name: str) -> list[Row]:
+    """Rows of a table of the package."""
+    return list(_package()[name].rows)
+
+
+@lru_cache(maxsize=1)
+def _package() -> Content:
+    """Tables of the package; checked by its tests, not at every start."""
+    content = whole_package()
+    sources = content["sources"]  # one paper may stand in several folders
+    first = {row["source"]: (row, place) for row, place in reversed(list(zip(sources.rows, sources.places, strict=True)))}
+    kept = list(first.values())[::-1]
+    return content | {"sources": Rows("sources", [row for row, _ in kept], [place for _, place in kept])}
+
+
+def _folder(folder: Path) -> Content:
+    if not folder.is_dir():
+        raise InvalidData(
+            f"{folder}: no such folder. Give a folder that holds tables such as trials.csv, outcomes.csv, sources.csv."
+        )
+    known = {f"{name}.csv" for name in TABLES}
+    for path in sorted(folder.rglob("*.csv")):
+        if path.name not in known:
+            close = close_names(path.name, known)
+            raise InvalidData(f"{path}: not a table of the evidence base.{close} Names: {', '.join(sorted(known))}.")
+    found = {name: _joined(name, folder) for name in TABLES}
+    if not any(rows.rows for rows in found.values()):
+        raise InvalidData(f"{folder}: holds no rows of evidence. Names of tables: {', '.join(sorted(known))}.")
+    return found
+
+
+def _joined(name: str, root: Path) -> Rows:
+    parts = [read(path, name) for path in sorted(root.rglob(f"{name}.csv"))]
+    return Rows(name, [row for part in parts for row in part.rows], [place for part in parts for place in part.places])
