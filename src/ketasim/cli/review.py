@@ -1,0 +1,114 @@
+"""``ketasim review``: the claims of the review, each run and given a verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ketasim.cli import _show
+from ketasim.cli._settings import settings
+from ketasim.cli._verb import verb
+
+if TYPE_CHECKING:
+    from ketasim.evidence import Evidence
+    from ketasim.review import Answer
+
+
+@verb
+def review(
+    claims: Annotated[list[str] | None, typer.Argument(metavar="[CLAIM]...", help="Ids such as P7; all by default.")] = None,
+    *,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Everything behind each verdict: rows, query, sources.")
+    ] = False,
+    verdict: Annotated[str | None, typer.Option("--verdict", help="Only claims with this verdict.")] = None,
+    section: Annotated[str | None, typer.Option("--section", help="Only this section of the review, e.g. 3.1.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", metavar="FILE", help="Forest plot of the one claim that is pooled.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write everything as one page.")] = None,
+    evidence: Annotated[
+        list[Path] | None, typer.Option("--evidence", metavar="DIR", help="Folder of own tables, merged in; repeatable.")
+    ] = None,
+) -> None:
+    """What the review says, what evidence and model give, and the verdict.
+
+    \b
+    ketasim review
+    ketasim review P7 --verbose
+    ketasim review --html build/review.html
+    """
+    from ketasim import evidence as base
+    from ketasim.errors import InvalidOption
+    from ketasim.review import VERDICTS, write_page
+    from ketasim.review import claims as known
+    from ketasim.review import review as run
+
+    if verdict is not None and verdict not in VERDICTS:
+        raise InvalidOption(f"--verdict '{verdict}' is unknown. Use one of: {', '.join(VERDICTS)}.")
+    wanted = list(claims or [])
+    if section is not None:
+        there = [c.id for c in known() if c.section == section or c.section.startswith(section + ".")]
+        if not there:
+            raise InvalidOption(
+                f"--section '{section}': no claims there. Sections: {', '.join(dict.fromkeys(c.section for c in known()))}."
+            )
+        wanted += there
+    if figure is not None:
+        from ketasim.cli._outputs import check_writable
+
+        check_writable(figure)
+    whole = base.load(*(evidence or []))
+    answers = [a for a in run(wanted, whole) if verdict is None or a.verdict == verdict]
+    if html is not None:
+        _show.note(f"Written: {write_page(answers, html, whole)}")
+    if figure is not None:
+        _draw(answers, figure)
+    if settings.json:
+        _show.emit_json(
+            {"answers": [a.as_dict() | ({"rows": a.rows} if verbose else {}) for a in answers], "notice": _show.NOTICE}
+        )
+        return
+    if verbose:
+        for answer in answers:
+            _full(answer, whole)
+    else:
+        _show.table(["claim", "the review says", "found", "verdict", "why"],
+                    [(a.claim.id, a.claim.en, a.found, a.verdict, a.reason) for a in answers], numbers_from=5)  # fmt: skip
+    counts = Counter(a.verdict for a in answers)
+    _show.note(", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v]) + ".")
+    _show.notice()
+
+
+def _full(answer: Answer, whole: Evidence) -> None:
+    c = answer.claim
+    _show.text(f"\n{c.id} (section {c.section}, {c.kind}): {c.en}\n{c.zh}")
+    if c.target:
+        _show.text(f"Target: {c.target}")
+    _show.text(f"Verdict: {answer.verdict}. {answer.reason}")
+    if answer.found != "-":
+        _show.text(f"Found: {answer.found}")
+    if c.answer["how"] != answer.reason:
+        _show.text(f"How: {c.answer['how']}")
+    if answer.rows:
+        columns = list(answer.rows[0])
+        _show.table(columns, [[row[k] for k in columns] for row in answer.rows], numbers_from=len(columns))
+        _show.text("Query:\n" + str(c.answer["query"]).strip())
+    for key in answer.sources:
+        _show.text(f"  {whole.citation(key)}")
+
+
+def _draw(answers: list[Answer], path: Path) -> None:
+    from ketasim.errors import InvalidOption
+    from ketasim.report import forest_figure, save_figure
+
+    pooled = [a for a in answers if a.pooled is not None]
+    if len(pooled) != 1:
+        raise InvalidOption(
+            f"--figure needs exactly one claim that is pooled; {len(pooled)} of the chosen ones are. Pooled is e.g. D0."
+        )
+    save_figure(forest_figure(pooled[0].pooled), path)
+    _show.note(f"Written: {path}")

@@ -1,0 +1,184 @@
+"""Answers: each claim is run against the evidence base or the reference model and gets a verdict with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ketasim.evidence import Evidence, load
+from ketasim.review import _rules as rules
+from ketasim.review._claims import Claim, claim, claims
+from ketasim.review._rules import NOT_TESTABLE, NOT_YET, Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketasim.synthesis import PairwiseResult
+
+#: Atomic weights, g/mol (IUPAC 2021, conventional values).
+_ATOMS = {"C": 12.011, "H": 1.008, "Cl": 35.45, "N": 14.007, "O": 15.999}
+_KETAMINE = {"C": 13, "H": 16, "Cl": 1, "N": 1, "O": 1}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim and what became of it.
+
+    Attributes
+    ----------
+    found : what evidence or model give, number with uncertainty. verdict : one of `VERDICTS`. reason : why.
+    rows : the rows behind it. sources : keys of the sources. pooled : the meta-analysis, where there is one.
+    """
+
+    claim: Claim
+    found: str
+    verdict: str
+    reason: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    rows: tuple[Mapping[str, Any], ...] = ()
+    sources: tuple[str, ...] = ()
+    pooled: PairwiseResult | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, without the rows."""
+        c = self.claim
+        return {
+            "id": c.id, "section": c.section, "kind": c.kind, "claim": c.en, "claim_zh": c.zh, "target": c.target, "method": c.method,
+            "how": c.answer["how"], "query": c.answer.get("query", "").strip(), "found": self.found, "verdict": self.verdict,
+            "reason": self.reason, "numbers": dict(self.numbers), "sources": list(self.sources),
+        }  # fmt: skip
+
+
+def review(
+    names: Iterable[str] = (), evidence: Evidence | None = None, progress: Callable[[str], None] | None = None
+) -> list[Answer]:
+    """Answers to claims of the review, all by default.
+
+    Parameters
+    ----------
+    names : ids such as ``P7``. evidence : the evidence base, also with a user's tables merged in.
+
+    Raises
+    ------
+    UnknownEntry: no such claim.
+    """
+    chosen = [claim(name) for name in names] or list(claims())
+    whole = evidence or load()
+    runs = _Runs(whole)
+    answers = []
+    for one in chosen:
+        if progress is not None:
+            progress(one.id)
+        answers.append(runs.answer(one))
+    return answers
+
+
+class _Runs:
+    """What several claims share: the evidence base, and one run of the model."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self._pk: dict[str, Any] | None = None
+
+    def answer(self, one: Claim) -> Answer:
+        """Run one claim by the method it names."""
+        by_method = {"pk": self._from_pk, "evidence": self._from_rows, "synthesis": self._from_pool, "computed": self._computed}
+        if one.method in by_method:
+            return by_method[one.method](one)
+        verdict = NOT_YET if one.method == "model" else NOT_TESTABLE
+        return Answer(one, "-", verdict, str(one.answer["how"]))
+
+    def _rows(self, one: Claim) -> tuple[Mapping[str, Any], ...]:
+        frame = self.evidence.sql(one.answer["query"])
+        return tuple({str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records"))
+
+    def _from_rows(self, one: Claim) -> Answer:
+        rows, a = self._rows(one), one.answer
+        finding = _by_rule(rows, a)
+        return self._closed(one, finding, rows)
+
+    def _from_pool(self, one: Claim) -> Answer:
+        from ketasim.synthesis import CountArm, PairwiseData, effect, pairwise
+
+        rows = self._rows(one)
+        if len(rows) < rules.MIN_STUDIES:
+            finding = Finding(f"{len(rows)} studies", NOT_TESTABLE, f"Pooling needs {rules.MIN_STUDIES} studies.")
+            return self._closed(one, finding, rows)
+        measure = str(one.answer["measure"])
+        arms = {str(r["study"]): effect(measure, CountArm(r["events1"], r["n1"]), CountArm(r["events2"], r["n2"])) for r in rows}
+        pooled = pairwise(PairwiseData.from_effects(arms), hk="adhoc")
+        show = _exponential if pooled.data.is_log else float
+        value, low, high = (show(x) for x in (pooled.random.estimate, pooled.random.ci_low, pooled.random.ci_high))
+        verdict, reason = rules.interval(value, low, high, 1.0 if pooled.data.is_log else 0.0, str(one.answer["side"]))
+        h = pooled.heterogeneity
+        found = f"{measure.upper()} {value:.2f} ({low:.2f} to {high:.2f}), {len(rows)} studies, I2 {h.i2:.0f} %"
+        numbers = {
+            "measure": measure,
+            "estimate": value,
+            "ci_low": low,
+            "ci_high": high,
+            "studies": len(rows),
+            "tau2": h.tau2,
+            "I2": h.i2,
+        }
+        return self._closed(one, Finding(found, verdict, reason, numbers), rows, pooled)
+
+    def _from_pk(self, one: Claim) -> Answer:
+        if self._pk is None:
+            from ketasim.validate import pk_claims
+
+            self._pk = {result.id: result for result in pk_claims()}
+        r = self._pk[one.id]
+        found = f"{r.value:.3g} {r.unit}" if r.value == r.value else r.reason
+        numbers = {"value": r.value, "unit": r.unit, "low": r.low, "high": r.high}
+        return Answer(one, found, r.verdict, r.reason, numbers)
+
+    def _computed(self, one: Claim) -> Answer:
+        mass = sum(_ATOMS[atom] * n for atom, n in _KETAMINE.items())
+        verdict = rules.REPRODUCED if abs(mass - 237.73) < 0.05 else rules.CONTRADICTED
+        found = f"C13H16ClNO: {mass:.2f} g/mol"
+        return Answer(
+            one, found, verdict, "The molar mass follows from the formula; pKa was not tested.", {"value": mass, "unit": "g/mol"}
+        )
+
+    def _closed(
+        self, one: Claim, finding: Finding, rows: tuple[Mapping[str, Any], ...], pooled: PairwiseResult | None = None
+    ) -> Answer:
+        sources = tuple(dict.fromkeys(str(row["source"]) for row in rows if row.get("source") in self.evidence.sources))
+        return Answer(one, finding.found, finding.verdict, finding.reason, finding.numbers, rows, sources, pooled)
+
+
+def _by_rule(rows: tuple[Mapping[str, Any], ...], a: Mapping[str, Any]) -> Finding:
+    kind = a["rule"]
+    if kind == "share":
+        return rules.share(rows)
+    if kind == "range":
+        return rules.in_range([float(row["value"]) for row in rows if row["value"] is not None], a["low"], a["high"], a["unit"])
+    if kind == "few":
+        return rules.few(rows, a["most"])
+    if kind == "many":
+        return rules.many(rows, a["least"])
+    if kind == "covered":
+        return rules.covered(rows, a["events"])
+    return rules.incidence(rows, a["expected"], a["tolerance"])
+
+
+def _exponential(x: float) -> float:
+    import math
+
+    return math.exp(x)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if value is None or value != value else value
+
+
+def table(answers: Iterable[Answer]) -> pd.DataFrame:
+    """Answers as a table, one row per claim."""
+    import pandas as pd
+
+    columns = ["id", "section", "kind", "claim", "found", "verdict", "reason"]
+    return pd.DataFrame([{k: a.as_dict()[k] for k in columns} for a in answers], columns=columns)

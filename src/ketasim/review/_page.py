@@ -1,0 +1,119 @@
+"""The review as one readable page: every claim with its answer, self-contained."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from ketasim.errors import OutputError
+from ketasim.evidence import Evidence
+from ketasim.review._answer import Answer
+from ketasim.review._claims import REVIEW
+from ketasim.review._rules import VERDICTS
+
+_NOTICE = "Research software: explores pharmacology, does not advise on treatment."
+_SECTIONS = {
+    "0": "History", "1": "Pharmacology", "2": "Enantiomers", "3.1": "Depression", "3.1.1": "Depression: glutamate",
+    "3.1.2": "Depression: further mechanisms", "3.2": "Bipolar disorder", "3.3.1": "Alcohol use disorder", "3.3.2": "Opioid use disorder",
+    "3.4.1": "Post-traumatic stress disorder", "3.4.2": "Obsessive-compulsive disorder", "4": "Safety",
+}  # fmt: skip
+_COLOURS = {
+    "reproduced": "#0b6e4f",
+    "partly": "#a15c00",
+    "contradicted": "#a4262c",
+    "not testable": "#5b6470",
+    "not yet testable": "#3d5a80",
+}
+_CSS = """
+body{font:16px/1.5 system-ui,sans-serif;color:#1c2430;background:#fff;margin:0}main{max-width:60rem;margin:auto;padding:1.5rem}
+h1{font-size:1.7rem;line-height:1.25}h2{margin-top:2.5rem;border-bottom:2px solid #e3e7ec;padding-bottom:.25rem;font-size:1.25rem}
+article{border:1px solid #dfe4ea;border-left-width:6px;border-radius:6px;padding:.8rem 1rem;margin:1rem 0}
+article h3{margin:0;font-size:1rem;display:flex;gap:.6rem;align-items:baseline;flex-wrap:wrap}
+.badge{color:#fff;border-radius:4px;padding:.05rem .5rem;font-size:.85rem;font-weight:600}.zh{color:#4a5462}.id{font-weight:700}
+.found{font-weight:600;margin:.5rem 0 .1rem}p{margin:.35rem 0}details{margin-top:.4rem}summary{cursor:pointer;color:#2b4c7e}
+table{border-collapse:collapse;width:100%;font-size:.85rem}td,th{border-bottom:1px solid #e6eaef;padding:.2rem .5rem;text-align:left;vertical-align:top}
+pre{background:#f5f7f9;padding:.6rem;overflow-x:auto;font-size:.8rem;white-space:pre-wrap}.notice{background:#fff6e5;border:1px solid #f0d9a8;padding:.5rem .8rem;border-radius:6px}
+.counts{display:flex;gap:.6rem;flex-wrap:wrap;margin:1rem 0}img{max-width:100%}
+"""
+
+
+def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence) -> Path:
+    """Write the page, whole or not at all.
+
+    Raises
+    ------
+    OutputError: the place cannot be written.
+    """
+    path = Path(path)
+    counts = Counter(a.verdict for a in answers)
+    badges = "".join(
+        f'<span class="badge" style="background:{_COLOURS[v]}">{escape(v)}: {counts[v]}</span>' for v in VERDICTS if counts[v]
+    )
+    body = [f"<h1>{len(answers)} claims of a review, executed</h1>", f'<p class="notice"><strong>{_NOTICE}</strong></p>']
+    body += [f"<p>{escape(REVIEW)}. Claims are given in our words.</p>", f'<div class="counts">{badges}</div>']
+    section = ""
+    for answer in answers:
+        if answer.claim.section != section:
+            section = answer.claim.section
+            body.append(f"<h2>{escape(section)} {escape(_SECTIONS.get(section, ''))}</h2>")
+        body.append(_article(answer, evidence))
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>The review, executed - ketasim</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
+    )
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+    return path
+
+
+def _article(answer: Answer, evidence: Evidence) -> str:
+    c, colour = answer.claim, _COLOURS[answer.verdict]
+    parts = [
+        f'<article id="{c.id}" style="border-left-color:{colour}"><h3><span class="id">{c.id}</span>',
+        f'<span class="badge" style="background:{colour}">{escape(answer.verdict)}</span></h3>',
+        f'<p>{escape(c.en)}</p><p class="zh" lang="zh">{escape(c.zh)}</p>',
+    ]
+    if answer.found != "-":
+        parts.append(f'<p class="found">{escape(answer.found)}</p>')
+    parts.append(f"<p>{escape(answer.reason)}</p>")
+    if c.answer["how"] != answer.reason:
+        parts.append(f"<p><em>{escape(c.answer['how'])}</em></p>")
+    if answer.pooled is not None:
+        parts.append(f'<img alt="Forest plot of claim {c.id}" src="data:image/png;base64,{_forest(answer)}">')
+    if answer.rows:
+        parts.append(f"<details><summary>{len(answer.rows)} rows, query and sources</summary>{_rows(answer)}")
+        parts.append(f"<pre>{escape(c.answer['query'].strip())}</pre>")
+        cited = "".join(f"<li>{escape(evidence.citation(key))}</li>" for key in answer.sources)
+        parts.append(f"<ul>{cited}</ul></details>")
+    return "".join(parts) + "</article>"
+
+
+def _rows(answer: Answer) -> str:
+    columns = [k for k in answer.rows[0] if k != "query"]
+    head = "".join(f"<th>{escape(k)}</th>" for k in columns)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(_cell(row[k]))}</td>" for k in columns) + "</tr>" for row in answer.rows[:60])
+    return f"<table><tr>{head}</tr>{lines}</table>"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _forest(answer: Answer) -> str:
+    from ketasim.report import forest_figure
+
+    figure = forest_figure(answer.pooled)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=140, bbox_inches="tight")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,215 @@
+"""Questions put to the evidence base: rows from a query, pooled by their kind, with a rating of how far to trust the answer.
+
+The rating follows the idea of GRADE (Guyatt 2008, BMJ 336:924, doi:10.1136/bmj.39489.470347.AD) by rules that a program can apply;
+it is not an assessment by a panel.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from ketasim import evidence as base
+from ketasim.errors import UnknownEntry, close_names
+from ketasim.synthesis._effect_arms import CountArm
+from ketasim.synthesis._effects import EffectSize, effect
+from ketasim.synthesis._network import network_meta_analysis
+from ketasim.synthesis._network_input import read_network
+from ketasim.synthesis._network_result import NetworkResult
+from ketasim.synthesis._pairwise import PairwiseResult, pairwise
+from ketasim.synthesis._pairwise_data import PairwiseData
+
+#: Studies below which nothing is pooled.
+MIN_STUDIES = 2
+#: Patients below which an estimate counts as imprecise, whatever its interval.
+MIN_PATIENTS = 400
+LEVELS = ("very low", "low", "moderate", "high")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question: its text, the query for its rows, what kind of rows these are, and how they are grouped."""
+
+    name: str
+    asks: str
+    rows: str
+    query: str
+    measure: str = ""
+    groups: str = ""
+    reference: str = ""
+    favours: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """How far to trust an answer: `level` and the reasons for every step down from `high`."""
+
+    level: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class QuestionAnswer:
+    """What the evidence base gives for a question.
+
+    Attributes
+    ----------
+    summary : in words. pairwise, network : the analysis, by the kind of rows. proportions : group -> percent, limits, studies.
+    certainty : None where there are not enough data. rows : as queried. sources : keys.
+    """
+
+    question: Question
+    summary: str
+    rows: tuple[Mapping[str, Any], ...]
+    sources: tuple[str, ...]
+    pairwise: PairwiseResult | None = None
+    network: NetworkResult | None = None
+    proportions: Mapping[str, tuple[float, float, float, int]] = field(default_factory=dict)
+    certainty: Certainty | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        q, c = self.question, self.certainty
+        return {
+            "question": q.name, "asks": q.asks, "summary": self.summary, "rows": [dict(r) for r in self.rows], "sources": list(self.sources),
+            "certainty": None if c is None else {"level": c.level, "reasons": list(c.reasons)},
+            "pairwise": None if self.pairwise is None else self.pairwise.as_dict(),
+            "network": None if self.network is None else self.network.as_dict(),
+            "proportions": {
+                g: {"percent": p, "ci_low": low, "ci_high": high, "studies": k} for g, (p, low, high, k) in self.proportions.items()
+            },
+        }  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def questions() -> tuple[Question, ...]:
+    """All questions of the package."""
+    content = tomllib.loads(base.path("questions.toml").read_text(encoding="utf-8"))
+    return tuple(Question(**{**q, "favours": tuple(q.get("favours", ()))}) for q in content["question"])
+
+
+def answer_question(name: str, evidence: base.Evidence | None = None) -> QuestionAnswer:
+    """Run one question.
+
+    Raises
+    ------
+    UnknownEntry: no such question.
+    """
+    known = {q.name: q for q in questions()}
+    if name not in known:
+        raise UnknownEntry(f"no question '{name}'.{close_names(name, known)} Questions: {', '.join(known)}.")
+    q = known[name]
+    whole = evidence or base.load()
+    frame = whole.sql(q.query)
+    rows = tuple({str(k): (None if v != v else v) for k, v in row.items()} for row in frame.to_dict("records"))
+    sources = tuple(dict.fromkeys(str(row["source"]) for row in rows))
+    if q.rows == "proportion":
+        return _proportions(q, rows, sources)
+    if len({row["study"] for row in rows}) < MIN_STUDIES:
+        return QuestionAnswer(q, _not_enough(rows), rows, sources)
+    return _network(q, rows, sources) if q.rows == "network" else _pairwise(q, rows, sources)
+
+
+def _studies(k: int) -> str:
+    return "1 study" if k == 1 else f"{k} studies"
+
+
+def _not_enough(rows: Sequence[Mapping[str, Any]]) -> str:
+    found = ", ".join(sorted({str(row["study"]) for row in rows})) or "none"
+    return f"Not enough data: {MIN_STUDIES} studies are needed to pool; found: {found}."
+
+
+def _pairwise(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...]) -> QuestionAnswer:
+    effects: dict[str, EffectSize] = {}
+    for row in rows:
+        label = str(row["study"]) if row["study"] not in effects else f"{row['study']} ({len(effects) + 1})"
+        if q.rows == "counts":
+            arms = CountArm(float(row["events1"]), float(row["n1"])), CountArm(float(row["events2"]), float(row["n2"]))
+            effects[label] = effect(q.measure, *arms)
+        else:
+            limits = float(row["ci_low"]), float(row["ci_high"])
+            effects[label] = effect(q.measure, estimate=float(row["estimate"]), ci=limits)
+    columns = {q.groups: [str(row[q.groups]) for row in rows]} if q.groups else {}
+    data = PairwiseData.from_effects(effects, columns)
+    groups = len(set(columns.get(q.groups, ()))) > 1
+    result = pairwise(data, hk="adhoc", subgroup=q.groups if groups else "")
+    certainty = _certainty(result, rows)
+    return QuestionAnswer(q, _summary(result), rows, sources, result, certainty=certainty)
+
+
+def _summary(result: PairwiseResult) -> str:
+    def shown(x: Any) -> str:
+        values = [math.exp(v) if result.data.is_log else v for v in (x.estimate, x.ci_low, x.ci_high)]
+        return f"{values[0]:.2f} ({values[1]:.2f} to {values[2]:.2f})"
+
+    h = result.heterogeneity
+    text = f"{result.data.measure.upper()} {shown(result.random)}, {_studies(result.data.k)}, I2 {h.i2:.0f} %"
+    groups = "; ".join(f"{g.name}: {shown(g.random)}, {_studies(len(g.rows))}" for g in result.subgroups)
+    difference = f" (difference between groups p = {result.between[-1].p:.2g})" if result.between else ""
+    return f"{text}. {groups}{difference}." if groups else f"{text}."
+
+
+def _network(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...]) -> QuestionAnswer:
+    table = [{k: row[k] for k in ("study", "treatment", "events", "n")} for row in rows]
+    result = network_meta_analysis(read_network(table, q.measure), q.measure, q.reference)
+    frame = result.random.versus(q.reference)
+    shown = [
+        (str(row["treat1"]), *(math.exp(row[c]) for c in ("estimate", "ci_low", "ci_high"))) for row in frame.to_dict("records")
+    ]
+    parts = "; ".join(f"{name} {value:.2f} ({low:.2f} to {high:.2f})" for name, value, low, high in shown)
+    summary = f"{q.measure.upper()} against {q.reference}, {len({r['study'] for r in rows})} studies: {parts}."
+    return QuestionAnswer(q, summary, rows, sources, network=result)
+
+
+def _proportions(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...]) -> QuestionAnswer:
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        groups.setdefault(str(row[q.groups]), []).append((float(row["percent"]), float(row["n"])))
+    found = {g: pooled_percentage(studies) for g, studies in groups.items()}
+    text = "; ".join(f"{g}: {p:.0f} % ({low:.0f} to {high:.0f}), {_studies(k)}" for g, (p, low, high, k) in found.items())
+    return QuestionAnswer(q, f"{text}." if found else _not_enough(rows), rows, sources, proportions=found)
+
+
+def pooled_percentage(studies: Sequence[tuple[float, float]]) -> tuple[float, float, float, int]:
+    """Random-effects mean of percentages on the logit scale (DerSimonian-Laird, 0.5 added to empty cells).
+
+    Parameters
+    ----------
+    studies : (percent, patients) of each study.
+
+    Returns
+    -------
+    Estimate, 95 % limits, number of studies.
+    """
+    cells: list[tuple[float, float]] = []
+    for percent, n in studies:
+        events = min(max(percent / 100 * n, 0.0), n)
+        cells.append((events + 0.5, n - events + 0.5) if events in (0.0, n) else (events, n - events))
+    y, v = [math.log(a / b) for a, b in cells], [1 / a + 1 / b for a, b in cells]
+    w = [1 / x for x in v]
+    mean = sum(a * b for a, b in zip(w, y, strict=True)) / sum(w)
+    q = sum(a * (b - mean) ** 2 for a, b in zip(w, y, strict=True))
+    spare = sum(w) - sum(a * a for a in w) / sum(w)
+    tau2 = max(0.0, (q - (len(y) - 1)) / spare) if spare > 0 else 0.0
+    w = [1 / (x + tau2) for x in v]
+    mean, se = sum(a * b for a, b in zip(w, y, strict=True)) / sum(w), math.sqrt(1 / sum(w))
+    back = [100 / (1 + math.exp(-x)) for x in (mean, mean - 1.96 * se, mean + 1.96 * se)]
+    return back[0], back[1], back[2], len(studies)
+
+
+def _certainty(result: PairwiseResult, rows: Sequence[Mapping[str, Any]]) -> Certainty:
+    """Steps down from `high`; see docs/explanation/certainty.md."""
+    reasons: list[str] = ["risk of bias: not assessed for most trials, and patients notice ketamine"]
+    h, r = result.heterogeneity, result.random
+    if h.i2 > 50:
+        reasons.append(f"inconsistency: I2 {h.i2:.0f} %")
+    if r.ci_low <= 0 <= r.ci_high:
+        reasons.append("imprecision: the interval includes no effect")
+    patients = sum(float(row.get("n1") or 0) + float(row.get("n2") or 0) for row in rows)
+    if not r.ci_low <= 0 <= r.ci_high and (0 < patients < MIN_PATIENTS or result.data.k < 5):
+        reasons.append(f"imprecision: {f'{patients:.0f} patients' if patients else f'{result.data.k} studies'}")
+    return Certainty(LEVELS[max(0, len(LEVELS) - 1 - len(reasons))], tuple(reasons))
