@@ -1,27 +1,28 @@
 """Figures and reports of simulated results and of syntheses."""
 
 from ketasim.report._figures import concentration_figure, exposure_figure, save_figure
+from ketasim.report._forest import forest_figure, series_figure
+from ketasim.report._funnel import funnel_figure
 from ketasim.report._html import html_report
-from ketasim.report._network import (
-    contribution_figure,
-    dose_curve_figure,
-    league_figure,
-    net_heat_figure,
-    network_figure,
-    rankogram_figure,
-    split_figure,
-)
+from ketasim.report._network import dose_curve_figure, network_figure, rankogram_figure, split_figure
+from ketasim.report._network_heat import contribution_figure, league_figure, net_heat_figure
+from ketasim.report._timecourse import dose_response_figure, time_course_figure
 
 __all__ = [
     "concentration_figure",
     "contribution_figure",
     "dose_curve_figure",
+    "dose_response_figure",
     "exposure_figure",
+    "forest_figure",
+    "funnel_figure",
     "html_report",
     "league_figure",
     "net_heat_figure",
     "network_figure",
     "rankogram_figure",
     "save_figure",
+    "series_figure",
     "split_figure",
+    "time_course_figure",
 ]
