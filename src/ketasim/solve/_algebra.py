@@ -8,7 +8,7 @@ The result is a list of assignments per phase, independent of any target languag
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -31,7 +31,8 @@ class StepProgram:
     Attributes
     ----------
     states, params : names; the symbols in the expressions are ``x0..``, ``p0..``, ``q0..`` (coefficients), ``t0..`` (temporaries).
-    coefficients : q_k over parameters: everything that stays constant between events, computed once per segment.
+    coefficients : q_k over parameters: everything that stays constant between events, computed once per segment; also parts of
+        `rest` and `jacobian`.
     linear : (row, column) -> q symbol: the part of the rates that is linear in the states.
     constant : row -> q symbol: the part that depends on parameters only.
     rest : temporaries, then row -> nonlinear remainder.
@@ -100,8 +101,8 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
 
     q_linear = {key: hoist(e) for key, e in linear.items()}
     q_constant = {key: hoist(e) for key, e in constant.items()}
-    rest_temporaries, rest = _reduce(rest, "t")
-    jacobian_temporaries, jacobian = _reduce(jacobian, "j")
+    rest_temporaries, rest = _reduce(_prepared(rest, xs, hoist), "t")
+    jacobian_temporaries, jacobian = _reduce(_prepared(jacobian, xs, hoist), "j")
     own = {xs[i]: renamed[symbol(n)] for i, n in enumerate(states)}
     port_temporaries, reduced_ports = _reduce({n: e.xreplace(renamed).xreplace(own) for n, e in ports.items()}, "o")
     head = linear_head(len(states), q_linear, rest)
@@ -158,11 +159,70 @@ def _terms(row: sympy.Expr, states: set[sympy.Symbol]) -> list[sympy.Expr]:
     return out
 
 
+def _prepared(
+    expressions: Mapping[K, sympy.Expr], xs: list[sympy.Symbol], hoist: Callable[[sympy.Expr], sympy.Symbol]
+) -> dict[K, sympy.Expr]:
+    """Expressions whose parts that do not change between events are coefficients."""
+    states = set(xs)
+
+    def varies(e: sympy.Basic) -> bool:
+        return bool(e.free_symbols & states)
+
+    def walk(e: sympy.Basic) -> sympy.Basic:
+        if e.is_Atom or not e.free_symbols:
+            return e
+        if not varies(e):
+            return hoist(e) if isinstance(e, sympy.Expr) else e
+        args = list(e.args)
+        if isinstance(e, (sympy.Add, sympy.Mul)):
+            fixed = [a for a in args if a.free_symbols and not varies(a)]
+            args = [a for a in args if a not in fixed]
+            if len(fixed) > 1 or (fixed and not fixed[0].is_Atom):
+                fixed = [hoist(e.func(*fixed))]
+            return e.func(*fixed, *map(walk, args))
+        return e.func(*map(walk, args))
+
+    return {key: walk(e) for key, e in expressions.items()}
+
+
 def _reduce(expressions: Mapping[K, sympy.Expr], prefix: str) -> tuple[Assignments, dict[K, sympy.Expr]]:
+    """Common subexpressions once, and every denominator inverted once: a division costs as much as ten products."""
     if not expressions:
         return [], {}
-    temporaries, reduced = sympy.cse(list(expressions.values()), symbols=sympy.numbered_symbols(prefix, real=True), order="none")
-    return [(str(s), e) for s, e in temporaries], dict(zip(expressions, reduced, strict=True))
+    inverses: dict[sympy.Expr, sympy.Symbol] = {}
+
+    def walk(e: sympy.Basic) -> sympy.Basic:
+        if e.is_Atom:
+            return e
+        e = e.func(*map(walk, e.args))
+        if isinstance(e, sympy.Pow) and e.exp.is_Integer and e.exp < 0 and e.base.free_symbols:
+            inverse = inverses.setdefault(e.base, sympy.Symbol(f"{prefix}i{len(inverses)}", real=True))
+            return inverse ** (-e.exp)
+        return e
+
+    plain = {key: walk(e) for key, e in expressions.items()}
+    bases = list(inverses)
+    temporaries, both = sympy.cse([*bases, *plain.values()], symbols=sympy.numbered_symbols(prefix, real=True), order="none")
+    reduced = list(both)
+    known = {str(s): e for s, e in temporaries}
+    known |= {str(s): 1 / e for s, e in zip(inverses.values(), reduced[: len(bases)], strict=True)}  # type: ignore[operator]
+    return _in_order(known), dict(zip(expressions, reduced[len(bases) :], strict=True))
+
+
+def _in_order(known: Mapping[str, sympy.Expr]) -> Assignments:
+    """Assignments, each after those it uses."""
+    done: dict[str, sympy.Expr] = {}
+
+    def visit(name: str) -> None:
+        if name not in done:
+            for other in sorted(str(s) for s in known[name].free_symbols):
+                if other in known:
+                    visit(other)
+            done[name] = known[name]
+
+    for name in known:
+        visit(name)
+    return list(done.items())
 
 
 def minimum_fill(nodes: Iterable[int], entries: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], frozenset[tuple[int, int]]]:

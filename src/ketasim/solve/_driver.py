@@ -15,6 +15,7 @@ from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption, UnusedModelledInput
 from ketasim.solve._head import LANES, levels_for
 from ketasim.solve._numba import Kernel, kernel_for
+from ketasim.solve._place import aligned, place
 from ketasim.solve._plan import PLAN_SAFETY, Plan, plan
 from ketasim.solve._steady import EQUILIBRIUM_SPAN, fixed_point, period_events
 from ketasim.solve._timeline import DECIMALS, Event, Group, Inlets, events_of, groups_of
@@ -33,8 +34,8 @@ STATUS = {
 }
 #: Grids are refined up to this factor for patients whose error exceeds the tolerance.
 MAX_REFINE = 16
-#: Bytes of results computed before they go to their place: few pages at a time are written, by patients of one tile.
-TILE = 6_400_000
+#: Bytes of results computed before they go to their place, and blocks of patients that go there side by side.
+TILE, MOST_BLOCKS = 3_200_000, 64
 #: Error a patient may have on the planned grid, relative to the local tolerance of the plan, before being solved again.
 ACCEPT = 1.0 / PLAN_SAFETY
 
@@ -167,8 +168,8 @@ class _Run:
     def solve(self, reference: Reference) -> Solution:
         n, n_port = self.template.n_subjects, len(self.ports)
         own = len(self.kernel.states) - len(self.moving) - self.kernel.uses_time
-        states = np.empty((len(self.t_out), own if self.want_states else 0, n))
-        ports = np.empty((len(self.t_out), n_port, n))
+        states = aligned((len(self.t_out), own if self.want_states else 0, n))
+        ports = aligned((len(self.t_out), n_port, n))
         status, error = np.zeros(n, np.int64), np.zeros(n)
         groups, blocks, initial = self._timelines(self.template, self.params)
         plans = self._plans(reference)
@@ -208,12 +209,10 @@ class _Run:
         todo, refine = np.arange(len(group.subjects)), 1
         while len(todo):
             subjects = group.subjects[todo]
-            everyone = len(subjects) == states.shape[2] and not np.any(np.diff(subjects) != 1)
-            own = (states, ports) if everyone else tuple(np.empty((*a.shape[:2], len(subjects))) for a in (states, ports))
-            mine = slice(None) if everyone else subjects
-            errors, failed = self._kernel_run(group, todo, grid, refine, blocks[:, :, mine], initial[:, mine], *own)
-            if not everyone:
-                states[:, :, subjects], ports[:, :, subjects] = own
+            mine = slice(None) if len(subjects) == states.shape[2] and not np.any(np.diff(subjects) != 1) else subjects
+            errors, failed = self._kernel_run(
+                group, todo, grid, refine, blocks[:, :, mine], initial[:, mine], states, ports, subjects
+            )
             error[subjects], status[subjects] = errors, np.where(failed, DIVERGED, OK)
             again = (failed | (errors > tolerance)) & (not self.kernel.linear)
             if refine >= MAX_REFINE:
@@ -223,8 +222,9 @@ class _Run:
 
     def _kernel_run(
         self, group: Group, pick: NDArray[np.int64], grid: Plan, refine: int, blocks: Floats, initial: Floats, states: Floats, ports: Floats,
+        columns: NDArray[np.int64],
     ) -> tuple[Floats, NDArray[np.bool_]]:  # fmt: skip
-        """Run chosen subjects of a group into ``states`` and ``ports`` (time, ., m); returns errors and who failed."""
+        """Run chosen subjects of a group into `columns` of ``states`` and ``ports`` (time, ., subject); returns errors and who failed."""
         m, kernel = len(pick), self.kernel
         whole = m == len(group.subjects)
         error, failed = np.empty(m), np.empty(m, np.int64)
@@ -234,21 +234,21 @@ class _Run:
             a if whole else a[:, pick] for a in (group.start, group.length, group.op_value.reshape(-1, len(group.subjects)))
         )
         levels = levels_for(max(self.gap, grid.longest))
-        width = LANES * max(1, TILE // (LANES * 8 * max(1, len(self.t_out) * (len(keep) + len(want)))))
+        width = LANES * min(MOST_BLOCKS, max(1, TILE // (LANES * 8 * max(1, len(self.t_out) * (len(keep) + len(want))))))
 
         def work(tiles: range) -> None:
-            n_time, n_keep, n_want = len(self.t_out), len(keep), len(want)
-            x_tile, o_tile = np.empty((n_time, n_keep, width)), np.empty((n_time, n_want, width))
+            x_tile, o_tile = (aligned((width * len(self.t_out) * len(kept),)) for kept in (keep, want))
             for a in tiles:
                 b = min(a + width, m)
                 now = slice(a, b)
                 kernel.module.run(
-                    b - a, width, *(np.ascontiguousarray(v[:, now]) for v in (start, length)), grid.n_steps, grid.first, grid.steps,
+                    b - a, *(np.ascontiguousarray(v[:, now]) for v in (start, length)), grid.n_steps, grid.first, grid.steps,
                     float(refine), group.op_first, group.op_code, group.op_state, np.ascontiguousarray(values[:, now]), group.block,
                     np.ascontiguousarray(blocks[:, :, now]), np.ascontiguousarray(initial[:, now]), self.t_out, self.left, grid.floor,
-                    levels, keep, want, x_tile.reshape(-1), o_tile.reshape(-1), error[now], failed[now],
+                    levels, keep, want, x_tile, o_tile, error[now], failed[now],
                 )  # fmt: skip
-                states[:, :, now], ports[:, :, now] = x_tile[:, :, : b - a], o_tile[:, :, : b - a]
+                place(x_tile, states, columns[now])
+                place(o_tile, ports, columns[now])
 
         starts = range(0, m, width)
         threads = max(1, min(self.threads, len(starts)))
@@ -338,17 +338,13 @@ class _Run:
                       inner.t_out, inner.rtol) for g in groups]  # fmt: skip
 
         def flow(x: Floats, owners: NDArray[np.int64]) -> Floats:
-            after = np.empty_like(x)
+            after, nothing = np.empty_like(x, order="C"), np.empty((1, 0, x.shape[1]))
             for group, grid in zip(groups, grids, strict=True):
                 position = np.full(n, -1)
                 position[group.subjects] = np.arange(len(group.subjects))
                 copies = np.flatnonzero(position[owners] >= 0)
                 mine = owners[copies]
-                states = np.empty((1, len(x), len(copies)))
-                inner._kernel_run(
-                    group, position[mine], grid, 1, blocks[:, :, mine], x[:, copies], states, np.empty((1, 0, len(copies)))
-                )
-                after[:, copies] = states[0]
+                inner._kernel_run(group, position[mine], grid, 1, blocks[:, :, mine], x[:, copies], after[None], nothing, copies)
             return after
 
         initial = inner._initial(p, n)

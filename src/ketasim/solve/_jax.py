@@ -348,8 +348,8 @@ class _Flow:
 def _stage_functions(
     program: StepProgram, x: list[sympy.Symbol], p: list[sympy.Symbol]
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    rest_known = {sympy.Symbol(n, real=True): e for n, e in program.rest_temporaries}
-    jacobian_known = {sympy.Symbol(n, real=True): e for n, e in program.jacobian_temporaries}
+    rest_known = {sympy.Symbol(n, real=True): e for n, e in (*program.coefficients, *program.rest_temporaries)}
+    jacobian_known = {sympy.Symbol(n, real=True): e for n, e in (*program.coefficients, *program.jacobian_temporaries)}
 
     def whole(expression: sympy.Expr, known: Mapping[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
         while expression.free_symbols & set(known):

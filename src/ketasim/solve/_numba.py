@@ -22,7 +22,7 @@ from ketasim.solve._head import LANES
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 17
+CODE_VERSION = 21
 METHODS = {"rodas4": RODAS4, "rodas5p": RODAS5P}
 
 
@@ -237,24 +237,24 @@ def operate(w, first, last, op_code, op_state, op_value, X0, sub):
 
 
 @njit(**OPTIONS)
-def write(w, at, j, start, hi, full, take, keep, want, states_out, ports_out, m):
-    """States and ports at one output time."""
+def write(w, at, place, full, take, keep, want, states_out, ports_out):
+    """States and ports at one output time, into the block of these lanes. place : block times outputs, plus output, in lanes."""
     if want.shape[0] > 0: ports(w, at)
     n_keep, n_want = keep.shape[0], want.shape[0]
     if full:
-        for i in range(n_keep): store(states_out, (j*n_keep + i)*m + start, load(w, at + PLACE[keep[i]]*L))
-        for i in range(n_want): store(ports_out, (j*n_want + i)*m + start, load(w, AT_O + want[i]*L))
+        for i in range(n_keep): store(states_out, place*n_keep + i*L, load(w, at + PLACE[keep[i]]*L))
+        for i in range(n_want): store(ports_out, place*n_want + i*L, load(w, AT_O + want[i]*L))
     else:
         for l in range(L):
-            if take[l] and start + l < hi:
-                for i in range(n_keep): states_out[(j*n_keep + i)*m + start + l] = w[at + PLACE[keep[i]]*L + l]
-                for i in range(n_want): ports_out[(j*n_want + i)*m + start + l] = w[AT_O + want[i]*L + l]
+            if take[l]:
+                for i in range(n_keep): states_out[place*n_keep + i*L + l] = w[at + PLACE[keep[i]]*L + l]
+                for i in range(n_want): ports_out[place*n_want + i*L + l] = w[AT_O + want[i]*L + l]
 
 
 @njit(**OPTIONS)
-def run(hi, m, t0, length, n_steps, first, steps, refine, op_first, op_code, op_state, op_value, block, P, X0, t_out, left,
+def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_state, op_value, block, P, X0, t_out, left,
         floor, n_levels, keep, want, states_out, ports_out, error, status):
-    """Advance subjects 0..hi through all segments; rows of the results hold m. See ketasim.solve._driver for the arrays."""
+    """Advance subjects 0..hi through all segments; results stand in blocks of lanes. See ketasim.solve._driver for the arrays."""
     n_seg = length.shape[0]
     n_out = t_out.shape[0]
     w = np.zeros(SIZE + n_levels*(N_REACH + NH)*L)  #: head
@@ -271,7 +271,6 @@ def run(hi, m, t0, length, n_steps, first, steps, refine, op_first, op_code, op_
             for i in range(N):
                 w[AT_X + i*L + l] = X0[ORDER[i], sub[l]]; w[AT_R + i*L + l] = 0.0
         now = -1
-        complete = start + L <= hi
         for s in range(n_seg):
             operate(w, op_first[s], op_first[s + 1], op_code, op_state, op_value, X0, sub)
             last = s == n_seg - 1
@@ -311,6 +310,7 @@ def run(hi, m, t0, length, n_steps, first, steps, refine, op_first, op_code, op_
                     if w[AT_H + l] > 1e-12: worst_yet[l] = w[AT_E + l] if not w[AT_E + l] <= worst_yet[l] else worst_yet[l]  #: tail
                 j = nxt[0]
                 for l in range(1, lead): j = min(j, nxt[l])
+                asked = False  #: tail
                 while j < n_out:
                     count, inside_any = 0, False
                     for l in range(lead):
@@ -329,14 +329,14 @@ def run(hi, m, t0, length, n_steps, first, steps, refine, op_first, op_code, op_
                     if alike:
                         store(w, AT_DT, splat(w[AT_DT])); store(w, AT_TH, splat(w[AT_TH]))
                         count = L
-                        if not complete:
-                            for l in range(1, L): take[l] = take[0]
                     if count > 0:
                         go(w, SPOT[0], n_levels, forced, counts)  #: plain
-                        write(w, SPOT[0], j, start, hi, complete and count == L, take, keep, want, states_out, ports_out, m)  #: plain
+                        write(w, SPOT[0], start*n_out + j*L, count == L, take, keep, want, states_out, ports_out)  #: plain
                         go(w, SPOT[1], n_levels, forced, counts)  #: tail
+                        if not asked: interpolant(w)  #: tail
+                        asked = True  #: tail
                         dense(w, SPOT[1])  #: tail
-                        write(w, SPOT[1], j, start, hi, complete and count == L, take, keep, want, states_out, ports_out, m)  #: tail
+                        write(w, SPOT[1], start*n_out + j*L, count == L, take, keep, want, states_out, ports_out)  #: tail
                     j += 1
                 all_moved = True
                 for l in range(lead):
@@ -438,6 +438,7 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                 if not within: break
                 # Error of the interpolant in the middle of the step, against a step of half the length.
                 for l in range(L): w[AT_TH + l] = 0.5
+                interpolant(w)
                 dense(w, SPOT[1])
                 for i in range(NT*L): middle[i] = w[AT_OUT + NH*L + i]
                 trial(w, 0.5*h, begin, span, t, n_levels, forced, counts)

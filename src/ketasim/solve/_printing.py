@@ -179,7 +179,7 @@ class Printer:
         sizes = {
             "x": nh + nt, "out": nh + nt, "r": nh + nt, "p": len(program.params), "q": len(program.coefficients), "h": 1, "dt": 1,
             "norm": 1, "ht": 1, "c": nh, "spare": max(2 * n_reach, 2 * nh), "saved": nh + nt, "d1": nh, "b0": 3 * nc,
-            "b1": 3 * nc, "z": nc * len(self.moments), "slope": nc, "f": nt, "ft": nt, "u": nt, "g": nt, "k": nt,
+            "b1": 3 * nc, "z": nc * len(self.moments), "slope": nc, "f": nt, "ft": nt, "u": nt, "g": nt, "hi": 1,
             "w": len(self.entries), "v": nt, "stages": nt * tableau.stages, "y": nt, "d": nt * len(tableau.dense), "e": 1, "th": 1,
             "o": len(program.ports),
         }  # fmt: skip
@@ -278,12 +278,11 @@ class Printer:
             "    factorise(w)",
         ]
         for s in range(self.tableau.stages):
-            lines += [f"    stage_{s}(w)", f"    solve_stage(w, INPUT_AT[{s}])", f"    keep(w, STAGE_AT[{s}])"]
-        lines += ["    finish(w)", "    worst(w)"]
-        keep = _function("keep(w, at)", ["store(w, at + i, load(w, AT_K + i))"], "range(0, NT*L, L)")
-        pieces = [self._nodes(), self._factorise(), self._solve_stage(), keep, *(self._stage(s) for s in range(self.tableau.stages)),
-                  self._finish(), self._worst()]  # fmt: skip
-        return "".join(pieces) + "\n".join(lines) + "\n" + self._dense()
+            lines += [f"    stage_{s}(w)", f"    solve_stage(w, INPUT_AT[{s}], STAGE_AT[{s}])"]
+        lines += ["    worst(w)"]
+        pieces = [self._nodes(), self._factorise(), self._solve_stage(), *(self._stage(s) for s in range(self.tableau.stages)),
+                  self._worst()]  # fmt: skip
+        return "".join(pieces) + "\n".join(lines) + "\n" + self._interpolant() + self._dense()
 
     def _nodes(self) -> str:
         """Head states at the stages, from their values and two derivatives at both ends of the step (quintic Hermite)."""
@@ -308,7 +307,7 @@ class Printer:
         used |= {str(q) for q in linear.values()}
         body = self._state(used, "AT_X", self._at("z", self.moments.index(0.0) * len(self.coupled)))
         body += self._load("p", used) + self._load("q", used)
-        body += ["h = load(w, AT_H)", f"dg = {1.0 / self.tableau.gamma!r}/h"]
+        body += ["h = load(w, AT_H)", "hi = 1.0/h", "store(w, AT_HI, hi)", f"dg = {1.0 / self.tableau.gamma!r}*hi"]
         body += [f"{name} = {self.code.row(e)}" for name, e in program.jacobian_temporaries]
         entry = {k: " + ".join(([str(linear[k])] if k in linear else []) + ([f"({self.code.row(nonlinear[k])})"] if k in nonlinear else []))
                  for k in {*linear, *nonlinear}}  # fmt: skip
@@ -337,7 +336,7 @@ class Printer:
         return [j for j in sorted(left) if (k, j) in self.program.pattern]
 
     def _solve_stage(self) -> str:
-        """Right-hand side at u and the head's values at `at`, plus g/h, then both triangular solves: gives the increment k."""
+        """Right-hand side at u and the head's values at `at`, plus g/h, then both triangular solves: the increment k goes to `to`."""
         program = self.program
         own = {i: k for k, i in enumerate(self.tail)}
         rest = {i: e for i, e in program.rest.items() if i in own}
@@ -345,7 +344,7 @@ class Printer:
         constant = {i: q for i, q in program.constant.items() if i in own}
         used = self._used([e for _, e in program.rest_temporaries] + list(rest.values()))
         used |= {str(q) for q in (*linear.values(), *constant.values())} | {f"x{j}" for _, j in linear}
-        body = ["hi = 1.0/load(w, AT_H)", *self._state(used, "AT_U", "at"), *self._load("p", used), *self._load("q", used)]
+        body = ["hi = load(w, AT_HI)", *self._state(used, "AT_U", "at"), *self._load("p", used), *self._load("q", used)]
         body += [f"{name} = {self.code.row(e)}" for name, e in program.rest_temporaries]
         for i, k in own.items():
             terms = [f"load(w, {self._at('r', len(self.head) + k)})"] + ([str(constant[i])] if i in constant else [])
@@ -362,8 +361,8 @@ class Printer:
             minus = "".join(f" - load(w, {self._at('w', place[k, j])})*k{j}" for j in self._right(k, done))
             body.append(f"k{k} = (k{k}{minus})*load(w, {self._at('v', own[k])})")
             done.add(k)
-        body += [f"store(w, {self._at('k', k)}, k{i})" for i, k in own.items()]
-        return _function("solve_stage(w, at)", body)
+        body += [f"store(w, to + {k * LANES}, k{i})" for i, k in own.items()]
+        return _function("solve_stage(w, at, to)", body)
 
     def _stage(self, s: int) -> str:
         """Argument u and history g of a stage: plain sums over all states, every increment read once."""
@@ -383,19 +382,25 @@ class Printer:
         size = len(self.tail) * LANES
         return [f"k{j} = load(w, AT_STAGES + i + {j * size})" for j in sorted(stages)]
 
-    def _finish(self) -> str:
+    def _interpolant(self) -> str:
+        """Coefficients of the interpolant, computed only for steps with an output inside."""
         size, rows = len(self.tail) * LANES, self.tableau.dense
-        body = [*self._increments(range(self.tableau.stages)), "y = load(w, AT_U + i) + load(w, AT_K + i)"]
-        body += [f"d{m} = {_sum(row)}" for m, row in enumerate(rows)]
-        body += ["store(w, AT_Y + i, y)", *(f"store(w, AT_D + i + {m * size}, d{m})" for m in range(len(rows)))]
-        return _function("finish(w)", body, "range(0, NT*L, L)")
+        body = [*self._increments(range(self.tableau.stages)), *(f"d{m} = {_sum(row)}" for m, row in enumerate(rows))]
+        body += [f"store(w, AT_D + i + {m * size}, d{m})" for m in range(len(rows))]
+        return _function("interpolant(w)", body, "range(0, NT*L, L)")
 
     def _worst(self) -> str:
-        """Largest |error|/scale over the tail; a NaN is found later, when the state itself is checked."""
+        """New states, and the largest |error|/scale over the tail; a NaN is found later, when the state itself is checked."""
+        last = self.rows["stages"] + (self.tableau.stages - 1) * len(self.tail)
         body = ["top = splat(0.0)"]
         for k in range(len(self.tail)):
-            body += [f"old = vabs(load(w, {self._at('x', len(self.head) + k)}))", f"new = vabs(load(w, {self._at('y', k)}))"]
-            body += [f"ratio = vabs(load(w, {self._at('k', k)}))/(where(less(old, new), new, old) + load(w, {self._at('f', k)}))"]
+            body += [
+                f"error = load(w, {(last + k) * LANES})",
+                f"y = load(w, {self._at('u', k)}) + error",
+                f"store(w, {self._at('y', k)}, y)",
+            ]
+            body += [f"old = vabs(load(w, {self._at('x', len(self.head) + k)}))", "new = vabs(y)"]
+            body += [f"ratio = vabs(error)/(where(less(old, new), new, old) + load(w, {self._at('f', k)}))"]
             body += ["top = where(less(top, ratio), ratio, top)"]
         return _function("worst(w)", [*body, "store(w, AT_E, top)"])
 
