@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 from typer.testing import Result
 
@@ -31,3 +33,26 @@ def test_unknown_claims_verdicts_and_sections_are_refused(run: Run) -> None:
         assert out.exit_code != 0
         assert word in out.stderr
         assert "Traceback" not in out.stderr
+
+
+def test_a_number_of_the_model_has_an_interval_and_a_figure(run: Run, tmp_path: Path) -> None:
+    out = run("review", "P7", "--verbose", "--figure", str(tmp_path / "p7.svg"))
+    assert out.exit_code == 0, out.stderr
+    assert re.search(r"Found: 20\.\d mL/min/kg \(1\d\.\d to 2\d\.\d\)", out.stdout)
+    assert "claimed" in (tmp_path / "p7.svg").read_text() or (tmp_path / "p7.svg").stat().st_size > 5_000
+
+
+def test_a_claim_without_a_figure_says_so(run: Run, tmp_path: Path) -> None:
+    out = run("review", "H1", "--figure", str(tmp_path / "h1.png"))
+    assert out.exit_code != 0
+    assert "exactly one claim with a figure" in out.stderr
+    assert not (tmp_path / "h1.png").exists()
+
+
+def test_league_of_the_evidence_base(run: Run, tmp_path: Path) -> None:
+    out = run("synthesize", "question", "rapid-response-network", "--league", str(tmp_path / "league.svg"))
+    assert out.exit_code == 0, out.stderr
+    assert (tmp_path / "league.svg").stat().st_size > 5_000
+    out = run("synthesize", "question", "ocd", "--league", str(tmp_path / "none.svg"))
+    assert out.exit_code != 0
+    assert "is no network" in out.stderr

@@ -27,7 +27,7 @@ def review(
     verdict: Annotated[str | None, typer.Option("--verdict", help="Only claims with this verdict.")] = None,
     section: Annotated[str | None, typer.Option("--section", help="Only this section of the review, e.g. 3.1.")] = None,
     figure: Annotated[
-        Path | None, typer.Option("--figure", metavar="FILE", help="Forest plot of the one claim that is pooled.")
+        Path | None, typer.Option("--figure", metavar="FILE", help="Figure of one claim: forest plot, or number against range.")
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write everything as one page.")] = None,
     evidence: Annotated[
@@ -87,7 +87,7 @@ def _full(answer: Answer, whole: Evidence) -> None:
     c = answer.claim
     _show.text(f"\n{c.id} (section {c.section}, {c.kind}): {c.en}\n{c.zh}")
     if c.target:
-        _show.text(f"Target: {c.target}")
+        _show.text(f"Target: {c.target_text}")
     _show.text(f"Verdict: {answer.verdict}. {answer.reason}")
     if answer.found != "-":
         _show.text(f"Found: {answer.found}")
@@ -103,12 +103,12 @@ def _full(answer: Answer, whole: Evidence) -> None:
 
 def _draw(answers: list[Answer], path: Path) -> None:
     from ketasim.errors import InvalidOption
-    from ketasim.report import forest_figure, save_figure
+    from ketasim.report import save_figure
 
-    pooled = [a for a in answers if a.pooled is not None]
-    if len(pooled) != 1:
+    drawn = [figure for figure in (a.figure() for a in answers) if figure is not None]
+    if len(drawn) != 1:
         raise InvalidOption(
-            f"--figure needs exactly one claim that is pooled; {len(pooled)} of the chosen ones are. Pooled is e.g. D0."
+            f"--figure needs exactly one claim with a figure; {len(drawn)} of the chosen ones have one. Pooled is e.g. D0, a number P7."
         )
-    save_figure(forest_figure(pooled[0].pooled), path)
+    save_figure(drawn[0], path)
     _show.note(f"Written: {path}")

@@ -18,6 +18,9 @@ def question(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of a question; all in short by default.")] = None,
     *,
     figure: Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="Forest plot, or graph of the network.")] = None,
+    league: Annotated[
+        Path | None, typer.Option("--league", metavar="FILE", help="League table of a network, a figure: .png, .svg or .pdf.")
+    ] = None,
     evidence: Annotated[
         list[Path] | None, typer.Option("--evidence", metavar="DIR", help="Folder of own tables, merged in; repeatable.")
     ] = None,
@@ -27,20 +30,24 @@ def question(
     \b
     ketasim synthesize question
     ketasim synthesize question rapid-effect-by-control --figure forest.png
+    ketasim synthesize question rapid-response-network --league league.png
     """
     from ketasim import evidence as base
     from ketasim.synthesis import answer_question, questions
 
     whole = base.load(*(evidence or []))
-    if figure is not None:
-        from ketasim.cli._outputs import check_writable
+    for option, path in (("--figure", figure), ("--league", league)):
+        if path is not None:
+            from ketasim.cli._outputs import check_writable
 
-        if name is None:
-            raise InvalidOption("--figure needs the NAME of a question.")
-        check_writable(figure)
+            if name is None:
+                raise InvalidOption(f"{option} needs the NAME of a question.")
+            check_writable(path)
     answers = [answer_question(q, whole) for q in ([name] if name else [q.name for q in questions()])]
     if figure is not None:
         _draw(answers[0], figure)
+    if league is not None:
+        _draw_league(answers[0], league)
     if settings.json:
         _show.emit_json({"answers": [a.as_dict() for a in answers], "notice": _show.NOTICE})
         return
@@ -73,10 +80,24 @@ def _draw(answer: Any, path: Path) -> None:
         from ketasim.report import forest_figure
 
         save_figure(forest_figure(a.pairwise), path)
-    elif a.network is not None:
+    elif a.networks:
         from ketasim.report import network_figure
 
-        save_figure(network_figure(a.network.data), path)
+        save_figure(network_figure(a.networks[0].data), path)
+        if len(a.networks) > 1:
+            _show.note(f"Drawn: the largest of {len(a.networks)} networks that no trial joins.")
     else:
         raise InvalidOption(f"--figure: '{a.question.name}' has nothing to draw. {a.summary}")
+    _show.note(f"Written: {path}")
+
+
+def _draw_league(answer: Any, path: Path) -> None:
+    from ketasim.report import league_figure, save_figure
+    from ketasim.synthesis import ranking
+
+    if not answer.networks:
+        raise InvalidOption(f"--league: '{answer.question.name}' is no network. {answer.summary}")
+    network = answer.networks[0]
+    best_first = ranking(network.random, answer.question.small_values).treatments
+    save_figure(league_figure(network, order=best_first), path)
     _show.note(f"Written: {path}")

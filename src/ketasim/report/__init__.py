@@ -1,5 +1,6 @@
 """Figures and reports of simulated results and of syntheses."""
 
+from ketasim.report._claim import range_figure
 from ketasim.report._figures import concentration_figure, exposure_figure, save_figure
 from ketasim.report._forest import forest_figure, series_figure
 from ketasim.report._funnel import funnel_figure
@@ -20,6 +21,7 @@ __all__ = [
     "league_figure",
     "net_heat_figure",
     "network_figure",
+    "range_figure",
     "rankogram_figure",
     "save_figure",
     "series_figure",

@@ -113,7 +113,7 @@ def _rows(result: PairwiseResult, models: Sequence[str], prediction: bool) -> li
     rows: list[_Row] = []
     if result.subgroups:
         for group in result.subgroups:
-            rows.append(_Row(f"{result.subgroup}: {group.name}", bold=True))
+            rows.append(_Row(f"{result.subgroup.replace('_', ' ')}: {group.name}", bold=True))
             rows += [_study(result, i, models[-1], indent=True) for i in group.rows]
             if len(group.rows) > 1:
                 rows += [_subtotal(result, group, m, len(models) > 1) for m in models]
@@ -315,11 +315,12 @@ class _Columns:
 
 
 def _scale(axis: Axes, rows: Sequence[_Row], is_log: bool, line: float) -> None:
-    """Limits that hold all estimates, pooled and prediction intervals; far ends of single studies are cut and get an arrow."""
+    """Limits that hold all estimates, pooled and prediction intervals; far ends of studies and subtotals are cut and get an arrow."""
     turn = np.log if is_log else np.asarray
     points = [turn(r.values[0]) for r in rows if r.kind != "text"] + [turn(line)]
-    points += [turn(v) for r in rows if r.kind in ("diamond", "interval", "step") for v in r.values[1:]]
-    ends = [turn(v) for r in rows if r.kind == "study" for v in r.values[1:]]
+    cut = [r.kind == "study" or (r.kind == "diamond" and bool(r.indent)) for r in rows]
+    points += [turn(v) for r, far in zip(rows, cut, strict=True) if r.kind != "text" and not far for v in r.values[1:]]
+    ends = [turn(v) for r, far in zip(rows, cut, strict=True) if far for v in r.values[1:]]
     zero = 0.0
     # No effect belongs into the picture unless it is far from everything.
     low, high = float(min(points)), float(max(points))
@@ -373,6 +374,7 @@ def _marks(axis: Axes, rows: Sequence[_Row], is_log: bool, line: float) -> None:
         elif row.kind == "diamond":
             shade = _POOLED if not row.indent else "#6b6b6b"
             axis.fill([low, mean, high, mean], [y, y - 0.32, y, y + 0.32], color=shade, lw=0, zorder=4)
+            _arrows(axis, y, low, high)
         elif row.kind == "interval":
             axis.plot([low, high], [y, y], color=_PREDICTION, lw=2.2, solid_capstyle="butt", zorder=4)
             axis.plot([low, high], [y, y], ls="none", marker="|", ms=7, mew=1.4, color=_PREDICTION, zorder=4)
@@ -383,6 +385,12 @@ def _marks(axis: Axes, rows: Sequence[_Row], is_log: bool, line: float) -> None:
 def _whisker(axis: Axes, y: int, low: float, high: float) -> None:
     left, right = axis.get_xlim()
     axis.plot([max(low, left), min(high, right)], [y, y], color="#333333", lw=1.0, solid_capstyle="butt", zorder=3)
+    _arrows(axis, y, low, high)
+
+
+def _arrows(axis: Axes, y: int, low: float, high: float) -> None:
+    """Marks at ends that lie outside."""
+    left, right = axis.get_xlim()
     for out, end, marker in ((low < left, left, "<"), (high > right, right, ">")):
         if out:
             axis.plot([end], [y], marker=marker, ms=4, color="#333333", ls="none", clip_on=False, zorder=3)

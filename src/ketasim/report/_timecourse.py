@@ -39,7 +39,7 @@ def time_course_figure(result: TimeCourseResult) -> Figure:
             _hours_axis(axes[k], times)
         held = any(r.treatment in names for r in result.data.held_out)
         caption(figure, f"Change from baseline after one dose. Filled points: arm means, area by patients{_grey_note(result)}. "
-                f"Line and band: fitted mean course, {result.level:.0%}; dashed beyond the arm's own times."
+                f"Line and band: fitted mean course over the mean course of its control, {result.level:.0%}; dashed beyond the times measured."
                 + (" Open diamonds: held out, not fitted." if held else ""))  # fmt: skip
     return figure
 
@@ -99,9 +99,8 @@ def dose_response_figure(result: DoseResponse) -> Figure:
     with styled():
         figure = canvas(4.6, 3.5)
         axis = figure.subplots()
-        top = max(
-            [c["dose"] for c in result.contrasts] + [s.row.dose for s in result.scores if s.predicted is not None], default=1.0
-        )
+        held = [s for s in result.scores if s.predicted is not None]
+        top = max([c["dose"] for c in result.contrasts] + [s.row.dose for s in held], default=1.0)
         grid = np.linspace(0, 1.1 * top, 150)[1:]
         for k, (name, model) in enumerate(result.models.items()):
             course = model.curve(grid, level=result.level)
@@ -118,11 +117,12 @@ def dose_response_figure(result: DoseResponse) -> Figure:
         axis.set_ylabel(f"difference from control ({result.scale})")
         axis.set_xlim(0, 1.12 * top)
         if result.models or result.contrasts:
-            axis.legend(fontsize=7, frameon=False, loc="best")
+            figure.legend(fontsize=7, frameon=False, loc="outside lower left", ncols=2)
         else:
             axis.text(0.5, 0.5, "not enough data", transform=axis.transAxes, ha="center", color=_GREY)
         caption(figure, f"{_plain(result.label)}: difference from control {result.window_h[0]:g} to {result.window_h[1]:g} h after one dose. "
-                f"Points: studies with {result.level:.0%} interval, area by patients. Band: of the model of lowest AIC.")  # fmt: skip
+                f"Points: studies with {result.level:.0%} interval, area by patients, side by side at a dose they share. "
+                f"Band: {result.level:.0%}, of the model of lowest AIC." + (" Open diamonds: held out, not fitted." if held else ""))  # fmt: skip
     return figure
 
 

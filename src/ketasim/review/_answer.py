@@ -13,6 +13,7 @@ from ketasim.review._rules import NOT_TESTABLE, NOT_YET, Finding
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from ketasim.synthesis import PairwiseResult
 
@@ -39,6 +40,18 @@ class Answer:
     rows: tuple[Mapping[str, Any], ...] = ()
     sources: tuple[str, ...] = ()
     pooled: PairwiseResult | None = None
+
+    def figure(self) -> Figure | None:
+        """Forest plot of what was pooled, or the number found against the range claimed; None where there is neither."""
+        from ketasim.report import forest_figure, range_figure
+
+        if self.pooled is not None:
+            return forest_figure(self.pooled)
+        n = self.numbers
+        if not {"value", "low", "high"} <= set(n) or n["low"] == n["high"]:
+            return None
+        limits = (n["ci_low"], n["ci_high"]) if "ci_low" in n else None
+        return range_figure(n["value"], n["low"], n["high"], n["unit"], ci=limits)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, without the rows."""
@@ -130,9 +143,12 @@ class _Runs:
 
             self._pk = {result.id: result for result in pk_claims()}
         r = self._pk[one.id]
-        found = f"{r.value:.3g} {r.unit}" if r.value == r.value else r.reason
+        limits = f" ({r.ci_low:.3g} to {r.ci_high:.3g})" if r.ci_low == r.ci_low else ""
         numbers = {"value": r.value, "unit": r.unit, "low": r.low, "high": r.high}
-        return Answer(one, found, r.verdict, r.reason, numbers)
+        if limits:
+            numbers |= {"ci_low": r.ci_low, "ci_high": r.ci_high}
+        keys = one.answer.get("sources", ())
+        return Answer(one, f"{r.value:.3g} {r.unit}{limits}", r.verdict, r.reason, numbers, sources=tuple(keys))
 
     def _computed(self, one: Claim) -> Answer:
         mass = sum(_ATOMS[atom] * n for atom, n in _KETAMINE.items())

@@ -42,6 +42,18 @@ class Claim:
         """How the claim is answered."""
         return str(self.answer["method"])
 
+    @property
+    def target_text(self) -> str:
+        """The target in words."""
+        if not isinstance(self.target, Mapping):
+            return str(self.target or "")
+        rest = dict(self.target)
+        low, high = rest.pop("low", None), rest.pop("high", None)
+        name = str(rest.pop("metric", "")).replace("_", " ")
+        bounds = " to ".join(f"{x:g}" for x in (low, high) if x is not None)
+        others = "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in rest.items())
+        return "; ".join(filter(None, (f"{name} {bounds}".strip(), others)))
+
 
 @lru_cache(maxsize=1)
 def claims() -> tuple[Claim, ...]:

@@ -38,6 +38,7 @@ article h3{margin:0;font-size:1rem;display:flex;gap:.6rem;align-items:baseline;f
 table{border-collapse:collapse;width:100%;font-size:.85rem}td,th{border-bottom:1px solid #e6eaef;padding:.2rem .5rem;text-align:left;vertical-align:top}
 pre{background:#f5f7f9;padding:.6rem;overflow-x:auto;font-size:.8rem;white-space:pre-wrap}.notice{background:#fff6e5;border:1px solid #f0d9a8;padding:.5rem .8rem;border-radius:6px}
 .counts{display:flex;gap:.6rem;flex-wrap:wrap;margin:1rem 0}img{max-width:100%}
+nav{display:flex;gap:.3rem;flex-wrap:wrap}nav a{border:2px solid;border-radius:4px;padding:0 .4rem;color:#1c2430;text-decoration:none;font-size:.85rem}
 """
 
 
@@ -55,6 +56,7 @@ def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence) 
     )
     body = [f"<h1>{len(answers)} claims of a review, executed</h1>", f'<p class="notice"><strong>{_NOTICE}</strong></p>']
     body += [f"<p>{escape(REVIEW)}. Claims are given in our words.</p>", f'<div class="counts">{badges}</div>']
+    body.append('<nav aria-label="Claims">' + "".join(map(_link, answers)) + "</nav>")
     section = ""
     for answer in answers:
         if answer.claim.section != section:
@@ -75,6 +77,11 @@ def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence) 
     return path
 
 
+def _link(answer: Answer) -> str:
+    name = answer.claim.id
+    return f'<a href="#{name}" style="border-color:{_COLOURS[answer.verdict]}" title="{escape(answer.verdict)}: {escape(answer.claim.en)}">{name}</a>'
+
+
 def _article(answer: Answer, evidence: Evidence) -> str:
     c, colour = answer.claim, _COLOURS[answer.verdict]
     parts = [
@@ -87,8 +94,11 @@ def _article(answer: Answer, evidence: Evidence) -> str:
     parts.append(f"<p>{escape(answer.reason)}</p>")
     if c.answer["how"] != answer.reason:
         parts.append(f"<p><em>{escape(c.answer['how'])}</em></p>")
-    if answer.pooled is not None:
-        parts.append(f'<img alt="Forest plot of claim {c.id}" src="data:image/png;base64,{_forest(answer)}">')
+    picture = _picture(answer)
+    if picture:
+        parts.append(f'<img alt="Figure of claim {c.id}" src="data:image/png;base64,{picture}">')
+    if answer.sources and not answer.rows:
+        parts += [f'<p class="zh">{escape(evidence.citation(key))}</p>' for key in answer.sources]
     if answer.rows:
         parts.append(f"<details><summary>{len(answer.rows)} rows, query and sources</summary>{_rows(answer)}")
         parts.append(f"<pre>{escape(c.answer['query'].strip())}</pre>")
@@ -110,10 +120,11 @@ def _cell(value: object) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _forest(answer: Answer) -> str:
-    from ketasim.report import forest_figure
-
-    figure = forest_figure(answer.pooled)
+def _picture(answer: Answer) -> str:
+    """Figure of a claim as base64 PNG; empty where it has none."""
+    figure = answer.figure()
+    if figure is None:
+        return ""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=140, bbox_inches="tight")
     return base64.b64encode(buffer.getvalue()).decode("ascii")

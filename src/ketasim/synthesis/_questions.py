@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,6 +19,7 @@ from ketasim.errors import UnknownEntry, close_names
 from ketasim.synthesis._effect_arms import CountArm
 from ketasim.synthesis._effects import EffectSize, effect
 from ketasim.synthesis._network import network_meta_analysis
+from ketasim.synthesis._network_data import ContinuityCorrected
 from ketasim.synthesis._network_input import read_network
 from ketasim.synthesis._network_result import NetworkResult
 from ketasim.synthesis._pairwise import PairwiseResult, pairwise
@@ -32,7 +34,10 @@ LEVELS = ("very low", "low", "moderate", "high")
 
 @dataclass(frozen=True)
 class Question:
-    """A question: its text, the query for its rows, what kind of rows these are, and how they are grouped."""
+    """A question: its text, the query for its rows, what kind of rows these are, and how they are grouped.
+
+    small_values : ``good`` or ``bad``, for the order of a league table; more responders are better.
+    """
 
     name: str
     asks: str
@@ -42,6 +47,7 @@ class Question:
     groups: str = ""
     reference: str = ""
     favours: tuple[str, ...] = ()
+    small_values: str = "bad"
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,8 @@ class QuestionAnswer:
 
     Attributes
     ----------
-    summary : in words. pairwise, network : the analysis, by the kind of rows. proportions : group -> percent, limits, studies.
-    certainty : None where there are not enough data. rows : as queried. sources : keys.
+    summary : in words. pairwise, networks : the analysis, by the kind of rows; several networks where no treatment joins them.
+    proportions : group -> percent, limits, studies. certainty : None where there are not enough data. rows : as queried. sources : keys.
     """
 
     question: Question
@@ -67,7 +73,7 @@ class QuestionAnswer:
     rows: tuple[Mapping[str, Any], ...]
     sources: tuple[str, ...]
     pairwise: PairwiseResult | None = None
-    network: NetworkResult | None = None
+    networks: tuple[NetworkResult, ...] = ()
     proportions: Mapping[str, tuple[float, float, float, int]] = field(default_factory=dict)
     certainty: Certainty | None = None
 
@@ -78,7 +84,7 @@ class QuestionAnswer:
             "question": q.name, "asks": q.asks, "summary": self.summary, "rows": [dict(r) for r in self.rows], "sources": list(self.sources),
             "certainty": None if c is None else {"level": c.level, "reasons": list(c.reasons)},
             "pairwise": None if self.pairwise is None else self.pairwise.as_dict(),
-            "network": None if self.network is None else self.network.as_dict(),
+            "networks": [network.as_dict() for network in self.networks],
             "proportions": {
                 g: {"percent": p, "ci_low": low, "ci_high": high, "studies": k} for g, (p, low, high, k) in self.proportions.items()
             },
@@ -111,7 +117,7 @@ def answer_question(name: str, evidence: base.Evidence | None = None) -> Questio
         return _proportions(q, rows, sources)
     if len({row["study"] for row in rows}) < MIN_STUDIES:
         return QuestionAnswer(q, _not_enough(rows), rows, sources)
-    return _network(q, rows, sources) if q.rows == "network" else _pairwise(q, rows, sources)
+    return _network(q, rows, sources) if q.rows == "network" else _pairwise(q, rows, sources, _bias(whole, rows))
 
 
 def _studies(k: int) -> str:
@@ -123,7 +129,28 @@ def _not_enough(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"Not enough data: {MIN_STUDIES} studies are needed to pool; found: {found}."
 
 
-def _pairwise(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...]) -> QuestionAnswer:
+def _bias(whole: base.Evidence, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Why risk of bias takes a step; empty where every domain of every trial was judged low."""
+    trials = whole.table("trials").drop_duplicates("trial").set_index("trial")
+    studies = list(dict.fromkeys(str(row["study"]) for row in rows))
+    domains = [c for c in trials.columns if c.startswith("rob_") and c not in ("rob_tool", "rob_overall")]
+    judged = {
+        s: set(trials.loc[s, domains]) for s in studies if s in trials.index and trials.loc[s, "rob_tool"] != "not assessed"
+    }
+    high = sorted(s for s, found in judged.items() if "high" in found)
+    low = [s for s, found in judged.items() if found == {"low"}]
+    if len(low) == len(studies):
+        return ""
+    unclear = len(judged) - len(high) - len(low)
+    parts = (
+        (len(studies) - len(judged), "not assessed"), (unclear, "with domains unclear or not judged"),
+        (len(high), f"with a domain at high risk ({', '.join(high)})"),
+    )  # fmt: skip
+    told = ", ".join(f"{n} {what}" for n, what in parts if n)
+    return f"risk of bias: of {_studies(len(studies))} {told}; patients notice ketamine"
+
+
+def _pairwise(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...], bias: str) -> QuestionAnswer:
     effects: dict[str, EffectSize] = {}
     for row in rows:
         label = str(row["study"]) if row["study"] not in effects else f"{row['study']} ({len(effects) + 1})"
@@ -137,7 +164,7 @@ def _pairwise(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[s
     data = PairwiseData.from_effects(effects, columns)
     groups = len(set(columns.get(q.groups, ()))) > 1
     result = pairwise(data, hk="adhoc", subgroup=q.groups if groups else "")
-    certainty = _certainty(result, rows)
+    certainty = _certainty(result, rows, bias)
     return QuestionAnswer(q, _summary(result), rows, sources, result, certainty=certainty)
 
 
@@ -154,15 +181,44 @@ def _summary(result: PairwiseResult) -> str:
 
 
 def _network(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...]) -> QuestionAnswer:
+    """One analysis per connected part: what no trial joins is not compared."""
+    found = [_part(q, part) for part in _connected(rows)]
+    texts = [text for text, _ in found]
+    if len(texts) > 1:
+        texts.insert(0, f"{len(found)} networks that no trial joins; nothing can be said across them")
+    return QuestionAnswer(q, ". ".join(texts) + ".", rows, sources, networks=tuple(network for _, network in found))
+
+
+def _part(q: Question, rows: Sequence[Mapping[str, Any]]) -> tuple[str, NetworkResult]:
     table = [{k: row[k] for k in ("study", "treatment", "events", "n")} for row in rows]
-    result = network_meta_analysis(read_network(table, q.measure), q.measure, q.reference)
-    frame = result.random.versus(q.reference)
+    treatments = [str(row["treatment"]) for row in rows]
+    # Without the question's reference, the treatment most patients had: the same whatever the order of rows.
+    sizes = {t: sum(float(row["n"]) for row in rows if row["treatment"] == t) for t in sorted(set(treatments))}
+    reference = q.reference if q.reference in treatments else max(sizes, key=lambda t: sizes[t])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", ContinuityCorrected)
+        result = network_meta_analysis(read_network(table, q.measure), q.measure, reference)
+    corrected = " (0.5 added where an arm had no events or only events)" if said else ""
     shown = [
-        (str(row["treat1"]), *(math.exp(row[c]) for c in ("estimate", "ci_low", "ci_high"))) for row in frame.to_dict("records")
+        (str(row["treat1"]), *(math.exp(row[c]) for c in ("estimate", "ci_low", "ci_high")))
+        for row in result.random.versus(reference).to_dict("records")
     ]
     parts = "; ".join(f"{name} {value:.2f} ({low:.2f} to {high:.2f})" for name, value, low, high in shown)
-    summary = f"{q.measure.upper()} against {q.reference}, {len({r['study'] for r in rows})} studies: {parts}."
-    return QuestionAnswer(q, summary, rows, sources, network=result)
+    return f"{q.measure.upper()} against {reference}, {_studies(len({r['study'] for r in rows}))}{corrected}: {parts}", result
+
+
+def _connected(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Rows by connected part of the network, the largest first."""
+    part: dict[str, set[str]] = {}
+    for study in dict.fromkeys(str(row["study"]) for row in rows):
+        together = {str(row["treatment"]) for row in rows if row["study"] == study}
+        for treatment in list(together):
+            together |= part.get(treatment, set())
+        for treatment in together:
+            part[treatment] = together
+    distinct = {id(group): group for group in part.values()}
+    groups = [[row for row in rows if row["treatment"] in group] for group in distinct.values()]
+    return sorted(groups, key=len, reverse=True)
 
 
 def _proportions(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...]) -> QuestionAnswer:
@@ -201,9 +257,9 @@ def pooled_percentage(studies: Sequence[tuple[float, float]]) -> tuple[float, fl
     return back[0], back[1], back[2], len(studies)
 
 
-def _certainty(result: PairwiseResult, rows: Sequence[Mapping[str, Any]]) -> Certainty:
+def _certainty(result: PairwiseResult, rows: Sequence[Mapping[str, Any]], bias: str) -> Certainty:
     """Steps down from `high`; see docs/explanation/certainty.md."""
-    reasons: list[str] = ["risk of bias: not assessed for most trials, and patients notice ketamine"]
+    reasons = [bias] if bias else []
     h, r = result.heterogeneity, result.random
     if h.i2 > 50:
         reasons.append(f"inconsistency: I2 {h.i2:.0f} %")

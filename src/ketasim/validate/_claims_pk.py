@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from ketasim import evidence
+from ketasim.cache import Remembered, cache_directory
 from ketasim.dose import molar_mass
 from ketasim.fit import solve_regimen, typical
 from ketasim.library import load
 from ketasim.model import Model, assemble
+from ketasim.population import typical_values
 
 _KETAMINE = ("s_ketamine", "r_ketamine")
 _WEIGHT = 70.0
+#: Draws of the calibrated parameters behind an interval, and their seed (used where the model carries standard errors only).
+_DRAWS, _SEED = 40, 1
+#: Raised whenever a claim is computed another way.
+_VERSION = 1
 _BOLUS = "0.5 mg/kg racemic ketamine iv"
 _INFUSION = "0.5 mg/kg racemic ketamine iv over 40 min"
 _ROUTES = {
@@ -28,7 +35,13 @@ _ROUTES = {
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim (`low`, `high` as it puts them) and what the model says to it; `verdict`: reproduced, partly or contradicted."""
+    """A claim and what the model says to it.
+
+    Attributes
+    ----------
+    low, high : range of the claim. verdict : reproduced, partly or contradicted, from `value` alone. ci_low, ci_high : 95 % of the draws
+    of the calibrated parameters, for the typical adult; NaN where nothing that was calibrated enters.
+    """
 
     id: str
     claim: str
@@ -38,23 +51,26 @@ class ClaimResult:
     high: float
     verdict: str
     reason: str
+    ci_low: float = math.nan
+    ci_high: float = math.nan
 
 
 class _Person:
     """The typical adult of 70 kg and what a dose does to them."""
 
-    def __init__(self, model: Model) -> None:
-        self.model, self.p = model, typical(model, {})
+    def __init__(self, model: Model, draw: int | None = None) -> None:
+        self.model, self.p = model, typical(model, {}, typical_values(model, draw, _SEED))
+        self._response = lru_cache(maxsize=len(_ROUTES))(lambda regimen: solve_regimen(model, regimen, self.p))
 
     def curve(self, regimen: str, site: str) -> tuple[np.ndarray, np.ndarray]:
         """Times (time,), h, and concentration of both enantiomers together (time,), umol/L."""
-        response = solve_regimen(self.model, regimen, self.p)
+        response = self._response(regimen)
         names = [f"C_{site}_{a}" for a in _KETAMINE]
         return response.times, np.asarray(response.port(names, 0))
 
     def to_infinity(self) -> tuple[float, float]:
         """Clearance L/h and steady-state volume L of the racemate from exact integrals after a bolus."""
-        response = solve_regimen(self.model, _BOLUS, self.p)
+        response = self._response(_BOLUS)
         names = [f"C_arterial_{a}" for a in _KETAMINE]
         dose = 0.5 * _WEIGHT * 1000.0 / molar_mass("ketamine")
         area, moment = response.integral_to_infinity(names, 0, np), response.moment_to_infinity(names, 0, np)
@@ -79,18 +95,38 @@ class _Person:
         return float(-math.log(2.0) / slope)
 
 
-def pk_claims(model: Model | None = None) -> list[ClaimResult]:
+def pk_claims(model: Model | None = None, draws: int = _DRAWS) -> list[ClaimResult]:
     """Claims P1-P8 and E1 of the review, computed.
 
     Parameters
     ----------
-    model : assembled model with the sites of the reference model; by default the reference model.
+    model : assembled model with the sites of the reference model; by default the reference model. draws : of the calibrated
+        parameters, for the intervals; 0 for none.
     """
-    person = _Person(model or assemble(load("ketasim_reference")))
-    makers: tuple[Callable[[_Person], ClaimResult], ...] = (
-        _formula, _binding, _brain, _every_route, _peak_time, _volume, _clearance, _half_life, _affinity,
-    )  # fmt: skip
-    return [make(person) for make in makers]
+    model = model or assemble(load("ketasim_reference"))
+    person = _Person(model)
+    calibrated = (_brain, _peak_time, _volume, _clearance, _half_life)
+    makers = (_formula, _binding, _brain, _every_route, _peak_time, _volume, _clearance, _half_life, _affinity)
+    results = [make(person) for make in makers]
+    limits = _limits(model, calibrated, draws) if draws else {}
+    return [replace(r, ci_low=limits[r.id][0], ci_high=limits[r.id][1]) if r.id in limits else r for r in results]
+
+
+@lru_cache(maxsize=1)
+def _memory() -> Remembered:
+    return Remembered(cache_directory() / f"claims_pk_{_VERSION}.json")
+
+
+def _limits(model: Model, makers: tuple[Callable[[_Person], ClaimResult], ...], draws: int) -> dict[str, list[float]]:
+    """Claim -> 2.5th and 97.5th percentile over draws of the calibrated parameters; kept in the cache, as they take seconds."""
+    memory = _memory()
+    key = f"{model.fingerprint}/{draws}/{_SEED}"
+    known = memory.get(key) if model.fingerprint else None
+    if known is None:
+        drawn = [{r.id: r.value for r in (make(_Person(model, k)) for make in makers)} for k in range(draws)]
+        known = {name: [float(q) for q in np.percentile([d[name] for d in drawn], [2.5, 97.5])] for name in drawn[0]}
+        memory.keep(key, known)
+    return known
 
 
 def pk_claims_table(model: Model | None = None) -> pd.DataFrame:

@@ -18,7 +18,7 @@ def test_every_question_has_an_answer(name: str) -> None:
     assert answer.summary.endswith(".")
     if answer.summary.startswith("Not enough data"):
         assert answer.pairwise is None
-        assert answer.network is None
+        assert not answer.networks
     else:
         assert answer.rows
         assert answer.sources
@@ -40,6 +40,28 @@ def test_groups_are_compared() -> None:
     assert result is not None
     assert {g.name for g in result.subgroups} == {"saline", "midazolam"}
     assert result.between
+
+
+def test_what_no_trial_joins_is_not_compared() -> None:
+    answer = answer_question("acute-course-network")
+    treatments = [set(network.data.treatments) for network in answer.networks]
+    assert len(treatments) == 2
+    assert not treatments[0] & treatments[1]
+    assert answer.summary.startswith("2 networks that no trial joins")
+    assert "Lii2023" not in {row["study"] for row in answer.rows}, "a single infusion is no course"
+
+
+def test_a_trial_counts_once_for_a_drug_and_route() -> None:
+    rows = answer_question("rapid-effect-by-drug-and-route").rows
+    pairs = [(row["study"], row["drug_and_route"]) for row in rows]
+    assert len(pairs) == len(set(pairs)) > 5
+    assert all(0 <= row["events1"] <= row["n1"] and 0 <= row["events2"] <= row["n2"] for row in rows)
+
+
+def test_risk_of_bias_is_counted() -> None:
+    certainty = answer_question("one-day-madrs-by-drug-and-route").certainty
+    assert certainty is not None
+    assert "not assessed" in certainty.reasons[0]
 
 
 def test_unknown_question_is_one_clear_message() -> None:
