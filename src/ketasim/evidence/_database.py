@@ -1,4 +1,4 @@
-"""DuckDB over the tables: a file in the cache, built on first use, built anew when the data change."""
+"""DuckDB over the tables: a file in the cache, built on first use, built anew when the data change; in memory where none can be kept."""
 
 from __future__ import annotations
 
@@ -31,9 +31,13 @@ def run(evidence: Evidence, query: str) -> pd.DataFrame:
 
     _only_reads(query)
     try:
-        return _ask(built(evidence), query)
+        path = built(evidence)
+    except (duckdb.IOException, OSError):  # no room, or no place to write
+        return _ask_in_memory(evidence, query)
+    try:
+        return _ask(path, query)
     except (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException):
-        built(evidence).unlink(missing_ok=True)  # damaged: built anew, once
+        path.unlink(missing_ok=True)  # damaged: built anew, once
         return _ask(built(evidence), query)
 
 
@@ -54,13 +58,25 @@ def _only_reads(query: str) -> None:
 
 
 def _ask(path: Path, query: str) -> pd.DataFrame:
+    with contextlib.closing(connect(path)) as connection:
+        return _answer(connection, query)
+
+
+def _ask_in_memory(evidence: Evidence, query: str) -> pd.DataFrame:
     import duckdb
 
-    with contextlib.closing(connect(path)) as connection:
-        try:
-            return connection.execute(query).df()
-        except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException) as error:
-            raise _refused(error) from None
+    with contextlib.closing(duckdb.connect(config=_OPTIONS)) as connection:
+        _fill(connection, evidence)
+        return _answer(connection, query)
+
+
+def _answer(connection: Any, query: str) -> pd.DataFrame:
+    import duckdb
+
+    try:
+        return connection.execute(query).df()
+    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException) as error:
+        raise _refused(error) from None
 
 
 def _refused(error: Exception) -> InvalidData:
@@ -111,16 +127,21 @@ def _build(evidence: Evidence, path: Path) -> None:
     temporary.unlink()
     try:
         with contextlib.closing(duckdb.connect(str(temporary))) as connection:
-            for table in evidence.names:
-                connection.register("incoming", evidence.table(table).replace("", None))
-                connection.execute(f'create table "{table}" as select * from incoming')
-                connection.unregister("incoming")
-            for alias, table in ALIASES.items():
-                connection.execute(f'create view "{alias}" as select * from "{table}"')
+            _fill(connection, evidence)
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        for left in (temporary, temporary.with_name(f"{temporary.name}.wal")):
+            left.unlink(missing_ok=True)
     _prune(path)
+
+
+def _fill(connection: Any, evidence: Evidence) -> None:
+    for table in evidence.names:
+        connection.register("incoming", evidence.table(table).replace("", None))
+        connection.execute(f'create table "{table}" as select * from incoming')
+        connection.unregister("incoming")
+    for alias, table in ALIASES.items():
+        connection.execute(f'create view "{alias}" as select * from "{table}"')
 
 
 def _prune(path: Path) -> None:

@@ -234,5 +234,5 @@ def save_figure(results: xr.DataTree | Mapping[str, xr.DataTree] | Figure, path:
     except OSError as error:
         if temporary.is_file():
             temporary.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}).") from None
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
     return path

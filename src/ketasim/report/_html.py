@@ -73,7 +73,7 @@ def _write(path: Path, page: str) -> Path:
     except OSError as error:
         if temporary.is_file():
             temporary.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}).") from None
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
     return path
 
 

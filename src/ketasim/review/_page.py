@@ -6,6 +6,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 
@@ -73,6 +74,8 @@ def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence) 
         temporary.write_text(page, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
     return path
 

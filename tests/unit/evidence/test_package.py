@@ -93,3 +93,13 @@ def test_every_source_has_a_citation_that_leads_somewhere(loaded: Evidence) -> N
 def test_paths_of_files_stay() -> None:
     for name in ("pk/pk_observations.csv", "pk/sources.csv", "pk/observation_use.csv", "pk/enantiomer_affinity.csv"):
         assert evidence.path(name).is_file()
+
+
+def test_queries_run_where_nothing_can_be_kept(loaded: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, or a cache that cannot be written: the database is built in memory."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ketasim.evidence._database.built", full)
+    assert loaded.sql("select count(*) as n from trials where disorder = 'ocd'")["n"].iloc[0] > 0
