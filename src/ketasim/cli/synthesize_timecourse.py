@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ketasim.synthesis import DoseResponse, TimeCourseData, TimeCourseResult
 
 _Data = Annotated[
-    Path | None, typer.Option("--data", metavar="FILE.csv", help="Own arm means: study, treatment, time_h, n, change, sd, dose.")
+    Path | None,
+    typer.Option("--data", metavar="FILE.csv", help="Own arm means: study, treatment, time_h, n, change, sd, dose, dose_unit."),
 ]
 _Scale = Annotated[str, typer.Option("--scale", help="Of the evidence base, e.g. madrs; percent for all severity scales.")]
 _Figure = Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="Figure: .png, .svg or .pdf.")]
@@ -69,7 +70,9 @@ def timecourse(
 def dose_response(
     *,
     data: _Data = None,
-    treatment: Annotated[str, typer.Option("--treatment", metavar="NAME", help="Whose doses.")] = "racemic_ketamine iv",
+    treatment: Annotated[
+        str, typer.Option("--treatment", metavar="NAME", help="Whose doses; racemic_ketamine iv unless given.")
+    ] = "",
     scale: _Scale = "",
     figure: _Figure = None,
     from_h: Annotated[float, typer.Option("--from", metavar="H", help="Earliest time after the dose.")] = 20.0,
@@ -89,6 +92,7 @@ def dose_response(
     _writable(figure)
     rows = _data(data, scale, evidence, False, False, recalled_arms)
     known = sorted({r.treatment for r in rows.rows if not r.control})
+    treatment = treatment or (known[0] if data is not None and len(known) == 1 else "racemic_ketamine iv")
     if treatment not in known:
         from ketasim.errors import close_names
 
@@ -142,6 +146,7 @@ def _number(value: float | None, open_as: str = "open") -> str:
 
 def _show_course(result: TimeCourseResult) -> None:
     x = result.as_dict()
+    has_control = any(a["role"] == "control course" for a in x["amplitudes"])
     _show.text(f"Change from baseline ({x['scale']}): {x['n_studies']} studies, {x['n_rows']} arm means; AIC {x['aic']:.1f}.")
     _show.table(
         ["treatment", "amplitude of", "estimate", "low", "high", "studies", "patients"],
@@ -149,7 +154,7 @@ def _show_course(result: TimeCourseResult) -> None:
          for a in x["amplitudes"]], numbers_from=2,
     )  # fmt: skip
     _show.table(
-        ["treatment", "h", "difference from control", "low", "high"],
+        ["treatment", "h", "difference from control" if has_control else "change from baseline", "low", "high"],
         [(e["treatment"], f"{e['time_h']:g}", *(f"{e[k]:.2f}" for k in ("estimate", "ci_low", "ci_high"))) for e in x["effects"]],
         numbers_from=1,
     )

@@ -24,7 +24,7 @@ def time_course_figure(result: TimeCourseResult) -> Figure:
     across = min(3, len(names))
     down = -(-len(names) // across)
     with styled():
-        figure = canvas(2.6 * across + 0.4, 2.45 * down + 0.75)
+        figure = canvas(2.6 * across + 0.4, 2.45 * down + 0.75, dpi=200)
         axes = figure.subplots(down, across, sharey=True, sharex=True, squeeze=False).ravel()
         for axis in axes[len(names) :]:
             axis.set_axis_off()
@@ -97,7 +97,7 @@ def dose_response_figure(result: DoseResponse) -> Figure:
 
     z = float(stats.norm.ppf((1 + result.level) / 2))
     with styled():
-        figure = canvas(4.6, 3.5)
+        figure = canvas(4.6, 3.7, dpi=200)
         axis = figure.subplots()
         held = [s for s in result.scores if s.predicted is not None]
         top = max([c["dose"] for c in result.contrasts] + [s.row.dose for s in held], default=1.0)

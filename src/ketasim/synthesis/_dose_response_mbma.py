@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from ketasim.errors import InvalidOption
 from ketasim.synthesis._timecourse import Score, residual_covariance, score_row, sd_where_missing
 from ketasim.synthesis._timecourse_data import ArmMean, TimeCourseData
-from ketasim.synthesis._timecourse_fit import Floats, Optimum, Problem, draws, maximise, profile_interval
+from ketasim.synthesis._timecourse_draws import Draws, Role, central, draws, restricted
+from ketasim.synthesis._timecourse_fit import Floats, Optimum, Problem, maximise, profile_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 DOSE_MODELS = ("flat", "linear", "emax")
 #: Different doses above 0 that a model needs.
 _NEEDS = {"flat": 1, "linear": 2, "emax": 3}
-_DRAWS = 2000
 
 
 @dataclass(frozen=True)
@@ -34,30 +33,29 @@ class DoseModel:
     Attributes
     ----------
     parameters : rows with name, estimate, se, ci_low, ci_high (None where the data set no limit) and a remark. omega : between-study
-        standard deviation of the effect; None where fewer than three studies. aic : by maximum likelihood.
+        standard deviation of the effect by restricted likelihood; None where fewer than three studies. degrees_of_freedom : of
+        Student t, studies less one; None where intervals are normal, as there is no such spread. aic : by maximum likelihood.
     """
 
     name: str
     parameters: tuple[dict[str, Any], ...]
     omega: float | None
+    degrees_of_freedom: int | None
     log_likelihood: float
     aic: float
     _optimum: Optimum = field(repr=False)
     _studies: int = field(repr=False)
-    _limits: tuple[tuple[float, float], ...] = field(repr=False)
+    _draws: Draws = field(repr=False)
 
-    def curve(self, doses: Sequence[float] | Floats, *, level: float = 0.95, seed: int = 1) -> pd.DataFrame:
+    def curve(self, doses: Sequence[float] | Floats, *, level: float = 0.95) -> pd.DataFrame:
         """Effect against control by dose (below 0 is better) with its band, drawn from the likelihood."""
         import pandas as pd
 
         d, o = np.asarray(doses, dtype=float), self._optimum
-        free = range(o.shapes.size)
-        pairs = draws(o, tuple(free), self._limits, _DRAWS, seed)
-        curves = np.array([-b[self._studies] * dose_function(self.name, shapes, d) for b, shapes in pairs])
-        tail = 100 * (1 - level) / 2
+        curves = -self._draws.beta[:, self._studies, None] * dose_function(self.name, self._draws.shapes.T[..., None], d)
+        low, high = central(curves, level)
         value = -o.beta[self._studies] * dose_function(self.name, o.shapes, d)
-        return pd.DataFrame({"dose": d, "estimate": value, "ci_low": np.percentile(curves, tail, axis=0),
-                             "ci_high": np.percentile(curves, 100 - tail, axis=0)})  # fmt: skip
+        return pd.DataFrame({"dose": d, "estimate": value, "ci_low": low, "ci_high": high})
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class DoseResponse:
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data."""
-        models = [{"model": m.name, "parameters": [dict(p) for p in m.parameters], "between_study_sd": m.omega,
+        models = [{"model": m.name, "parameters": [dict(p) for p in m.parameters], "between_study_sd": m.omega, "degrees_of_freedom": m.degrees_of_freedom,
                    "log_likelihood": m.log_likelihood, "aic": m.aic} for m in self.models.values()]  # fmt: skip
         return {
             "drug": self.label, "scale": self.scale, "dose_unit": self.unit, "window_h": list(self.window_h), "models": models,
@@ -107,18 +105,21 @@ def dose_function(name: str, shapes: Floats, d: Floats) -> Floats:
 
 def dose_response(
     data: TimeCourseData, treatment: str, *, window_h: tuple[float, float] = (20.0, 28.0), level: float = 0.95,
-    correlation: float = 0.5,
+    correlation: float = 0.5, seed: int = 1,
 ) -> DoseResponse:  # fmt: skip
     """Dose-response of the effect against control about one time after one dose.
 
     Parameters
     ----------
     data : arm means with doses; every study may bring a control arm (dose 0), several doses, or both. treatment : whose doses.
-    window_h : times that count; of an arm with several, the one nearest to the middle. level : of the intervals.
+    window_h : times that count; of an arm with several, the one nearest to the middle. Doses
+        in another unit than most are left out, and named. level : of the intervals.
+    seed : of the draws behind them.
 
     Notes
     -----
-    change = a_s - (effect + e_s) f(dose): a_s an intercept of the study, e_s normal between studies where three or more tell it.
+    change = a_s - (effect + e_s) f(dose): a_s an intercept of the study, e_s normal between studies where three or more tell it;
+    its spread comes from restricted likelihood, and intervals from Student t with studies less one degrees of freedom.
     Held-out arms are scored on their difference from the control arm of their study and never fitted. Too few doses for a model is an
     answer with its reason, not an error.
 
@@ -130,16 +131,17 @@ def dose_response(
         raise InvalidOption(
             f"window {window_h[0]:g} to {window_h[1]:g} h, level {level:g}: need 0 < from <= to and 0 < level < 1."
         )
-    chosen = _in_window(data.rows, treatment, window_h)
+    chosen, unit, unit_note = _one_unit(_in_window(data.rows, treatment, window_h))
     rows = _informative(tuple(r for r in chosen if not r.holdout))
     doses = sorted({r.dose for r in rows if not r.control})
     models: dict[str, DoseModel] = {}
     reasons: dict[str, str] = {}
     contrasts: tuple[dict[str, Any], ...] = ()
-    notes: tuple[str, ...] = ()
+    notes = unit_note
     v = np.zeros((0, 0))
     if rows:
-        sd, notes = sd_where_missing(data.fitted, rows)
+        sd, sd_note = sd_where_missing(data.fitted, rows)
+        notes = (*notes, *sd_note)
         v = residual_covariance(rows, sd, correlation)
         contrasts = _contrasts(rows, v)
     for name in DOSE_MODELS:
@@ -148,8 +150,8 @@ def dose_response(
             reasons[name] = (f"not enough data: {_NEEDS[name]} different doses of {treatment} compared within studies are needed between "
                              f"{window_h[0]:g} and {window_h[1]:g} h; there are {len(doses)} ({shown}).")  # fmt: skip
         else:
-            models[name] = _fit(name, rows, v, level)
-    result = DoseResponse(treatment, data.scale, data.unit, window_h, rows, contrasts, models, reasons, (), notes, level)
+            models[name] = _fit(name, rows, v, level, seed)
+    result = DoseResponse(treatment, data.scale, unit or data.unit, window_h, rows, contrasts, models, reasons, (), notes, level)
     return replace(result, scores=_scores(result, [r for r in chosen if r.holdout]))
 
 
@@ -165,6 +167,16 @@ def _in_window(rows: Sequence[ArmMean], treatment: str, window: tuple[float, flo
     return tuple(nearest[k] for k in sorted(nearest))
 
 
+def _one_unit(rows: tuple[ArmMean, ...]) -> tuple[tuple[ArmMean, ...], str, tuple[str, ...]]:
+    """Rows whose dose is in the commonest unit (of arms; the first by name if equal), that unit, and a sentence on the rest."""
+    units = sorted(r.dose_unit for r in rows if not r.control)
+    unit = max(sorted(set(units)), key=units.count, default="")
+    other = [r for r in rows if not r.control and r.dose_unit != unit]
+    note = (f"Doses are in {unit or 'no unit'}; {len(other)} arm means in another unit left out: "
+            + ", ".join(f"{r.study} ({r.dose:g} {r.dose_unit or 'without unit'})" for r in other) + ".",) if other else ()  # fmt: skip
+    return tuple(r for r in rows if r not in other), unit, note
+
+
 def _informative(rows: tuple[ArmMean, ...]) -> tuple[ArmMean, ...]:
     """Studies with an arm of the drug and a second arm at another dose; the rest says nothing about doses."""
     doses: dict[str, set[float]] = {}
@@ -173,7 +185,7 @@ def _informative(rows: tuple[ArmMean, ...]) -> tuple[ArmMean, ...]:
     return tuple(r for r in rows if len(doses[r.study]) > 1)
 
 
-def _fit(name: str, rows: Sequence[ArmMean], v: Floats, level: float) -> DoseModel:
+def _fit(name: str, rows: Sequence[ArmMean], v: Floats, level: float, seed: int) -> DoseModel:
     studies = sorted({r.study for r in rows})
     d = np.array([r.dose for r in rows])
     member = np.array([[r.study == s for s in studies] for r in rows], dtype=float)
@@ -186,26 +198,31 @@ def _fit(name: str, rows: Sequence[ArmMean], v: Floats, level: float) -> DoseMod
     above = sorted(set(d[d > 0]))
     bounds = ((math.log(above[0] / 100), math.log(above[-1] * 20)),) if name == "emax" else ()
     problem = Problem(np.array([r.change for r in rows]), v, build, ("ED50",) if bounds else (), bounds, int(has_random))
-    best = maximise(problem, {}, (0.2, 0.5, 0.8))
-    return DoseModel(name, tuple(_parameters(name, problem, best, len(studies), level)), float(best.omegas[0]) if has_random else None,
-                     best.log_likelihood, 2 * best.n_parameters - 2 * best.log_likelihood, best, len(studies), bounds)  # fmt: skip
+    most = maximise(problem, {}, (0.2, 0.5, 0.8))
+    free = tuple(range(len(bounds)))
+    best = restricted(problem, most, free)
+    df = len({r.study for r in rows if not r.control}) - 1 if has_random else None
+    drawn = draws(problem, best, free, [Role((len(studies),), df or math.inf)], seed)
+    return DoseModel(
+        name, tuple(_parameters(name, problem, best, drawn, len(studies), level)), float(best.omegas[0]) if has_random else None, df,
+        best.log_likelihood, 2 * best.n_parameters - 2 * best.log_likelihood, best, len(studies), drawn,
+    )  # fmt: skip
 
 
-def _parameters(name: str, problem: Problem, best: Optimum, k: int, level: float) -> list[dict[str, Any]]:
-    z = float(stats.norm.ppf((1 + level) / 2))
-    value, se = float(best.beta[k]), math.sqrt(max(float(best.cov[k, k]), 0.0))
+def _parameters(name: str, problem: Problem, best: Optimum, drawn: Draws, k: int, level: float) -> list[dict[str, Any]]:
+    low, high = drawn.interval(k, level)
     title = {"flat": "effect", "linear": "slope per unit of dose", "emax": "Emax"}[name]
-    out: list[dict[str, Any]] = [{"name": title, "estimate": value, "se": se, "ci_low": value - z * se, "ci_high": value + z * se,
-                                  "remark": ""}]  # fmt: skip
+    out: list[dict[str, Any]] = [{"name": title, "estimate": float(best.beta[k]), "se": math.sqrt(max(float(best.cov[k, k]), 0.0)),
+                                  "ci_low": low, "ci_high": high, "remark": ""}]  # fmt: skip
     if name == "emax":
         ends = profile_interval(problem, best, 0, {}, level)
-        low, high = (None if is_open else math.exp(e) for e, is_open in zip((ends.low, ends.high), ends.is_open, strict=True))
+        bottom, top = (None if is_open else math.exp(e) for e, is_open in zip((ends.low, ends.high), ends.is_open, strict=True))
         remark = "" if not any(ends.is_open) else "the data set no " + " and no ".join(
             side for side, is_open in zip(("lower limit", "upper limit"), ends.is_open, strict=True) if is_open)  # fmt: skip
         if all(ends.is_open):
             remark = "not identified: " + remark
         ed50 = None if all(ends.is_open) else math.exp(best.shapes[0])
-        out.append({"name": "ED50", "estimate": ed50, "se": None, "ci_low": low, "ci_high": high, "remark": remark})
+        out.append({"name": "ED50", "estimate": ed50, "se": None, "ci_low": bottom, "ci_high": top, "remark": remark})
         if all(ends.is_open):
             out[0]["remark"] = "not identified apart from ED50"
     return out

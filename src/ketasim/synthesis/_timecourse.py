@@ -6,16 +6,16 @@ An empirical curve, not a mechanism: the yardstick that a mechanistic model has 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from ketasim.errors import InvalidData, InvalidOption, UnknownEntry, close_names
-from ketasim.synthesis._timecourse_data import ArmMean, TimeCourseData
-from ketasim.synthesis._timecourse_fit import Floats, Optimum, Problem, ShapeInterval, draws, resample, settle
+from ketasim.synthesis._timecourse_data import CONTROLS, ArmMean, TimeCourseData
+from ketasim.synthesis._timecourse_draws import Draws, Role, central, draws, refitted_shapes, restricted, spare
+from ketasim.synthesis._timecourse_fit import Floats, Optimum, Problem, ShapeInterval, settle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 RATES = ("k_on", "k_off", "k_control")
 #: Correlation of the residuals of two times in one arm: assumed, as arm means are printed without it.
 CORRELATION = 0.5
-_DRAWS = 2000
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,16 @@ class TimeCourseResult:
     ----------
     amplitudes : rows with treatment, role (effect or control course), estimate, se, ci_low, ci_high, studies, patients, first_h,
         last_h. An amplitude is in the unit of the change; more than 0 is improvement.
-    rates : k_on, k_off, k_control. omegas : between-study standard deviation of the control course and of the drug effect, None
-        where too few studies tell it. scores : held-out arms. sd_assumed : used where an SD is missing. notes : what was assumed.
+    rates : k_on, k_off, k_control. omegas : between-study standard deviation of the control course and of the drug effect, by
+        restricted likelihood, None where too few studies tell it. degrees_of_freedom : of Student t, by the same names; None where
+        intervals are normal, as there is no such spread. log_likelihood, aic : of the full likelihood at its maximum. scores : held-out arms. sd_assumed : used where an SD is missing. notes : what was assumed.
     """
 
     data: TimeCourseData
     amplitudes: tuple[dict[str, Any], ...]
     rates: Mapping[str, Rate]
     omegas: Mapping[str, float | None]
+    degrees_of_freedom: Mapping[str, int | None]
     log_likelihood: float
     aic: float
     sd_assumed: float
@@ -107,7 +108,7 @@ class TimeCourseResult:
     def curve(self, treatment: str, times: Sequence[float] | Floats, *, effect: bool = False) -> pd.DataFrame:
         """Change from baseline over time with its band; with `effect`, the difference from control.
 
-        The band holds the uncertainty of the mean curve (draws from the likelihood), not the spread between studies.
+        The band holds the uncertainty of the mean curve, not the spread between studies.
 
         Raises
         ------
@@ -121,7 +122,7 @@ class TimeCourseResult:
             )
         t = np.asarray(times, dtype=float)
         value = self._fit.mean(treatment, t, effect)
-        low, high = self._fit.band(treatment, t, effect, self.level, self.seed)
+        low, high = self._fit.band(treatment, t, effect, self.level)
         return pd.DataFrame({"treatment": treatment, "time_h": t, "estimate": value, "ci_low": low, "ci_high": high})
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -133,13 +134,12 @@ class TimeCourseResult:
     def as_dict(self) -> dict[str, Any]:
         """As plain data."""
         f = self._fit
-        at = [(t, h) for t in f.active for h in f.times_of(t)]
-        effects = [self.curve(t, [h], effect=True).iloc[0].to_dict() for t, h in at]
+        effects = [row for t in f.active for row in self.curve(t, f.times_of(t), effect=True).to_dict("records")]
         return {
             "scale": self.data.scale, "amplitudes": [dict(a) for a in self.amplitudes],
             "rates": [{"name": r.name, "per_h": r.estimate, "ci_low": r.low, "ci_high": r.high, "half_time_h": r.half_time_h,
                        "kind": r.kind, "why": r.why} for r in self.rates.values()],
-            "effects": effects, "between_study_sd": dict(self.omegas), "log_likelihood": self.log_likelihood, "aic": self.aic,
+            "effects": effects, "between_study_sd": dict(self.omegas), "degrees_of_freedom": dict(self.degrees_of_freedom), "log_likelihood": self.log_likelihood, "aic": self.aic,
             "sd_where_missing": self.sd_assumed, "correlation_within_arm": f.correlation, "level": self.level, "seed": self.seed,
             "n_rows": len(self.data.fitted), "n_studies": len({r.study for r in self.data.fitted}),
             "holdout": [score_row(s) for s in self.scores], "mean_absolute_error": self.mean_absolute_error, "mean_absolute_error_independent": self.independent_error,
@@ -167,31 +167,28 @@ class _Fitted:
     controls: tuple[str, ...]
     background: Mapping[str, str]
     optimum: Optimum
-    free: tuple[int, ...]
     rows: tuple[ArmMean, ...]
     correlation: float
-    limits: tuple[tuple[float, float], ...]
-    draws: tuple[tuple[Floats, Floats], ...] = ()
+    draws: Draws
 
     def mean(self, treatment: str, t: Floats, effect: bool = False, control: str = "") -> Floats:
-        return self._mean(self.optimum.beta, self.optimum.shapes, treatment, t, effect, control)
+        o = self.optimum
+        return self._means(o.beta[None], o.shapes[None], treatment, t, effect, control)[0]
 
-    def _mean(self, beta: Floats, shapes: Floats, treatment: str, t: Floats, effect: bool, control: str = "") -> Floats:
-        rise, act = shape_functions(shapes, t)
+    def _means(self, beta: Floats, shapes: Floats, treatment: str, t: Floats, effect: bool, control: str = "") -> Floats:
+        """Curves (draw, time)."""
+        rise, act = shape_functions(shapes.T[:, :, None], t)
         names = (*self.controls, *self.active)
-        total = np.zeros_like(t)
+        total = np.zeros((len(beta), t.size))
         if treatment in self.active:
-            total = -beta[names.index(treatment)] * act
+            total = -beta[:, names.index(treatment), None] * act
         under = treatment if treatment in self.controls else (control or self.background[treatment])
         if under in self.controls and not (effect and treatment in self.active):
-            total = total - beta[names.index(under)] * rise
+            total = total - beta[:, names.index(under), None] * rise
         return total
 
-    def band(self, treatment: str, t: Floats, effect: bool, level: float, seed: int) -> tuple[Floats, Floats]:
-        pairs = self.draws or draws(self.optimum, self.free, self.limits, _DRAWS, seed)
-        curves = np.array([self._mean(b, s, treatment, t, effect) for b, s in pairs])
-        tail = 100 * (1 - level) / 2
-        return np.percentile(curves, tail, axis=0), np.percentile(curves, 100 - tail, axis=0)
+    def band(self, treatment: str, t: Floats, effect: bool, level: float) -> tuple[Floats, Floats]:
+        return central(self._means(self.draws.beta, self.draws.shapes, treatment, t, effect), level)
 
     def times_of(self, treatment: str) -> tuple[float, ...]:
         return tuple(sorted({r.time_h for r in self.rows if r.treatment == treatment}))
@@ -209,13 +206,13 @@ def shape_functions(shapes: Floats, t: Floats) -> tuple[Floats, Floats]:
 def fit_time_course(
     data: TimeCourseData, *, level: float = 0.95, correlation: float = CORRELATION, bootstrap: int = 0, seed: int = 1
 ) -> TimeCourseResult:
-    """Time courses of change from baseline by treatment, by maximum likelihood with random effects of the study.
+    """Time courses of change from baseline by treatment, by likelihood with random effects of the study.
 
     Parameters
     ----------
     data : from `read_time_course` or `evidence_time_course`; rows held out are scored and never fitted.
-    correlation : of the residuals of two times in one arm, 0 up to 1; assumed. bootstrap : refits for the band; 0 for draws from
-        the inverse Hessian. seed : of these draws.
+    correlation : of the residuals of two times in one arm, 0 up to 1; assumed. bootstrap : refits that the rates of the bands are
+        taken from; 0 for draws by their likelihood. seed : of these draws.
 
     Notes
     -----
@@ -223,6 +220,12 @@ def fit_time_course(
     treatment (0 in control arms), c_s and e_s normal between studies, rates shared by all treatments. Residuals: sd^2/n; a missing
     SD is the square root of the mean variance of the known ones, weighted by n. A rate whose likelihood interval is open at both
     ends is not identified and is fixed at an assumed value, which the result says.
+
+    Rates and AIC come from the full likelihood; it compares rates, which the restricted one cannot, as the design depends on them.
+    c and e get their standard deviations by restricted likelihood at those rates, with the rates linearised as a part of the mean.
+    C and E given rates vary by Student t; its degrees of freedom are those of c or e: studies minus treatments of that role.
+    Without c or e, as that number would be below 1 (or fewer than three studies have an effect), they vary by the normal law, and
+    intervals hold for the studies at hand only.
 
     Raises
     ------
@@ -235,7 +238,7 @@ def fit_time_course(
     >>> from ketasim.synthesis import read_time_course
     >>> result = fit_time_course(read_time_course(rows))
     >>> round(float(result.curve("drug", [24.0], effect=True)["estimate"].iloc[0]), 1)
-    -6.8
+    -6.5
     """
     if not 0 < level < 1 or not 0 <= correlation < 1:
         raise InvalidOption(f"level {level:g} must lie between 0 and 1, correlation {correlation:g} in [0, 1).")
@@ -246,7 +249,8 @@ def fit_time_course(
     controls = tuple(sorted({r.treatment for r in rows if r.control}))
     active = tuple(sorted({r.treatment for r in rows if not r.control}))
     background = _backgrounds(rows, controls)
-    random = _random_effects(rows)
+    df = _degrees_of_freedom(rows, bool(controls))
+    random = tuple(df)
     times = sorted({r.time_h for r in rows})
     bounds, assumed = _ranges(times)
     problem = Problem(
@@ -257,14 +261,15 @@ def fit_time_course(
     first = first if active else {0: assumed[0], 1: assumed[1]}
     best, fixed, intervals = settle(problem, assumed, level, first)
     free = tuple(k for k in range(3) if k not in fixed)
-    refits = tuple((o.beta, o.shapes) for o in resample(problem, best, fixed, bootstrap, seed)) if bootstrap else ()
-    limits = tuple((max(intervals[k].low, bounds[k][0]), min(intervals[k].high, bounds[k][1])) for k in free)
-    fitted = _Fitted(active, controls, background, best, free, rows, correlation, limits, refits)
-    rates = _rates(best, intervals, times, level)
+    best = restricted(problem, best, free)
+    refits = refitted_shapes(problem, best, fixed, bootstrap, seed) if bootstrap else None
+    roles = _roles(len(controls), len(active), df)
+    fitted = _Fitted(active, controls, background, best, rows, correlation, draws(problem, best, free, roles, seed, refits))
+    rates = _rates(problem, best, intervals, assumed, times, level)
     return TimeCourseResult(
-        data, _amplitudes(fitted, level), rates, _spread(best, random), best.log_likelihood,
-        2 * best.n_parameters - 2 * best.log_likelihood, sd, tuple(_score(fitted, data)),
-        (*sd_note, *_notes(rates, random, correlation)), level, seed, fitted,
+        data, _amplitudes(fitted, level), rates, _spread(best, random), {r: df.get(r) for r in ("control", "effect")},
+        best.log_likelihood, 2 * best.n_parameters - 2 * best.log_likelihood, sd, tuple(_score(fitted, data)),
+        (*sd_note, *(() if controls else (_NO_CONTROL,)), *_notes(rates, df, correlation)), level, seed, fitted,
     )  # fmt: skip
 
 
@@ -300,12 +305,31 @@ def _backgrounds(rows: Sequence[ArmMean], controls: tuple[str, ...]) -> dict[str
     return out
 
 
-def _random_effects(rows: Sequence[ArmMean]) -> tuple[str, ...]:
-    """Random effects: of the control course from two studies on, as it keeps arms to their own control; of the effect from three."""
+def _degrees_of_freedom(rows: Sequence[ArmMean], has_control: bool) -> dict[str, int]:
+    """Random effects and their degrees of freedom, by name: those with 1 or more, and of the effect from three studies on.
+
+    The control course varies from two studies on, as this keeps arms to their own control. With a control of its own in every
+    study there is nothing left to vary: the fixed courses do the same.
+    """
     with_control = {r.study for r in rows if r.control}
-    compared = {r.study for r in rows if not r.control}
-    kept = ["control"] if len(with_control) >= 2 else []
-    return (*kept, *(["effect"] if len(compared) >= 3 else []))
+    of = {"control": [r for r in rows if r.control],
+          "effect": [r for r in rows if not r.control and (r.study in with_control or not has_control)]}  # fmt: skip
+    out = {}
+    for name, least in (("control", 2), ("effect", 3)):
+        studies, treatments = ({getattr(r, key) for r in of[name]} for key in ("study", "treatment"))
+        df = spare(_membership(of[name], "treatment", treatments), _membership(of[name], "study", studies))
+        if df >= 1 and len(studies) >= least:
+            out[name] = df
+    return out
+
+
+def _membership(rows: Sequence[ArmMean], key: str, names: Collection[str]) -> Floats:
+    return np.array([[getattr(r, key) == name for name in sorted(names)] for r in rows], dtype=float)
+
+
+def _roles(n_controls: int, n_active: int, df: Mapping[str, int]) -> tuple[Role, Role]:
+    return (Role(tuple(range(n_controls)), df.get("control", math.inf)),
+            Role(tuple(range(n_controls, n_controls + n_active)), df.get("effect", math.inf)))  # fmt: skip
 
 
 def residual_covariance(rows: Sequence[ArmMean], sd: float, correlation: float) -> Floats:
@@ -359,20 +383,21 @@ def _design(
 
 
 def _amplitudes(f: _Fitted, level: float) -> tuple[dict[str, Any], ...]:
-    z = float(stats.norm.ppf((1 + level) / 2))
     out = []
     for k, name in enumerate((*f.controls, *f.active)):
         rows = [r for r in f.rows if r.treatment == name]
-        value, se = float(f.optimum.beta[k]), math.sqrt(max(float(f.optimum.cov[k, k]), 0.0))
+        low, high = f.draws.interval(k, level)
         arms = {(r.study, r.arm): r.n for r in rows}
         out.append({
-            "treatment": name, "role": "control course" if name in f.controls else "effect", "estimate": value, "se": se,
-            "ci_low": value - z * se, "ci_high": value + z * se, "studies": len({r.study for r in rows}), "patients": sum(arms.values()),
+            "treatment": name, "role": "control course" if name in f.controls else "effect", "estimate": float(f.optimum.beta[k]),
+            "se": math.sqrt(max(float(f.optimum.cov[k, k]), 0.0)), "ci_low": low, "ci_high": high,
+            "studies": len({r.study for r in rows}), "patients": sum(arms.values()),
             "first_h": min(r.time_h for r in rows), "last_h": max(r.time_h for r in rows),
         })  # fmt: skip
     return tuple(out)
 
 
+_NO_CONTROL = f"No control arm (named {', '.join(CONTROLS)}): effects are changes from baseline, not differences from a control."
 _SAYS = {
     "k_on": "onset over by the first time measured; half-time a quarter of {first:g} h",
     "k_off": "no decline told within {last:g} h; half-life 20 times that",
@@ -380,14 +405,15 @@ _SAYS = {
 }
 
 
-def _rates(best: Optimum, intervals: Mapping[int, ShapeInterval], times: Sequence[float], level: float) -> dict[str, Rate]:
+def _rates(
+    p: Problem, best: Optimum, intervals: Mapping[int, ShapeInterval], assumed: Sequence[float], times: Sequence[float], level: float
+) -> dict[str, Rate]:  # fmt: skip
     more, off, control = np.exp(best.shapes)
     values = {"k_on": float(more + off), "k_off": float(off), "k_control": float(control)}
     out = {}
     for k, name in enumerate(RATES):
         if k not in intervals:
-            why = "not identified: " + _SAYS[name].format(first=times[0], last=times[-1])
-            out[name] = Rate(name, values[name], None, None, "assumed", why)
+            out[name] = Rate(name, values[name], None, None, "assumed", _why_assumed(p, best, k, assumed[k], times))
             continue
         ends = [math.exp(e) + (float(off) if name == "k_on" else 0.0) if math.isfinite(e) else None
                 for e in (intervals[k].low, intervals[k].high)]  # fmt: skip
@@ -397,16 +423,29 @@ def _rates(best: Optimum, intervals: Mapping[int, ShapeInterval], times: Sequenc
     return out
 
 
+def _why_assumed(p: Problem, best: Optimum, k: int, assumed: float, times: Sequence[float]) -> str:
+    if best.shapes[k] == assumed:
+        return "not identified: " + _SAYS[RATES[k]].format(first=times[0], last=times[-1])
+    end = "slow" if best.shapes[k] == p.bounds[k][0] else "fast"
+    return f"not identified: the data fit best at the {end} end of the range searched, half-time {math.log(2) / math.exp(best.shapes[k]):.3g} h"
+
+
 def _spread(best: Optimum, random: tuple[str, ...]) -> dict[str, float | None]:
     found: dict[str, float | None] = {"control": None, "effect": None}
     found.update({name: float(o) for name, o in zip(random, best.omegas, strict=True)})
     return found
 
 
-def _notes(rates: Mapping[str, Rate], random: tuple[str, ...], correlation: float) -> list[str]:
+def _notes(rates: Mapping[str, Rate], df: Mapping[str, int], correlation: float) -> list[str]:
     out = [f"{r.name} {r.estimate:.3g} per h {r.kind}: {r.why}." for r in rates.values() if r.why]
-    out += [f"No between-study spread of the {k}: fewer than {n} studies." for k, n in (("control", "two"), ("effect", "three"))
-            if k not in random]  # fmt: skip
+    for role, few in (("control", "two"), ("effect", "three")):
+        if role in df:
+            out.append(
+                f"Intervals of the {role}: Student t, {df[role]} degree{'s' if df[role] > 1 else ''} of freedom (studies less treatments)."
+            )
+        else:
+            out.append(f"No between-study spread of the {role}: fewer than {few} studies, or one per treatment; "
+                       "its intervals hold for these studies only.")  # fmt: skip
     return [*out, f"Residuals of one arm at two times: correlation {correlation:g} assumed."]
 
 

@@ -31,7 +31,7 @@ class ArmMean:
     ----------
     time_h : h since the first dose. change : below 0 is better. sd : of the change over patients, NaN where not known.
     control : whether the arm is a control. holdout : scored by a fit, never fitted. sources : keys. caveat : why
-    a score on it is not independent.
+    a score on it is not independent. dose_unit : as given.
     """
 
     study: str
@@ -46,6 +46,7 @@ class ArmMean:
     holdout: bool = False
     sources: tuple[str, ...] = ()
     caveat: str = ""
+    dose_unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def read_time_course(
 
     Parameters
     ----------
-    data : a CSV file or rows with the columns study, treatment, time_h, n, change; and if known sd, dose, arm, holdout.
-    scale, unit : of the change and of the dose, for labels. controls : names of treatments that are controls.
+    data : a CSV file or rows with the columns study, treatment, time_h, n, change; and if known sd, dose, dose_unit, arm,
+        holdout. scale, unit : of the change and, where there is no dose_unit, of the dose. controls : names of treatments that are controls.
 
     Raises
     ------
@@ -104,11 +105,12 @@ def read_time_course(
     missing = [c for c in need if table.column(c) < 0]
     if missing:
         raise InvalidData(
-            f"{table.name}: no column '{missing[0]}'; a time course needs {', '.join(need)} (and if known sd, dose, arm, "
-            f"holdout). It has: {', '.join(table.columns)}."
+            f"{table.name}: no column '{missing[0]}'; a time course needs {', '.join(need)} (and if known sd, dose, dose_unit, "
+            f"arm, holdout). It has: {', '.join(table.columns)}."
         )
     names = {c.lower() for c in controls}
     rows = [_row(table, r, names) for r in range(len(table.rows))]
+    _same_spelling(table, rows)
     seen: dict[tuple[str, str, float], int] = {}
     for r, row in enumerate(rows):
         key = (row.study, row.arm, row.time_h)
@@ -121,8 +123,23 @@ def read_time_course(
     return TimeCourseData(_ordered(rows), scale, unit)
 
 
+def _same_spelling(table: Table, rows: Sequence[ArmMean]) -> None:
+    """Refuse ``Placebo`` beside ``placebo``: they would be two treatments."""
+    for key in ("study", "treatment"):
+        first: dict[str, tuple[str, int]] = {}
+        for r, row in enumerate(rows):
+            name = getattr(row, key)
+            known, at = first.setdefault(name.lower(), (name, r))
+            if known != name:
+                raise InvalidData(
+                    f"{table.where(r, table.column(key))}: '{name}' is written '{known}' in line {table.lines[at]}; write one {key} in one way."
+                )
+
+
 def _row(table: Table, r: int, controls: set[str]) -> ArmMean:
-    at = {c: table.column(c) for c in ("study", "treatment", "time_h", "n", "change", "sd", "dose", "arm", "holdout")}
+    at = {
+        c: table.column(c) for c in ("study", "treatment", "time_h", "n", "change", "sd", "dose", "dose_unit", "arm", "holdout")
+    }
     number = {c: table.number(r, at[c]) if at[c] >= 0 else math.nan for c in ("time_h", "n", "change", "sd", "dose")}
     rules = {"time_h": (number["time_h"] > 0, "hours after the first dose, above 0 (baseline is not a row)"),
              "n": (number["n"] >= 1, "patients, 1 or more"), "change": (math.isfinite(number["change"]), "a number"),
@@ -139,9 +156,11 @@ def _row(table: Table, r: int, controls: set[str]) -> ArmMean:
     flag = table.rows[r][at["holdout"]].strip().lower() if at["holdout"] >= 0 else ""
     if flag not in (*_YES, *_NO):
         raise InvalidData(f"{table.where(r, at['holdout'])}: '{flag}' is not allowed; write true or false.")
+    unit = table.rows[r][at["dose_unit"]] if at["dose_unit"] >= 0 and not table.is_missing(r, at["dose_unit"]) else ""
     return ArmMean(
-        study, arm, treatment, dose, number["time_h"], number["n"], number["change"], number["sd"], is_control, flag in _YES
-    )
+        study, arm, treatment, dose, number["time_h"], number["n"], number["change"], number["sd"], is_control, flag in _YES,
+        dose_unit=unit,
+    )  # fmt: skip
 
 
 _QUERY = """
@@ -296,4 +315,6 @@ def _described(first: Any, by_dose: bool) -> ArmMean:
     study = str(first["trial"])
     if str(first["design"]).lower().startswith("period 2"):
         study += " (period 2)"  # randomised anew, with a control of its own
-    return ArmMean(study, str(first["arm"]), name, 0.0 if is_control else dose, math.nan, 0.0, math.nan, control=is_control)
+    unit = first["dose_unit"] if isinstance(first["dose_unit"], str) else ""
+    return ArmMean(study, str(first["arm"]), name, 0.0 if is_control else dose, math.nan, 0.0, math.nan, control=is_control,
+                   dose_unit=unit)  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,17 +38,27 @@ class Problem:
         """Standard deviation of the data, 1 where they do not vary."""
         return float(np.std(self.y)) or 1.0
 
+    @cached_property
+    def whitened(self) -> tuple[Floats, float]:
+        """What makes the residuals independent of variance 1, and the constant of the log likelihood."""
+        low = linalg.cholesky(self.v, lower=True)
+        whitener = linalg.solve_triangular(low, np.eye(self.y.size), lower=True)
+        return whitener, float(np.log(np.diag(low)).sum()) + 0.5 * self.y.size * math.log(2 * math.pi)
+
 
 @dataclass(frozen=True)
 class Optimum:
-    """A maximum of the likelihood, with the covariance of (b, shapes that are free)."""
+    """A fit: `log_likelihood` is the maximum, and shapes are where it is.
+
+    Omegas and b are there too, until `restricted` replaces them; `cov` is of (b, shapes that are free), empty before.
+    """
 
     shapes: Floats
     omegas: Floats
     beta: Floats
     log_likelihood: float
-    cov: Floats = field(repr=False)
     n_parameters: int
+    cov: Floats = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
 
 
 def marginal(p: Problem, shapes: Floats, omegas: Floats) -> tuple[Floats, Floats]:
@@ -61,16 +71,22 @@ def marginal(p: Problem, shapes: Floats, omegas: Floats) -> tuple[Floats, Floats
 
 
 def profiled(p: Problem, shapes: Floats, omegas: Floats) -> tuple[float, Floats]:
-    """Negative log likelihood with b at its best, and that b."""
-    x, s = marginal(p, shapes, omegas)
-    try:
-        low = linalg.cholesky(s, lower=True)
-    except linalg.LinAlgError:
-        return math.inf, np.zeros(x.shape[1])
-    wx, wy = linalg.solve_triangular(low, x, lower=True), linalg.solve_triangular(low, p.y, lower=True)
-    beta = np.linalg.lstsq(wx, wy, rcond=None)[0]
+    """Negative log likelihood with b at its best, and that b.
+
+    By the matrix identity of Woodbury, so that what is factored has the size of the random effects, not of the data.
+    """
+    x, zs = p.build(shapes)
+    whitener, constant = p.whitened
+    wx, wy = whitener @ x, whitener @ p.y
+    z = whitener @ np.hstack([omega * z for omega, z in zip(omegas, zs, strict=True)]) if zs else np.zeros((p.y.size, 0))
+    low = np.linalg.cholesky(np.eye(z.shape[1]) + z.T @ z)
+    ux = np.linalg.solve(low, z.T @ wx)
+    information = wx.T @ wx - ux.T @ ux
+    beta = np.linalg.lstsq(information, wx.T @ wy - ux.T @ np.linalg.solve(low, z.T @ wy), rcond=1e-12)[0]
     rest = wy - wx @ beta
-    return 0.5 * float(rest @ rest) + float(np.log(np.diag(low)).sum()) + 0.5 * p.y.size * math.log(2 * math.pi), beta
+    taken = np.linalg.solve(low, z.T @ rest)
+    value = 0.5 * (float(rest @ rest) - float(taken @ taken)) + float(np.log(np.diag(low)).sum()) + constant
+    return value, beta
 
 
 def maximise(
@@ -78,7 +94,7 @@ def maximise(
 ) -> Optimum:
     """Best shapes and omegas, `fixed` shapes as given, from one start per entry of `starts` (a place within the bounds).
 
-    With `near`, the one start is that optimum, and no covariance is computed.
+    With `near`, the one start is that optimum.
     """
     free = [k for k in range(len(p.bounds)) if k not in fixed]
     floor, top = math.log(_NO_SPREAD * p.spread * 0.1), math.log(5 * p.spread)
@@ -105,52 +121,7 @@ def maximise(
     shapes, omegas = split(np.asarray(best, dtype=float))
     omegas = np.where(omegas < _NO_SPREAD * p.spread, 0.0, omegas)
     value, beta = profiled(p, shapes, omegas)
-    cov = np.zeros((0, 0)) if near is not None else _covariance(p, shapes, omegas, beta, free)
-    return Optimum(shapes, omegas, beta, -value, cov, beta.size + len(free) + p.n_random)
-
-
-def _covariance(p: Problem, shapes: Floats, omegas: Floats, beta: Floats, free: list[int]) -> Floats:
-    """Inverse Hessian in (b, free shapes, omegas above 0), kept for (b, free shapes).
-
-    Every shape also carries the precision of a uniform law over its search range, so that a flat direction stays finite.
-    """
-    kept = [k for k, omega in enumerate(omegas) if omega > 0]
-    at = np.concatenate([beta, shapes[free], np.log(omegas[kept])])
-
-    def value(theta: Floats) -> float:
-        b, s, o = theta[: beta.size], shapes.copy(), omegas.copy()
-        s[free] = theta[beta.size : beta.size + len(free)]
-        o[kept] = np.exp(theta[beta.size + len(free) :])
-        x, cov = marginal(p, s, o)
-        low = linalg.cholesky(cov, lower=True)
-        rest = linalg.solve_triangular(low, p.y - x @ b, lower=True)
-        return 0.5 * float(rest @ rest) + float(np.log(np.diag(low)).sum())
-
-    hessian = second_derivatives(value, at)
-    size = beta.size + len(free)
-    for k, shape in enumerate(free):
-        low, high = p.bounds[shape]
-        hessian[beta.size + k, beta.size + k] += 12 / (high - low) ** 2
-    values, vectors = np.linalg.eigh(hessian)
-    good = values > 1e-10 * values.max()  # an amplitude nobody measured: no direction to draw in
-    inverse = (vectors[:, good] / values[good]) @ vectors[:, good].T
-    return inverse[:size, :size]
-
-
-def second_derivatives(value: Callable[[Floats], float], at: Floats) -> Floats:
-    """Hessian by central differences."""
-    steps = 1e-3 * np.maximum(1.0, np.abs(at)) ** 0.5
-    out = np.empty((at.size, at.size))
-    for i in range(at.size):
-        for j in range(i + 1):
-            total = 0.0
-            for si, sj in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-                theta = at.copy()
-                theta[i] += si * steps[i]
-                theta[j] += sj * steps[j]
-                total += si * sj * value(theta)
-            out[i, j] = out[j, i] = total / (4 * steps[i] * steps[j])
-    return out
+    return Optimum(shapes, omegas, beta, -value, beta.size + len(free) + p.n_random)
 
 
 @dataclass(frozen=True)
@@ -174,55 +145,36 @@ def profile_interval(p: Problem, best: Optimum, k: int, fixed: Mapping[int, floa
         return best.log_likelihood - maximise(p, {**fixed, k: value}, near=best).log_likelihood - drop
 
     ends = []
-    for end in p.bounds[k]:
-        if abs(end - best.shapes[k]) < 1e-6 or lack(end) <= 0:
-            ends.append(math.copysign(math.inf, end - p.bounds[k][0] - 1e-9) if end == p.bounds[k][1] else -math.inf)
-        else:
-            ends.append(float(optimize.brentq(lack, best.shapes[k], end, xtol=5e-3)))
+    for end, beyond in zip(p.bounds[k], (-math.inf, math.inf), strict=True):
+        is_open = abs(end - best.shapes[k]) < 1e-6 or lack(end) <= 0
+        ends.append(beyond if is_open else float(optimize.brentq(lack, best.shapes[k], end, xtol=5e-3)))
     return ShapeInterval(*ends)
 
 
 def settle(
     p: Problem, assumed: Sequence[float], level: float, first: Mapping[int, float] | None = None
 ) -> tuple[Optimum, dict[int, float], dict[int, ShapeInterval]]:
-    """Fit, fixing in turn every shape that the data leave open at both ends at its assumed value.
+    """Fit, fixing in turn every shape that is not identified.
 
-    A shape open at both ends, or with its best value on the edge of the range, is not identified.
+    A shape open at both ends goes to its assumed value. One whose best value lies on the edge of the range, while the data
+    exclude the other end, stays on that edge: the data have spoken.
     """
     fixed = dict(first or {})
     while True:
         best = maximise(p, fixed)
         intervals = {k: profile_interval(p, best, k, fixed, level) for k in range(len(p.bounds)) if k not in fixed}
-        lost = [k for k, i in intervals.items() if all(i.is_open) or _on_edge(p, best, k)]
-        if not lost:
+        silent = [k for k, i in intervals.items() if all(i.is_open)]
+        edged = [k for k in intervals if _edge(p, best, k) is not None]
+        if silent:
+            fixed[silent[0]] = assumed[silent[0]]
+        elif edged:
+            fixed[edged[0]] = float(p.bounds[edged[0]][_edge(p, best, edged[0]) or 0])
+        else:
             return best, fixed, intervals
-        fixed[lost[0]] = assumed[lost[0]]
 
 
-def _on_edge(p: Problem, best: Optimum, k: int) -> bool:
+def _edge(p: Problem, best: Optimum, k: int) -> int | None:
+    """0 or 1 where the best value lies on the lower or upper end of the range searched."""
     low, high = p.bounds[k]
-    return min(best.shapes[k] - low, high - best.shapes[k]) < 1e-3 * (high - low)
-
-
-def draws(
-    best: Optimum, free: Sequence[int], limits: Sequence[tuple[float, float]], n: int, seed: int
-) -> list[tuple[Floats, Floats]]:
-    """Draws of (b, shapes) from the normal law at the optimum; free shapes kept within `limits`, one pair for each."""
-    middle = np.concatenate([best.beta, best.shapes[list(free)]])
-    values, vectors = np.linalg.eigh((best.cov + best.cov.T) / 2)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    sampled = middle + np.random.default_rng(seed).standard_normal((n, middle.size)) @ root.T
-    shapes = np.tile(best.shapes, (n, 1))
-    if free:
-        shapes[:, list(free)] = np.clip(sampled[:, best.beta.size :], *np.array(limits, dtype=float).T)
-    return list(zip(sampled[:, : best.beta.size], shapes, strict=True))
-
-
-def resample(p: Problem, best: Optimum, fixed: Mapping[int, float], n: int, seed: int) -> list[Optimum]:
-    """Parametric bootstrap: refits of data drawn from the fitted model."""
-    rng = np.random.default_rng(seed)
-    x, s = marginal(p, best.shapes, best.omegas)
-    low = linalg.cholesky(s, lower=True)
-    again = partial(maximise, fixed=fixed, near=best)
-    return [again(Problem(x @ best.beta + low @ rng.standard_normal(p.y.size), p.v, p.build, p.names, p.bounds, p.n_random))
-            for _ in range(n)]  # fmt: skip
+    near = [abs(best.shapes[k] - end) < 1e-3 * (high - low) for end in (low, high)]
+    return near.index(True) if any(near) else None
