@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 #: Columns of a table where there is no window to ask; a table never gets narrower than the second, however narrow the window.
 WIDTH, _NARROWEST = 120, 80
-#: Columns of text shrink to the width of a word before columns of numbers do.
-_WORD, _SHORTEST = 12, 5
+#: A word up to the first is not broken while there is room; numbers with their interval up to the second stay on one line.
+_WORD, _INTERVAL, _SHORTEST = 16, 24, 5
 
 
 def _has(value: Any) -> bool:
@@ -136,31 +136,33 @@ def show(name: str, frame: pd.DataFrame, citation: Callable[[str], str]) -> None
     numbers: dict[str, int] = {}
     for row in rows if cited else ():
         numbers.setdefault(str(row["source"]), len(numbers) + 1)
-    headings = [*view, *(("known", "source") if cited else ()), ""]
-    lines = [
-        [
-            *(shown(row) for shown in view.values()),
-            *((row["confidence"], f"[{numbers[row['source']]}]") if cited else ()),
-            _marks(row),
-        ]
-        for row in rows
-    ]
-    alike = [k for k in range(1, len(headings) - 2) if len(lines) > 2 and lines[0][k] and len({line[k] for line in lines}) == 1]
+    headings = [*view, "source" if cited else ""]
+    lines = [[*(shown(row) for shown in view.values()), _source(row, numbers)] for row in rows]
+    alike = [k for k in range(1, len(view)) if len(lines) > 2 and lines[0][k] and len({line[k] for line in lines}) == 1]
     if alike and cited:
         _show.text("Every row: " + ", ".join(f"{headings[k]} {lines[0][k]}" for k in alike) + ".")
         headings = [heading for k, heading in enumerate(headings) if k not in alike]
         lines = [[content for k, content in enumerate(line) if k not in alike] for line in lines]
-    table(headings, lines, right=_RIGHT)
+    table(headings, lines, right=_RIGHT, stack=cited)
     for key, number in numbers.items():
         _show.text(f" [{number}] {key}: {citation(key)}")
-    if any("H" in line[-1] for line in lines):
+    for row in rows:
+        if cited and row["confidence"] != "read":
+            _show.note("Rows without a word after the source: the number was read there. See --confidence.")
+            break
+    if any(row.get("holdout") for row in rows):
         _show.note("H: held out; scored and never fitted.")
-    if any("U" in line[-1] for line in lines):
+    if any(row.get("origin") == "user" for row in rows):
         _show.note("U: from your own tables.")
 
 
-def _marks(row: Row) -> str:
-    return ("H" if row.get("holdout") else "") + ("U" if row.get("origin") == "user" else "")
+def _source(row: Row, numbers: Mapping[str, int]) -> str:
+    """Number of the source, how sure the fact is unless it was read there, and marks: H held out, U a user's own."""
+    marks = ("H" if row.get("holdout") else "") + ("U" if row.get("origin") == "user" else "")
+    if not numbers:
+        return marks
+    sure = row["confidence"] if row["confidence"] != "read" else ""
+    return " ".join(part for part in (f"[{numbers[row['source']]}]", sure, marks) if part)
 
 
 def show_all(frame: pd.DataFrame) -> None:
@@ -181,30 +183,54 @@ def show_plain(frame: pd.DataFrame) -> None:
     table(columns, rows, right=numeric)
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: set[str]) -> None:
-    """A table as wide as the window, 120 columns where there is none; empty columns left out, long cells wrapped."""
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: set[str], stack: bool = False) -> None:
+    """A table as wide as the window, 120 columns where there is none; empty columns left out, long cells wrapped.
+
+    stack : where words would have to be broken, the first column becomes a line of its own above its rows.
+    """
     kept = [k for k in range(len(headings)) if not rows or any(row[k] for row in rows)]
     cells = [[row[k] for k in kept] for row in rows]
     titles = [headings[k] for k in kept]
     window = max(shutil.get_terminal_size((WIDTH, 24)).columns, _NARROWEST)
-    widths = _widths([*cells, titles], [title in right for title in titles], window - 2 * (len(kept) - 1))
+    above: Sequence[str] = ()
+    stacked = stack and _least([titles, *cells], titles, right) > window
+    if stacked:
+        above, titles, cells = [row[0] for row in cells], titles[1:], [row[1:] for row in cells]
+    widths = _widths([*cells, titles], [title in right for title in titles], window - 2 * (len(titles) - 1 + stacked))
+    margin = "  " if stacked else ""
     for line in (*_lines(titles, widths, titles, right), "-" * min(sum(widths) + 2 * (len(widths) - 1), window)):
-        _show.text(line)
-    for row in cells:
+        _show.text(margin + line)
+    for k, row in enumerate(cells):
+        if stacked and (k == 0 or above[k] != above[k - 1]):
+            _show.text(above[k])
         for line in _lines(row, widths, titles, right):
-            _show.text(line)
+            _show.text(margin + line)
 
 
-def _widths(rows: Sequence[Sequence[str]], fixed: Sequence[bool], room: int) -> list[int]:
-    """Width of every column: what it needs while there is room; then the widest give way, those of text before those of numbers."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(fixed))]
-    for least, yields in ((_WORD, [not one for one in fixed]), (_SHORTEST, [True] * len(fixed))):
+def _least(rows: Sequence[Sequence[str]], titles: Sequence[str], right: set[str]) -> int:
+    """Width of a table that breaks no word."""
+    return sum(_unbroken([row[k] for row in rows], title in right) + 2 for k, title in enumerate(titles)) - 2
+
+
+def _widths(rows: Sequence[Sequence[str]], numeric: Sequence[bool], room: int) -> list[int]:
+    """Width of every column: what it needs while there is room; then the widest give way, first at blanks, last inside words."""
+    columns = [[row[k] for row in rows] for k in range(len(numeric))]
+    widths = [max(map(len, column)) for column in columns]
+    whole = [_unbroken(column, number) for column, number in zip(columns, numeric, strict=True)]
+    for least in (whole, [min(width, _WORD // 2) for width in whole], [_SHORTEST] * len(whole)):
         while sum(widths) > room:
-            open_ = [k for k, width in enumerate(widths) if yields[k] and width > least]
+            open_ = [k for k, width in enumerate(widths) if width > least[k]]
             if not open_:
                 break
             widths[max(open_, key=lambda k: widths[k])] -= 1
     return widths
+
+
+def _unbroken(column: Sequence[str], numeric: bool) -> int:
+    """Width that breaks no word, and no number from its interval."""
+    kept = [cell for cell in column if len(cell) <= _INTERVAL] if numeric else []
+    pieces = [piece.rstrip() for cell in column for piece in _pieces(cell)]
+    return max([*map(len, kept), *(min(len(piece), _WORD) for piece in pieces), 1])
 
 
 def _lines(row: Sequence[str], widths: Sequence[int], titles: Sequence[str], right: set[str]) -> list[str]:
@@ -221,10 +247,15 @@ def _lines(row: Sequence[str], widths: Sequence[int], titles: Sequence[str], rig
     return lines
 
 
+def _pieces(content: str) -> list[str]:
+    """Where a cell may be broken: after blanks, and after a sign inside a long word; not after a minus or inside mg/kg."""
+    return re.findall(r"(?:[^\s_/+;,-]|(?<![\w)])-|(?<!\w{4})/)*(?:[_+;,]|(?<=\w{4})/|(?<=[\w)])-)*\s*|\s+", content)
+
+
 def _wrapped(content: str, width: int) -> list[str]:
-    """Broken at blanks, else after a sign inside a long word, else anywhere."""
+    """Lines of a cell, none longer than the width; a piece that is longer is cut."""
     lines = [""]
-    for piece in re.findall(r"[^\s_/+;,-]*[_/+;,-]*\s*|\s+", content):
+    for piece in _pieces(content):
         while len(lines[-1]) + len(piece.rstrip()) > width:
             if lines[-1]:
                 lines[-1] = lines[-1].rstrip()

@@ -24,6 +24,11 @@ Folder = Annotated[
     list[Path] | None, typer.Option("--evidence", metavar="DIR", help="Folder of own tables, checked and merged; repeatable.")
 ]
 Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the rows, every column and the citation, as CSV.")]
+#: Tables write routes in short (trials) or in full (safety, pharmacokinetics): either finds both.
+_ROUTES = {
+    "iv": "intravenous", "im": "intramuscular", "sc": "subcutaneous", "intravenous": "iv", "intramuscular": "im", "subcutaneous": "sc",
+    "intranasal": "nasal",
+}  # fmt: skip
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
@@ -138,16 +143,22 @@ def sql(
     query: Annotated[str, typer.Argument(help="One DuckDB query, e.g. \"select drug, count(*) from trials group by drug\".")],
     *, evidence: Folder = None, csv: Csv = None,
 ) -> None:  # fmt: skip
-    """A query over all tables; ``show tables`` and ``describe TABLE`` say what there is."""
-    frame = _load(evidence).sql(query)
+    """A query over all tables; ``show tables`` and ``describe TABLE`` say what there is. A column ``source`` gets its citations."""
+    whole = _load(evidence)
+    frame = whole.sql(query)
+    cited = {k: whole.citation(k) for k in dict.fromkeys(frame["source"]) if k in whole.sources} if "source" in frame else {}
     if csv is not None:
+        if cited and "citation" not in frame:
+            frame = frame.assign(citation=[cited.get(key, "") for key in frame["source"]])
         _write(frame, csv)
     elif settings.json:
-        _show.emit_json({"rows": frame.to_dict("records"), "notice": _show.NOTICE})
+        _show.emit_json({"rows": frame.to_dict("records"), "sources": cited, "notice": _show.NOTICE})
     else:
         from ketasim.cli._evidence_views import show_plain
 
         show_plain(frame)
+        for key, citation in cited.items() if "citation" not in frame else ():
+            _show.text(f" {key}: {citation}")
         _show.note(_rows(len(frame)))
         _show.notice()
 
@@ -166,7 +177,8 @@ def check(
     if settings.json:
         _show.emit_json({"folder": str(folder) if folder else None, "rows": counts})
         return
-    _show.text(f"{folder or 'The evidence base'}: in order. " + ", ".join(f"{name} {n}" for name, n in counts.items()) + " rows.")
+    rows = ", ".join(f"{name} {n}" for name, n in counts.items()) or "no new"
+    _show.text(f"{folder or 'The evidence base'}: in order. {rows} rows.")
 
 
 @app.command("export")
@@ -194,9 +206,12 @@ def import_(
 
     done = import_record(file, into)
     if settings.json:
-        _show.emit_json({"file": str(file), "into": str(into), "rows": done.added, "left_out": list(done.left_out)})
+        _show.emit_json({"file": str(file), "into": str(into), "rows": done.added, "left_out": list(done.left_out),
+                          "remarks": list(done.remarks)})  # fmt: skip
         return
     _show.text(f"Into {into}: " + (", ".join(f"{name} {n}" for name, n in done.added.items()) or "no new") + " rows.")
+    for remark in done.remarks:
+        _show.note(f"Note: {remark}")
     for remark in done.left_out:
         _show.note(f"Left out: {remark}")
     _show.note(f"Read them before use: an empty cell is what the record does not say. Then: ketasim evidence check {into}")
@@ -217,12 +232,12 @@ def _list(
     for one, words in wanted.items():
         column = one.column or one.option.strip("-").replace("-", "_")
         if arms is not None and column not in frame:
-            arms = _filtered(arms, column, words, one)
+            arms = arms[_kept(arms, column, words, one, "trials")]
             frame = frame[frame["trial"].isin(set(arms["trial"]))]
             if column == "drug":
                 frame = frame[(frame["trial"] + "\n" + frame["arm"]).isin(set(arms["trial"] + "\n" + arms["arm"]))]
-        else:
-            frame = _filtered(frame, column, words, one)
+        else:  # words are known or not by the whole table, so that filters may be combined in any order
+            frame = frame[_kept(whole.table(name), column, words, one, name).reindex(frame.index)]
     if holdout is not None:
         frame = frame[frame["holdout"] == holdout]
     if "citation" not in frame:
@@ -230,20 +245,34 @@ def _list(
     _emit(name, frame, csv, all_columns, whole.citation)
 
 
-def _filtered(frame: pd.DataFrame, column: str, words: str, one: Filter) -> pd.DataFrame:
-    """Rows whose cell equals, or holds, one of the words between commas; none at all is an error that says what there is."""
+def _kept(frame: pd.DataFrame, column: str, words: str, one: Filter, table: str) -> pd.Series:
+    """Which rows have one of the words between commas; a word that the column never holds is an error that says what there is."""
+    from ketasim.evidence import TABLES
+
     values = frame[column].astype(str).str.lower()
     asked = [word.strip().lower() for word in words.split(",") if word.strip()]
     if not asked:
         raise InvalidOption(f"{one.option}: give a word.")
-    chosen = values.isin(asked)
-    for word in asked if one.part else ():
-        chosen |= values.str.contains(word, regex=False)
-    if not chosen.any():
-        known = sorted({v for v in frame[column].astype(str).unique() if v})
-        listed = ", ".join(v[:60] for v in known[:25]) + (f" and {len(known) - 25} more" if len(known) > 25 else "")
-        raise InvalidOption(f"{one.option} {words}: no such row here. There is: {listed or 'nothing, after the other filters'}.")
-    return frame[chosen]
+    spec = TABLES[table].columns.get(column)
+    chosen = values != values
+    for word in asked:
+        here = values == word
+        for also in {word, _ROUTES.get(word, word)} if one.part else ():
+            here |= values.str.contains(also, regex=False)
+        if not here.any() and word not in (spec.choices if spec else ()):
+            _unknown(one, word, frame[column])
+        chosen |= here
+    return chosen
+
+
+def _unknown(one: Filter, word: str, column: pd.Series) -> None:
+    """Refuse a word, with near ones and what there is."""
+    from ketasim.errors import close_names
+
+    known = sorted({v for v in column.astype(str).unique() if v and len(v) <= 60}, key=str.lower)
+    few = len(known) <= 12
+    listed = ", ".join(known[:25]) + (f" and {len(known) - 25} more" if len(known) > 25 else "")
+    raise InvalidOption(f"{one.option} {word}: no such row.{'' if few else close_names(word, known)} There is: {listed}.")
 
 
 def _emit(name: str, frame: pd.DataFrame, csv: Path | None, all_columns: bool, citation: Callable[[str], str]) -> None:
@@ -254,6 +283,9 @@ def _emit(name: str, frame: pd.DataFrame, csv: Path | None, all_columns: bool, c
         return
     if settings.json:
         _show.emit_json({"rows": frame.to_dict("records"), "notice": _show.NOTICE})
+        return
+    if frame.empty:
+        _show.note("0 rows: each word is known, but no row has them all.")
         return
     if all_columns:
         show_all(frame)
@@ -272,6 +304,10 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
     from ketasim.dose._writing import replacing
 
     check_writable(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
-        frame.to_csv(part, index=False)
-    _show.note(f"Written: {path} ({_rows(len(frame)).rstrip('.')}).")
+        frame.to_csv(part, index=False, float_format="%.12g")
+    if settings.json:
+        _show.emit_json({"written": [str(path)], "rows": len(frame)})
+    else:
+        _show.note(f"Written: {path} ({_rows(len(frame)).rstrip('.')}).")

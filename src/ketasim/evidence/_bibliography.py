@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ketasim.errors import InvalidData, KetasimError
+from ketasim.errors import InvalidData
+from ketasim.evidence._bibtex import authors, read_entries
 from ketasim.evidence._check import Row
 
 _TAG = re.compile(r"^([A-Z][A-Z0-9])\s{1,2}-\s?(.*)$")
@@ -48,9 +49,9 @@ def _from_ris(fields: Mapping[str, list[str]]) -> Row:
     def first(*tags: str) -> str:
         return next((fields[tag][0] for tag in tags if fields.get(tag)), "")
 
-    authors = fields.get("AU") or fields.get("A1") or []
+    names = fields.get("AU") or fields.get("A1") or []
     row = _source(
-        authors, first("PY", "Y1", "DA"), first("TI", "T1"), first("JO", "JF", "T2", "JA"), first("DO"), first("UR", "L2")
+        names, first("PY", "Y1", "DA"), first("TI", "T1"), first("JO", "JF", "T2", "JA"), first("DO"), first("UR", "L2")
     )
     pmid = first("PM") or (first("AN") if re.fullmatch(r"\d{5,8}", first("AN")) else "")
     return row | {"pmid": pmid}
@@ -63,29 +64,27 @@ def bibtex(text: str, file: Path) -> list[Row]:
     ------
     InvalidData: the file cannot be read as BibTeX, or holds no entry.
     """
-    from ketasim.sources import read_bibtex
-
-    try:
-        entries = read_bibtex(text, file.name)
-    except KetasimError as error:
-        raise InvalidData(str(error)) from None
+    entries = read_entries(text, str(file))
     if not entries:
         raise InvalidData(f"{file}: no BibTeX entry, such as '@article{{key, ...}}'.")
     rows: list[Row] = []
-    for entry in entries.values():
-        authors = re.split(r"\s+and\s+", entry.author) if entry.author else []
-        row = _source(authors, entry.year, entry.title, entry.journal, entry.doi, entry.url)
-        rows.append(row | {"source": entry.key, "pmid": entry.pmid})
+    for key, entry in entries.items():
+        journal = next((entry[name] for name in ("journal", "journaltitle", "booktitle", "publisher") if entry.get(name)), "")
+        names = list(authors(entry.get("author", "")))
+        when = entry.get("year") or entry.get("date", "")
+        row = _source(names, when, entry.get("title", ""), journal, entry.get("doi", ""), entry.get("url", ""))
+        pmid = entry.get("pmid", "") or (entry.get("eprint", "") if entry.get("eprinttype", "").lower() == "pubmed" else "")
+        rows.append(row | {"source": key, "pmid": pmid})
     return rows
 
 
-def _source(authors: list[str], year: str, title: str, journal: str, doi: str, url: str) -> Row:
+def _source(names: list[str], year: str, title: str, journal: str, doi: str, url: str) -> Row:
     found = re.search(r"(?:19|20)\d\d", year)
-    name = re.sub(r"\W", "", _family(authors[0]) if authors else (title.split() or ["source"])[0]).lower()
+    name = re.sub(r"\W", "", _family(names[0]) if names else (title.split() or ["source"])[0]).lower()
     doi = re.sub(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", "", doi.strip(), flags=re.I)
     when = found[0] if found else ""
     return {
-        "source": f"{name}{when}", "authors": f"{authors[0]} et al." if len(authors) > 1 else "".join(authors), "year": when,
+        "source": f"{name}{when}", "authors": f"{names[0]} et al." if len(names) > 1 else "".join(names), "year": when,
         "title": title, "journal": journal, "doi": doi, "read_from": "" if doi else url, "how_read": "not_read",
     }  # fmt: skip
 
@@ -98,10 +97,10 @@ def _family(author: str) -> str:
     return words[-1] if words else author
 
 
-def without_known(rows: list[Row], known: Mapping[str, Mapping[str, str]]) -> tuple[list[Row], list[str]]:
-    """Rows not yet among the known sources, under keys that are free; and a remark on each that is left out or renamed."""
+def without_known(rows: list[Row], known: Mapping[str, Mapping[str, str]]) -> tuple[list[Row], list[str], list[str]]:
+    """Rows not yet among the known sources, under keys that are free; a remark on each that is left out; one on each renamed."""
     ids = {(name, source[name].lower()): key for key, source in known.items() for name in _NAMES if source.get(name)}
-    taken, kept, remarks = set(known), list[Row](), list[str]()
+    taken, kept, left_out, renamed = set(known), list[Row](), list[str](), list[str]()
     for row in rows:
         there = next(
             (ids[name, row[name].lower()] for name in _NAMES if row.get(name) and (name, row[name].lower()) in ids), None
@@ -109,13 +108,15 @@ def without_known(rows: list[Row], known: Mapping[str, Mapping[str, str]]) -> tu
         if there is None and _same_paper(row, known.get(row["source"])):
             there = row["source"]
         if there is not None:
-            remarks.append(f"'{row['title'] or row['source']}' is already there as '{there}'.")
+            left_out.append(f"'{row['title'] or row['source']}' is already there as '{there}'.")
             continue
         key = next(name for name in _free(row["source"]) if name not in taken)
+        if key != row["source"]:
+            renamed.append(f"the key '{row['source']}' is taken; '{row['title']}' is entered as '{key}'.")
         taken.add(key)
         ids |= {(name, row[name].lower()): key for name in _NAMES if row.get(name)}
         kept.append(row | {"source": key})
-    return kept, remarks
+    return kept, left_out, renamed
 
 
 def _same_paper(row: Row, other: Mapping[str, str] | None) -> bool:

@@ -81,6 +81,10 @@ def read(path: Path, table: str) -> Rows:
 def _check_header(path: Path, header: list[str], table: str, spec: Table) -> None:
     unknown = [name for name in header if name not in spec.columns]
     missing = [name for name, column in spec.columns.items() if column.required and name not in header]
+    sign = next((sign for sign in ";\t" if len(header) == 1 and sign in header[0]), "")
+    if sign:
+        shown = "';'" if sign == ";" else "tabs"
+        raise InvalidData(f"{path}, line 1: one column only, '{header[0][:40]}'. Separate columns with commas, not with {shown}.")
     if unknown:
         raise InvalidData(
             f"{path}, line 1: column '{unknown[0]}' is not part of the table {table}.{close_names(unknown[0], spec.columns)} "

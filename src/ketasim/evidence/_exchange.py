@@ -25,11 +25,12 @@ class Imported:
 
     Attributes
     ----------
-    added : table -> number of new rows. left_out : what has no place in the tables, and why.
+    added : table -> number of new rows. left_out : what has no place in the tables, and why. remarks : what to know before use.
     """
 
     added: Mapping[str, int]
     left_out: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def import_record(file: str | Path, folder: str | Path) -> Imported:
@@ -54,17 +55,18 @@ def import_record(file: str | Path, folder: str | Path) -> Imported:
         why = f"not UTF-8, byte {error.start}" if isinstance(error, UnicodeDecodeError) else error.strerror
         raise InvalidData(f"{file}: cannot be read ({why}).") from None
     have = {name: _there(folder, name) for name in TABLES}
-    left_out: list[str] = []
+    left_out, remarks = list[str](), list[str]()
     if file.suffix.lower() == ".json":
         found, left_out = clinical_trial(text, file)
+        remarks = _known_already(found)
     else:
         known = {row["source"]: row for row in (*package_rows("sources"), *have["sources"])}
-        rows, left_out = without_known((ris if file.suffix.lower() == ".ris" else bibtex)(text, file), known)
+        rows, left_out, remarks = without_known((ris if file.suffix.lower() == ".ris" else bibtex)(text, file), known)
         found = {"sources": rows}
     added = {name: new for name, rows in found.items() if (new := _new(name, rows, have[name]))}
     for name, rows in added.items():
-        write_table(folder / f"{name}.csv", name, [*have[name], *rows])
-    return Imported({name: len(rows) for name, rows in added.items()}, tuple(left_out))
+        write_table(folder / f"{name}.csv", name, _in_time(name, [*have[name], *rows]))
+    return Imported({name: len(rows) for name, rows in added.items()}, tuple(left_out), tuple(remarks))
 
 
 def _there(folder: Path, name: str) -> list[Row]:
@@ -84,6 +86,35 @@ def _new(name: str, rows: Iterable[Row], have: Iterable[Row]) -> list[Row]:
             known.add(key)
             new.append(whole)
     return new
+
+
+def _known_already(found: dict[str, list[Row]]) -> list[str]:
+    """Warn of a study that the package has under another name; one that it holds out is held out here too."""
+    (source,) = found["sources"]
+    keys = {row["source"] for row in package_rows("sources") if row["nct"].upper() == source["nct"]}
+    names = {row["trial"] for row in package_rows("trials") if row["source"] in keys or row["trial"] == source["source"]}
+    if not keys and not names:
+        return []
+    remarks = [
+        f"ketasim has facts of {source['nct']} already (trial {', '.join(sorted(names)) or 'none'}; source "
+        f"{', '.join(sorted(keys)) or 'none'}). Do not count them twice."
+    ]
+    held = {row["id"] for row in package_rows("holdout") if row["kind"] in ("clinical", "safety")}
+    if held & (keys | names):
+        found["holdout"] = [{"kind": "clinical", "id": source["source"]}]
+        remarks.append("That trial is held out (scored and never fitted), so this import is too: see holdout.csv.")
+    return remarks
+
+
+def _in_time(name: str, rows: list[Row]) -> list[Row]:
+    """Rows of a curve together and in the order of time, as the check asks for; other tables as they are."""
+    spec = TABLES[name]
+    if not spec.time:
+        return rows
+    first: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        first.setdefault(tuple(row[column] for column in spec.series), len(first))
+    return sorted(rows, key=lambda row: (first[tuple(row[c] for c in spec.series)], float(row[spec.time] or "inf")))
 
 
 def write_table(path: Path, name: str, rows: Iterable[Mapping[str, str]]) -> Path:

@@ -32,13 +32,16 @@ def export(evidence: Evidence, path: Path) -> list[Path]:
         raise InvalidOption(
             f"{path}: unknown ending '{path.suffix}'. Give a folder, or a name that ends in {' or '.join(ENDINGS)}."
         )
+    name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
         os.close(handle)
         _fill(evidence, Path(name), ending)
+        Path(name).chmod(0o644)
         Path(name).replace(path)
     except OSError as error:
+        Path(name).unlink(missing_ok=True) if name else None
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
     return [path]
 

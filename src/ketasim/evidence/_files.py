@@ -16,6 +16,8 @@ Content = dict[str, Rows]
 def merged(folders: tuple[Path, ...]) -> tuple[Content, dict[str, list[str]]]:
     """Tables of the package and of users' folders, and where each row comes from (``package`` or ``user``).
 
+    A row that stands word for word in the package is the package's.
+
     Raises
     ------
     InvalidData: a user's table breaks the format or contradicts what is there.
@@ -24,9 +26,12 @@ def merged(folders: tuple[Path, ...]) -> tuple[Content, dict[str, list[str]]]:
     origins = {name: ["package"] * len(rows.rows) for name, rows in content.items()}
     for folder in folders:
         for name, rows in _folder(folder).items():
-            content[name].rows.extend(rows.rows)
-            content[name].places.extend(rows.places)
-            origins[name] += ["user"] * len(rows.rows)
+            copies = {tuple(row.values()) for row in _package()[name].rows}  # an export comes back: its rows are not new
+            for row, place in zip(rows.rows, rows.places, strict=True):
+                if tuple(row.values()) not in copies:
+                    content[name].rows.append(row)
+                    content[name].places.append(place)
+                    origins[name].append("user")
     if folders:
         refuse(problems(content), f"evidence in {', '.join(map(str, folders))}")
     return content, origins

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 _DRUGS = (
-    ("esketamine", r"esketamine|\bs-ketamine|\bs\(\+\)-?ketamine|spravato|ketanest"),
-    ("arketamine", r"arketamine|\br-ketamine|\br\(-\)-?ketamine|pcn-?101|hr071603"), ("midazolam", r"midazolam"),
+    ("esketamine", r"esketamine|\bs-ketamine|\bs\(\+\)-?ketamine|\(s\)-?ketamine|spravato|ketanest"),
+    ("arketamine", r"arketamine|\br-ketamine|\br\(-\)-?ketamine|\(r\)-?ketamine|pcn-?101|hr071603"), ("midazolam", r"midazolam"),
     ("placebo", r"placebo|saline|sham"), ("racemic_ketamine", r"(?<![\w)-])ketamine"), ("ect", r"\bect\b|electroconvulsive"),
     ("aripiprazole", r"aripiprazole"), ("quetiapine", r"quetiapine"), ("diclofenac", r"diclofenac"),
 )  # fmt: skip
@@ -17,10 +17,12 @@ _ROUTES = (
     ("sc", r"subcutaneous|\bsc\b"), ("sublingual", r"sublingual"), ("oral", r"\boral"),
 )  # fmt: skip
 _SCALES = {
-    "madrs": r"madrs|montgomery", "hamd17": r"ham-?d[\s_-]*17|hdrs[\s_-]*17", "hamd": r"\bham-?d\b|\bhdrs\b|hamilton.{0,20}depress",
-    "ybocs": r"y-?bocs|yale-brown", "caps5": r"caps-5", "caps": r"\bcaps\b|clinician.administered ptsd", "ies_r": r"ies-r|impact of event",
-    "pcl5": r"pcl-?5", "cadss": r"cadss|clinician.administered dissociative", "bprs": r"\bbprs|brief psychiatric", "qids": r"\bqids",
-    "ssi": r"scale for suicid|\bssi\b", "c_ssrs": r"c-?ssrs|columbia.suicide", "phq9": r"phq-?9", "cgi": r"clinical global impression|\bcgi",
+    "madrs": r"madrs|montgomery",
+    **{f"hamd{k}": rf"(ham-?d|hdrs)[\s_(-]*{k}\b|\b{k}[\s-]*item\s+(hamilton|ham-?d|hdrs)" for k in (6, 17, 21, 24)},
+    "hamd": r"\bham-?d\b|\bhdrs\b|hamilton.{0,20}depress", "ybocs": r"y-?bocs|yale-brown", "caps5": r"caps[\s-]?5",
+    "caps": r"\bcaps\b|clinician.administered ptsd", "ies_r": r"ies-r|impact of event", "pcl5": r"pcl-?5",
+    "cadss": r"cadss|clinician.administered dissociative", "bprs": r"\bbprs|brief psychiatric", "qids_sr": r"\bqids-?sr", "qids": r"\bqids",
+    "ssi": r"scale for suicid|\bssi\b", "cssrs": r"c-?ssrs|columbia.suicide", "phq9": r"phq-?9", "cgi": r"clinical global impression|\bcgi",
     "gad7": r"gad-?7", "sds": r"sheehan disab",
 }  # fmt: skip
 _DISORDERS = {
@@ -29,8 +31,9 @@ _DISORDERS = {
     "ptsd": r"post.?traumatic|ptsd", "ocd": r"obsessive",
 }  # fmt: skip
 _MEASURES = (
-    ("or", r"odds ratio"), ("hr", r"hazard ratio"), ("rr", r"risk ratio|relative risk"), ("risk_difference", r"risk difference"),
-    ("mean_difference", r"mean difference|difference (in|of|between).{0,20}means|ls ?means? difference|difference.*ls ?mean"),
+    ("or", r"^(?!.*\blog\b).*odds ratio"), ("hr", r"^(?!.*\blog\b).*hazard ratio"), ("rr", r"^(?!.*\blog\b).*(risk ratio|relative risk)"),
+    ("risk_difference", r"risk difference"),
+    ("mean_difference", r"^(?!.*(geometric|percent)).*(mean.{0,12}difference|difference.{0,40}\bmean|difference.{0,20}ls ?mean)"),
 )  # fmt: skip
 #: The only level of confidence that the columns ci_low and ci_high stand for.
 CONFIDENCE_LEVEL = ("95", "95.0")
@@ -42,9 +45,18 @@ EVENTS = {
     "hypertension": "hypertension", "hypoaesthesia": "hypoaesthesia", "paraesthesia": "paraesthesia", "vision blurred": "blurred_vision",
 }  # fmt: skip
 _HOURS = {"minute": 1 / 60, "min": 1 / 60, "hour": 1.0, "hr": 1.0, "day": 24.0, "week": 168.0, "month": 730.5}
-_BEFORE = re.compile(r"\b(day|week|month|hour|minute)s?\s*(\d+(?:\.\d+)?)(?!\s*(?:minute|hour|hr|day|week|month|mg))", re.I)
-_AFTER = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)[\s-]*(minute|min|hour|hr|day|week|month)s?\b", re.I)
-_LISTED = re.compile(r"\b(day|week|month|hour|minute)s?\s*\d+(?:\.\d+)?\s*(,|and|or|to|-|through|&|/)+\s*\d", re.I)
+_UNITS = "(?:minute|min|hour|hr|day|week|month)"
+_COUNT = r"\d+(?:\.\d+)?"
+_BEFORE = re.compile(rf"\b(day|week|month|hour|minute)s?\s*({_COUNT})(?![\d.]*\s*(?:mg|{_UNITS}(?!s?\s*\d)))", re.I)
+_AFTER = re.compile(rf"(?<![\d.])({_COUNT})[\s-]*(minute|min|hour|hr|day|week|month)s?\b", re.I)
+_BASELINE = re.compile(r"(from )?\bbaseline\b\s*(\([^)]*\))?\s*(up to|to|and|through|,|;|-)", re.I)
+_AND = r"(?:\s*(?:,|and|or|to|-|–|through|&|/))+\s*"
+#: Several times in a row: "days 2, 8 and 15", "2 to 4 hours"; but not "day 1, 4 hours after the dose".
+_LISTED = re.compile(
+    rf"\b(?:day|week|month|hour|minute)s?\s*{_COUNT}{_AND}{_COUNT}(?![\d.]|[\s-]*{_UNITS})"
+    rf"|(?<![\w.])(?<!day )(?<!week )(?<!hour )(?<!month )(?<!minute ){_COUNT}{_AND}{_COUNT}[\s-]*{_UNITS}",
+    re.I,
+)
 
 
 def _one(found: Iterable[str]) -> str:
@@ -63,7 +75,8 @@ def drug(text: str) -> str:
 
 
 def route(text: str) -> str:
-    """The only route a text names."""
+    """The only route a text names, the one of an oral antidepressant aside."""
+    text = re.sub(r"\boral (ad\b|antidepress\w*)", " ", text, flags=re.I)
     return _one(name for name, pattern in _ROUTES if re.search(pattern, text, re.I))
 
 
@@ -84,6 +97,8 @@ def minutes(text: str) -> str:
 def scale(title: str) -> str:
     """The first scale a title names."""
     places = {name: m.start() for name, pattern in _SCALES.items() if (m := re.search(pattern, title, re.I))}
+    for name in [name for name in places if any(other != name and other.startswith(name) for other in places)]:
+        del places[name]  # "caps" beside "caps5" is the same scale under its longer name
     return min(places, key=lambda name: places[name]) if places else ""
 
 
@@ -98,7 +113,8 @@ def comparison_measure(kind: str) -> str:
 
 
 def hours(text: str) -> str:
-    """The only time a text names, in hours since the first dose; day 2 is 24 h. Empty for none or several."""
+    """The only time a text names beside the baseline, in hours since the first dose; day 2 is 24 h. Empty for none or several."""
+    text = _BASELINE.sub(" ", text)
     if _LISTED.search(text):
         return ""
     times = {_since(unit.lower(), float(n)) for unit, n in _BEFORE.findall(text)}
@@ -110,6 +126,11 @@ def hours(text: str) -> str:
     if not times and re.fullmatch(r"\W*baseline\W*", text, re.I):
         return "0"
     return f"{times.pop():g}" if len(times) == 1 else ""
+
+
+def names_time(text: str) -> bool:
+    """Whether a text names any time at all."""
+    return bool(_BEFORE.search(text) or _AFTER.search(text) or re.search(r"\bbaseline\b", text, re.I))
 
 
 def _since(unit: str, count: float) -> float:

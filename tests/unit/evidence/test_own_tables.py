@@ -118,8 +118,11 @@ def test_a_fact_given_twice_is_refused(folder: Path) -> None:
 
 
 def test_a_fact_of_the_package_is_not_added_again(folder: Path) -> None:
+    """Word for word it is the package's own row; told in another way it is refused."""
     row = evidence.load().rows("receptor_affinity")[0]
     put(folder, "receptor_affinity", row)
+    assert len(evidence.load(folder).rows("receptor_affinity")) == len(evidence.load().rows("receptor_affinity"))
+    put(folder, "receptor_affinity", row | {"note": "mine"})
     with pytest.raises(InvalidData, match=r"the same fact stands in mechanism/receptor_affinity\.csv, line 2"):
         evidence.load(folder)
 
