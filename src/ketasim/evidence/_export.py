@@ -27,7 +27,7 @@ def export(evidence: Evidence, path: Path) -> list[Path]:
     """
     ending = path.suffix.lower()
     if path.is_dir() or not ending:
-        return [write_table(path / f"{name}.csv", name, evidence.rows(name)) for name in evidence.names if evidence.rows(name)]
+        return _folder(evidence, path)
     if ending not in ENDINGS:
         raise InvalidOption(
             f"{path}: unknown ending '{path.suffix}'. Give a folder, or a name that ends in {' or '.join(ENDINGS)}."
@@ -44,6 +44,23 @@ def export(evidence: Evidence, path: Path) -> list[Path]:
         Path(name).unlink(missing_ok=True) if name else None
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
     return [path]
+
+
+def _folder(evidence: Evidence, path: Path) -> list[Path]:
+    """Tables as CSV, first all of them beside the folder, then each to its place: a full disk leaves nothing half-written."""
+    beside = path.parent / f".{path.name}.part"
+    try:
+        written = [
+            write_table(beside / f"{name}.csv", name, evidence.rows(name)) for name in evidence.names if evidence.rows(name)
+        ]
+        path.mkdir(parents=True, exist_ok=True)
+        return [table.replace(path / table.name) for table in written]
+    except OutputError as error:  # itself an OSError, so first
+        raise OutputError(str(error).replace(str(beside), str(path))) from None
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}).") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _fill(evidence: Evidence, part: Path, ending: str) -> None:
