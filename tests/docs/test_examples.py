@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from typer.testing import CliRunner
 
+from ketasim import library
 from ketasim.cli._app import app
+from ketasim.library import _find
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^<!-- run(?P<fails>: fails)? -->\n```(?P<kind>python|console)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
@@ -35,7 +38,17 @@ def _blocks(page: Path) -> list[Block]:
 PAGES = [p for p in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if _blocks(p)]
 
 
+@pytest.fixture
+def no_packs_left() -> Iterator[None]:
+    """Packs that a page makes are of this page only."""
+    before = list(_find._packs)
+    yield
+    for folder in [f for f in _find._packs if f not in before]:
+        library.remove_pack(folder)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_packs_left")
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -29,6 +29,7 @@ ALLOWED = {
     "evidence": _BASE,
     "dose": _MODEL,
     "population": _MODEL,
+    "exchange": _INPUT,
     "solve": _INPUT,
     "results": _INPUT | {"solve"},
     "nca": _BASE | {"results"},
@@ -38,7 +39,7 @@ ALLOWED = {
     "synthesis": _BASE | {"evidence"},
     "report": _VALIDATE | {"synthesis"},
     "review": _VALIDATE | {"synthesis", "report"},
-    "cli": _VALIDATE | {"synthesis", "report", "review"},
+    "cli": _VALIDATE | {"synthesis", "report", "review", "exchange"},
 }
 #: What content and the engine may never touch, whoever exports it.
 FORBIDDEN = {

@@ -28,10 +28,23 @@ def describe(
     out: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Write a model's page: .html or .txt.")
     ] = None,
+    html: Annotated[bool, typer.Option("--html", help="A model's page as HTML, with its equations as formulas.")] = False,
 ) -> None:
-    """Describe an entry: equations, numbers with their sources, who writes and reads each port."""
+    """Describe an entry: equations, numbers with their sources, who writes and reads each port.
+
+    \b
+    ketasim describe pk/otto2021
+    ketasim describe pk/otto2021 --html -o otto2021.html
+    """
+    if html and settings.json:
+        raise InvalidOption("--html and --json exclude each other; give one.")
     if out is not None:
-        _to_file(entry, out)
+        _to_file(entry, out, html)
+        return
+    if html:
+        from ketasim.simulation import as_model
+
+        _show.text(as_model(entry).describe("html"))
         return
     shelf, _, name = entry.rpartition("/")
     if settings.json:
@@ -41,13 +54,14 @@ def describe(
         _show.notice()
 
 
-def _to_file(entry: str, out: Path) -> None:
+def _to_file(entry: str, out: Path, html: bool) -> None:
     from ketasim.cli._outputs import check_writable
     from ketasim.dose._writing import replacing
     from ketasim.simulation import as_model
 
-    if out.suffix.lower() not in (".html", ".txt"):
-        raise InvalidOption(f"-o {out}: the name must end in .html or .txt.")
+    endings = (".html",) if html else (".html", ".txt")
+    if out.suffix.lower() not in endings:
+        raise InvalidOption(f"-o {out}: the name must end in {' or '.join(endings)}.")
     check_writable(out)
     content = as_model(entry).describe("html" if out.suffix.lower() == ".html" else "text")
     with replacing(out) as part:

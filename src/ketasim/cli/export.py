@@ -1,9 +1,9 @@
-"""``ketasim export``: a model in another tool's language."""
+"""``ketasim export``: a model in another tool's language, with a regimen's doses where asked for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from ketasim.cli import _show
 from ketasim.cli._settings import settings
 from ketasim.cli._verb import verb
 from ketasim.errors import InvalidOption, close_names
+
+if TYPE_CHECKING:
+    from ketasim.dose import EventTemplate
+    from ketasim.model import Model
 
 FORMATS = {"sbml": ".xml", "mrgsolve": ".cpp", "nonmem": ".ctl"}
 
@@ -30,14 +34,29 @@ def export(
     ] = "",
     param: opt.Param = None,
     params: opt.ParamFiles = None,
+    dose: Annotated[
+        str, typer.Option("--dose", metavar="REGIMEN", help="Regimen: events in SBML; records of --data for the others.")
+    ] = "",
+    weight: Annotated[float, typer.Option("--weight", help="Body weight, kg, of the one person dosed.")] = 70.0,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE.csv", help="Also write a data set that fits (mrgsolve, nonmem).")
+    ] = None,
+    population: opt.Population = "",
+    n: opt.N = 1,
+    seed: opt.Seed = 1,
+    times: opt.Times = "",
+    occasions: Annotated[
+        int, typer.Option("--occasions", min=1, help="Occasions for which between-occasion variability is written.")
+    ] = 1,
     out: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to; default standard output.")] = None,
 ) -> None:
     """Export a model as SBML (Level 3), mrgsolve or NONMEM text.
 
     \b
-    ketasim export sbml pk/otto2021 -o otto2021.xml
+    ketasim export sbml pk/otto2021 --dose "esketamine iv 10 mg over 30 min" -o otto2021.xml
+    ketasim export mrgsolve pk/otto2021 -o otto2021.cpp
+    ketasim export nonmem pk/otto2021 --dose "esketamine iv 10 mg over 30 min" --population adults -n 20 --data data.csv -o run1.ctl
     """
-    from ketasim import model as language
     from ketasim.cli._outputs import check_writable
     from ketasim.cli._values import parameter_values
     from ketasim.simulation import as_model
@@ -48,11 +67,79 @@ def export(
         )
     if model and pk and model != pk:
         raise InvalidOption(f"two models given ('{model}' and '{pk}'); give one.")
-    if out is not None:
-        check_writable(out)
+    _check_doses(format, dose, data, bool(population) or n > 1, weight)
+    for path in (out, data):
+        if path is not None:
+            check_writable(path)
     values = parameter_values(param, params)
     whole = as_model(model or pk or "ketasim_reference")
-    content: str = getattr(language, f"export_{format}")(whole.with_values(values) if values else whole)
+    whole = whole.with_values(values) if values else whole
+    content = _content(format, whole, dose, weight, occasions)
+    if data is not None:
+        _write_data(format, whole, (dose, times, occasions), weight, (population, n, seed), data)
+    _show_or_write(content, whole, format, out)
+
+
+def _check_doses(format: str, dose: str, data: Path | None, many: bool, weight: float) -> None:
+    if not 0.5 <= weight <= 500:
+        raise InvalidOption(f"--weight {weight:g}: must lie between 0.5 and 500 kg.")
+    if format == "sbml" and (data is not None or many):
+        raise InvalidOption(
+            "an SBML file holds its doses and one person; give --dose and --weight, without --data or --population."
+        )
+    if format != "sbml" and bool(dose) != (data is not None):
+        raise InvalidOption(f"a {format} model holds no doses, its data set does: give --dose and --data FILE.csv together.")
+    if many and data is None:
+        raise InvalidOption("--population and -n are for the data set; add --dose and --data FILE.csv.")
+
+
+def _content(format: str, whole: Model, dose: str, weight: float, occasions: int) -> str:
+    from ketasim import exchange
+
+    if format == "mrgsolve":
+        return exchange.export_mrgsolve(whole, occasions=occasions)
+    if format == "nonmem":
+        return exchange.export_nonmem(whole, occasions=occasions)
+    uses_weight = any(e.by.upper() == "WT" for number in whole.numbers.values() for e in number.covariates)
+    person = {"WT": weight} if uses_weight else {}
+    return exchange.export_sbml(whole, _doses(whole, dose, {"WT": [weight]}, [1]) if dose else None, person)
+
+
+def _doses(whole: Model, dose: str, covariates: Any, ids: Any) -> EventTemplate:
+    from ketasim.cli._values import regimen_of
+    from ketasim.dose import resolve
+
+    return resolve(regimen_of(dose), whole, covariates, ids=ids)
+
+
+def _write_data(
+    format: str, whole: Model, what: tuple[str, str, int], weight: float, people: tuple[str, int, int], path: Path
+) -> None:
+    import numpy as np
+
+    from ketasim.cli._values import cohort_of, output_times
+    from ketasim.dose._writing import replacing
+    from ketasim.exchange import dataset
+    from ketasim.exchange._people import columns
+
+    (dose, times, occasions), (population, n, seed) = what, people
+    if population or n > 1:
+        cohort = cohort_of(population, n, seed)
+        ids, covariates = cohort.ids, dict(cohort.covariates)
+    else:
+        ids = np.array([1])
+        covariates = {name: np.array([column.value]) for name, column in columns(whole).items()} | {"WT": np.array([weight])}
+    grid = output_times(times)
+    frame = dataset(
+        whole, _doses(whole, dose, covariates, ids), covariates,
+        times=() if grid is None else grid, occasions=occasions, nonmem=format == "nonmem",
+    )  # fmt: skip
+    with replacing(path) as part:
+        frame.to_csv(part, index=False)
+    _show.note(f"Written: {path}")
+
+
+def _show_or_write(content: str, whole: Model, format: str, out: Path | None) -> None:
     if out is not None:
         from ketasim.dose._writing import replacing
 

@@ -18,7 +18,6 @@ from ketasim.model._declare import (
     Variability,
 )
 from ketasim.model._describe import describe, latex, mechanism_graph
-from ketasim.model._export import export_mrgsolve, export_nonmem, export_sbml
 
 __all__ = [
     "CovariateEffect",
@@ -37,9 +36,6 @@ __all__ = [
     "Variability",
     "assemble",
     "describe",
-    "export_mrgsolve",
-    "export_nonmem",
-    "export_sbml",
     "functions",
     "latex",
     "mechanism_graph",

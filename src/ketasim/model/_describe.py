@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ketasim.model._assemble import Model
     from ketasim.model._declare import CovariateEffect, Number
 
+#: Shown on every page that leaves the program.
+NOTICE = "Research software: explores pharmacology, does not advise on treatment."
+
 
 def describe(model: Model, format: str = "text") -> str:
     """Description of a model; ``format`` is ``text`` or ``html``."""
     sections = [("Parts", _parts(model)), ("Numbers", _numbers(model)), ("Equations", _equations(model)), ("Ports", _ports(model)),
-                ("Doses", _doses(model)), ("Variability", _variability(model)), ("Sources", [("source",), *((s,) for s in model.citations())])]  # fmt: skip
-    return _html(model, sections) if format == "html" else _text(model, sections)
+                ("Doses", _doses(model)), ("Variability", _variability(model)), ("Sources", [("source", "reference"), *((s, _reference(s)) for s in model.citations())])]  # fmt: skip
+    if format == "html":
+        from ketasim.model._page import html
+
+        return html(model, sections, NOTICE)
+    return _text(model, sections)
 
 
 Rows = list[tuple[str, ...]]
+
+
+def _reference(key: str) -> str:
+    """The citation of a source key; empty for words such as ``definition`` that are no publication."""
+    from ketasim.errors import UnknownEntry
+    from ketasim.sources import format_citation
+
+    try:
+        return format_citation(key)
+    except UnknownEntry:
+        return ""
 
 
 def _parts(model: Model) -> Rows:
@@ -106,18 +123,6 @@ def _text(model: Model, sections: list[tuple[str, Rows]]) -> str:
         widths = [min(34, max(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
         lines += ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(lines)
-
-
-def _html(model: Model, sections: list[tuple[str, Rows]]) -> str:
-    out = [f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(model.id)}</title><style>body{{font:15px/1.5 system-ui;margin:2rem}}'
-           "table{border-collapse:collapse;font-size:.85rem}td,th{border-bottom:1px solid #ddd;padding:.25rem .6rem;text-align:left;vertical-align:top}</style></head>"
-           f"<body><h1>{escape(model.id)}</h1>"]  # fmt: skip
-    for title, rows in sections:
-        if len(rows) > 1:
-            head = "".join(f"<th>{escape(c)}</th>" for c in rows[0])
-            body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows[1:])
-            out.append(f"<h2>{title}</h2><table><tr>{head}</tr>{body}</table>")
-    return "".join(out) + "</body></html>"
 
 
 def latex(model: Model) -> str:

@@ -1,0 +1,285 @@
+"""How each language writes arithmetic, and covariate effects on a typical value."""
+
+# pyright: reportArgumentType=false, reportReturnType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportAssignmentType=false, reportGeneralTypeIssues=false
+# SymPy's annotations give its base class where it returns expressions.
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import sympy
+from sympy.printing.c import C99CodePrinter
+from sympy.printing.str import StrPrinter
+
+from ketasim.errors import InvalidModel
+from ketasim.exchange._people import Column, factors
+from ketasim.model._trace import symbol
+
+if TYPE_CHECKING:
+    from ketasim.model import CovariateEffect
+
+
+class Dialect(Protocol):
+    """One language's arithmetic. Lines that an expression needs before it go to `before`."""
+
+    before: list[str]
+
+    def number(self, value: float) -> str: ...
+    def code(self, expression: Any) -> str: ...
+    def power(self, base: str, exponent: str) -> str: ...
+    def call(self, name: str, *args: str) -> str: ...
+    def above(self, text: str) -> str: ...
+    def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str: ...
+
+
+def with_effects(dialect: Dialect, typical: str, effects: tuple[CovariateEffect, ...], known: Mapping[str, Column], names: Mapping[str, str]) -> str:  # fmt: skip
+    """The typical value with every covariate effect, in the order declared.
+
+    Parameters
+    ----------
+    typical : text of the typical value. known, names : columns and their names in the language, by upper-case covariate.
+    """
+    text = typical
+    for effect in effects:
+        column = names[effect.by.upper()]
+        ref, by = dialect.number(effect.ref), dialect.number(abs(effect.coefficient))
+        sign = "-" if effect.coefficient < 0 else "+"
+        difference = f"({column} - {ref})" if effect.ref >= 0 else f"({column} + {dialect.number(-effect.ref)})"
+        match effect.form:
+            case "factor":
+                table = factors(effect, known[effect.by.upper()])
+                if table:
+                    text += f"*{dialect.choose(column, [(codes, dialect.number(f)) for f, codes in table.items()])}"
+            case "power":
+                ratio = f"({column}/{ref})"
+                text += f"*{ratio if effect.coefficient == 1.0 else dialect.power(ratio, dialect.number(effect.coefficient))}"
+            case "linear":
+                text += f"*(1.0 {sign} {by}*{difference})"
+            case "linear_above":
+                text += f"*(1.0 {sign} {by}*{dialect.above(difference)})"
+            case "exponential":
+                text += f"*{dialect.call('exp', f'{dialect.number(effect.coefficient)}*{difference}')}"
+            case "additive":
+                text = f"({text} {sign} {by}*{difference})"
+            case "additive_above":
+                text = f"({text} {sign} {by}*{dialect.above(difference)})"
+    return text
+
+
+def with_eta(dialect: Dialect, typical: str, eta: str, form: str) -> str:
+    """The individual value: log-normal, logit-normal or normal around the typical one."""
+    if form == "lognormal":
+        return f"{typical}*{dialect.call('exp', eta)}"
+    if form == "logit":
+        return f"1.0/(1.0 + (1.0/({typical}) - 1.0)*{dialect.call('exp', f'-({eta})')})"
+    return f"{typical} + {eta}"
+
+
+def replacer(names: Mapping[str, str]) -> Callable[[Any], Any]:
+    """Gives symbols their names in the language."""
+    table = {symbol(old): sympy.Symbol(new, real=True) for old, new in names.items()}
+    return lambda expression: sympy.sympify(expression).xreplace(table)
+
+
+class _C(C99CodePrinter):
+    def _print_Float(self, expr: Any) -> str:
+        return repr(float(expr))
+
+
+class Cpp:
+    """C++, for mrgsolve."""
+
+    def __init__(self) -> None:
+        self.before: list[str] = []
+        self._printer = _C()
+
+    def number(self, value: float) -> str:
+        return repr(float(value))
+
+    def code(self, expression: Any) -> str:
+        return " ".join(self._printer.doprint(sympy.sympify(expression)).split())
+
+    def power(self, base: str, exponent: str) -> str:
+        return f"pow{base[:-1]}, {exponent})" if base.startswith("(") else f"pow({base}, {exponent})"
+
+    def call(self, name: str, *args: str) -> str:
+        return f"{name}({', '.join(args)})"
+
+    def above(self, text: str) -> str:
+        return f"fmax{text[:-1]}, 0.0)"
+
+    def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str:
+        text = "1.0"
+        for codes, value in reversed(cases):
+            text = f"{' || '.join(f'{variable} == {code}' for code in codes)} ? {value} : {text}"
+        return f"({text})"
+
+
+class _Plain(StrPrinter):
+    """Arithmetic in words most languages share; `power` and `words` differ."""
+
+    power = "**"
+    words: Mapping[str, str] = {}
+
+    def _print_Float(self, expr: Any) -> str:
+        return repr(float(expr))
+
+    def _print_Rational(self, expr: Any) -> str:
+        return f"({expr.p}.0/{expr.q}.0)" if expr.q != 1 else str(expr.p)
+
+    def _print_Function(self, expr: Any) -> str:
+        name = type(expr).__name__
+        return f"{self.words.get(name, name)}({', '.join(self._print(a) for a in expr.args)})"
+
+    def _print_Pow(self, expr: Any, rational: bool = False) -> str:
+        base, exponent = expr.as_base_exp()
+        if exponent == sympy.Rational(1, 2):
+            return f"{self.words.get('sqrt', 'sqrt')}({self._print(base)})"
+        if exponent.is_number and exponent.is_negative:
+            return f"1.0/{self._bracketed(base**-exponent)}"
+        return f"{self._bracketed(base)}{self.power}{self._bracketed(exponent)}"
+
+    def _print_Mul(self, expr: Any) -> str:
+        number, rest = expr.as_coeff_Mul()
+        above = [] if abs(number) == 1 else [self._bracketed(abs(number))]
+        below = []
+        for factor in rest.as_ordered_factors():
+            base, exponent = factor.as_base_exp()
+            if exponent.is_number and exponent.is_negative and not base.is_number:
+                below.append(self._bracketed(base**-exponent))
+            else:
+                above.append(self._bracketed(factor))
+        return ("-" if number < 0 else "") + "/".join(["*".join(above) or "1.0", *below])
+
+    def _bracketed(self, expr: Any) -> str:
+        text = self._print(expr)
+        simple = expr.is_Symbol or (expr.is_Number and not text.startswith("-")) or isinstance(expr, sympy.Function)
+        return text if simple or (expr.is_Pow and not text.startswith("1.0/") and self.power in text) else f"({text})"
+
+
+class _Sbml(_Plain):
+    power = "^"
+    words: Mapping[str, str] = {"log": "ln"}
+
+    def _print_Max(self, expr: Any) -> str:
+        return f"max({', '.join(self._print(a) for a in expr.args)})"
+
+    def _print_Min(self, expr: Any) -> str:
+        return f"min({', '.join(self._print(a) for a in expr.args)})"
+
+    def _print_Piecewise(self, expr: Any) -> str:
+        pieces = []
+        for value, condition in expr.args:
+            pieces += [self._print(value)] if condition == True else [self._print(value), self._print(condition)]  # noqa: E712
+        return f"piecewise({', '.join(pieces)})"
+
+
+class Sbml:
+    """SBML's infix formulas (Level 3)."""
+
+    def __init__(self) -> None:
+        self.before: list[str] = []
+        self._printer = _Sbml()
+
+    def number(self, value: float) -> str:
+        return repr(float(value))
+
+    def code(self, expression: Any) -> str:
+        return self._printer.doprint(sympy.sympify(expression))
+
+    def power(self, base: str, exponent: str) -> str:
+        return f"{base}^{exponent}" if not exponent.startswith("-") else f"{base}^({exponent})"
+
+    def call(self, name: str, *args: str) -> str:
+        return f"{name}({', '.join(args)})"
+
+    def above(self, text: str) -> str:
+        return f"max({text}, 0.0)"
+
+    def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str:
+        pieces = [f"{value}, {variable} == {code}" for codes, value in cases for code in codes]
+        return f"piecewise({', '.join([*pieces, '1.0'])})"
+
+
+class _NmTran(_Plain):
+    words: Mapping[str, str] = {"exp": "EXP", "log": "LOG", "sqrt": "SQRT"}
+
+    def _print_Float(self, expr: Any) -> str:
+        return repr(float(expr)).upper()
+
+    def _print_Relational(self, expr: Any) -> str:
+        words = {"==": "EQ", "!=": "NE", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
+        left, right = (self._print(side) if side.is_Symbol else f"({self._print(side)})" for side in (expr.lhs, expr.rhs))
+        return f"{left}.{words[expr.rel_op]}.{right}"
+
+    def _print_And(self, expr: Any) -> str:
+        return ".AND.".join(self._print(a) for a in expr.args)
+
+    def _print_Or(self, expr: Any) -> str:
+        return ".OR.".join(self._print(a) for a in expr.args)
+
+
+class NmTran:
+    """NM-TRAN's abbreviated code. What has no expression there (choices, tanh) becomes IF blocks before the line.
+
+    Parameters
+    ----------
+    new_name : gives a free variable name.
+    """
+
+    def __init__(self, new_name: Callable[[str], str]) -> None:
+        self.before: list[str] = []
+        self._new, self._printer = new_name, _NmTran()
+
+    def number(self, value: float) -> str:
+        return repr(float(value)).upper()
+
+    def code(self, expression: Any) -> str:
+        return self._printer.doprint(self._lowered(sympy.sympify(expression)))
+
+    def power(self, base: str, exponent: str) -> str:
+        return f"{base}**{exponent}" if not exponent.startswith("-") else f"{base}**({exponent})"
+
+    def call(self, name: str, *args: str) -> str:
+        return f"{name.upper()}({', '.join(args)})"
+
+    def above(self, text: str) -> str:
+        name = self._new(f"{text[1:].split()[0]}_ABOVE")
+        self.before += [f"{name} = 0.0", f"IF ({text}.GT.0) {name} = {text[1:-1]}"]
+        return name
+
+    def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str:
+        name = self._new(f"{variable}_FACTOR")
+        self.before.append(f"{name} = 1.0")
+        self.before += [f"IF ({variable}.EQ.{code}) {name} = {value}" for codes, value in cases for code in codes]
+        return name
+
+    def _lowered(self, expression: Any) -> Any:
+        """The expression with choices replaced by variables that earlier lines set."""
+        if isinstance(expression, sympy.Piecewise):
+            return self._branches([(value, condition) for value, condition in expression.args])
+        if isinstance(expression, (sympy.Max, sympy.Min)):
+            first, *others = expression.args
+            for other in others:
+                keeps = sympy.Ge(first, other) if isinstance(expression, sympy.Max) else sympy.Le(first, other)
+                first = self._branches([(first, keeps), (other, sympy.true)])
+            return first
+        if isinstance(expression, sympy.tanh):
+            return 1.0 - 2.0 / (sympy.exp(2.0 * self._lowered(expression.args[0])) + 1.0)
+        if not expression.args:
+            return expression
+        return expression.func(*(self._lowered(a) for a in expression.args))
+
+    def _branches(self, cases: list[tuple[Any, Any]]) -> Any:
+        name = self._new("CASE")
+        for i, (value, condition) in enumerate(cases):
+            last = condition == True  # noqa: E712
+            if not last and not isinstance(condition, sympy.core.relational.Relational):
+                raise InvalidModel(f"NONMEM export: a choice by '{condition}' is not supported; compare two quantities.")
+            self.before.append("ELSE" if last else f"{'IF' if i == 0 else 'ELSEIF'} ({self._printer.doprint(condition)}) THEN")
+            start = len(self.before)
+            text = self._printer.doprint(self._lowered(value))
+            self.before[start:] = [f"  {line}" for line in (*self.before[start:], f"{name} = {text}")]
+        self.before.append("ENDIF")
+        return sympy.Symbol(name, real=True)
