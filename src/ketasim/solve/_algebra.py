@@ -88,7 +88,9 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
     rows = [rates[name].xreplace(renamed) for name in states]
     xs = [sympy.Symbol(f"x{i}", real=True) for i in range(len(states))]
     linear, constant, rest = _split(rows, xs)
-    jacobian = {(i, j): d for i, r in rest.items() for j in _columns(r, xs) if (d := sympy.diff(r, xs[j])) != 0}
+    jacobian = {
+        (i, j): d for i, r in rest.items() for j in _columns(r, xs) if (d := _without_poles(sympy.diff(r, xs[j]), set(xs))) != 0
+    }
     names = sympy.numbered_symbols("q", real=True)
     hoisted: dict[sympy.Expr, sympy.Symbol] = {}
     coefficients: Assignments = []
@@ -101,6 +103,7 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
 
     q_linear = {key: hoist(e) for key, e in linear.items()}
     q_constant = {key: hoist(e) for key, e in constant.items()}
+    read = {(i, j) for i, r in rest.items() for j in _columns(r, xs)}  # also what only a switch looks at, which has no slope
     rest_temporaries, rest = _reduce(_prepared(rest, xs, hoist), "t")
     jacobian_temporaries, jacobian = _reduce(_prepared(jacobian, xs, hoist), "j")
     own = {xs[i]: renamed[symbol(n)] for i, n in enumerate(states)}
@@ -108,7 +111,7 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
     head = linear_head(len(states), q_linear, rest)
     tail = tuple(i for i in range(len(states)) if i not in head)
     entries = set(q_linear) | set(jacobian)
-    coupled = tuple(sorted({j for i, j in entries if i in tail and j in head}))
+    coupled = tuple(sorted({j for i, j in entries | read if i in tail and j in head}))
     order, pattern = minimum_fill(tail, {(i, j) for i, j in entries if i in tail and j in tail})
     return StepProgram(
         tuple(states), tuple(params), coefficients, q_linear, q_constant, rest_temporaries, rest,
@@ -157,6 +160,36 @@ def _terms(row: sympy.Expr, states: set[sympy.Symbol]) -> list[sympy.Expr]:
         else:
             out.append(term)
     return out
+
+
+def _without_poles(derivative: sympy.Expr, states: set[sympy.Symbol]) -> sympy.Expr:
+    """A derivative of x^g as g x^(g-1), which is 0 where x is not above 0, instead of g x^g/x, which is 0/0 before the first dose.
+
+    For g < 1 the slope at 0 is infinite. It only steers the steps, so that 0 there costs accuracy that the error estimate sees.
+    """
+
+    def walk(e: sympy.Basic) -> sympy.Basic:
+        if e.is_Atom:
+            return e
+        e = e.func(*map(walk, e.args))
+        if not isinstance(e, sympy.Mul):
+            return e
+        exponents: dict[sympy.Expr, sympy.Expr] = {}
+        for factor in e.args:
+            base, exponent = factor.as_base_exp()
+            exponents[base] = exponents.get(base, sympy.Integer(0)) + exponent
+        return sympy.Mul(*(base**exponent for base, exponent in exponents.items()))
+
+    def guard(e: sympy.Basic) -> sympy.Basic:
+        if e.is_Atom:
+            return e
+        e = e.func(*map(guard, e.args))
+        steep = (
+            isinstance(e, sympy.Pow) and not e.exp.is_Integer and e.exp != sympy.Rational(1, 2) and e.base.free_symbols & states
+        )
+        return sympy.Piecewise((e, sympy.Gt(e.base, 0)), (0, True)) if steep else e
+
+    return guard(walk(derivative))
 
 
 def _prepared(

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ketasim.solve._tableau import Tableau
 
 
+#: Steps a segment may take beyond those planned before they grow.
+_SPARE = 1000
+
+
 class _Code(PythonCodePrinter):
     """What both targets share: small powers as products, numbers as floats."""
 
@@ -199,7 +203,7 @@ class Printer:
             "AT_TAIL = AT_X + NH*L",
             "SPOT = np.array([AT_X, AT_OUT, AT_B0, AT_B1], np.int64)",
             f"SIZE = {self.total * LANES}",
-            f"DELTA, N_DENSE, NO_TIME = {DELTA!r}, {N_DENSE}, {NO_TIME!r}",
+            f"DELTA, N_DENSE, NO_TIME, SHORTEST, SPARE = {DELTA!r}, {N_DENSE}, {NO_TIME!r}, {32 * NO_TIME!r}, {_SPARE}",
         ]
         order = (*self.head, *self.tail)
         lines += [_ints("ORDER", order), _ints("PLACE", [self.place[i] for i in range(len(order))])]
