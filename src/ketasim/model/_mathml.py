@@ -34,7 +34,11 @@ def symbol(name: str) -> str:
 
 def expression(expr: Any) -> str:
     """A SymPy expression."""
-    return _written(expr)[0]
+    import sympy
+
+    return _written(expr.replace(lambda e: e.is_Float and abs(e) == 1, lambda e: sympy.Integer(int(e))))[
+        0
+    ]  # a factor of 1 says nothing
 
 
 def individual(name: str, number: Number) -> str:
