@@ -36,9 +36,8 @@ def expression(expr: Any) -> str:
     """A SymPy expression."""
     import sympy
 
-    return _written(expr.replace(lambda e: e.is_Float and abs(e) == 1, lambda e: sympy.Integer(int(e))))[
-        0
-    ]  # a factor of 1 says nothing
+    whole = expr.replace(lambda e: e.is_Float and abs(float(e)) == 1.0, lambda e: sympy.Integer(int(e)))  # 1.0 says nothing
+    return _written(whole)[0]
 
 
 def individual(name: str, number: Number) -> str:

@@ -64,3 +64,7 @@ def test_brackets_stand_where_they_are_needed(expression: str, shown: str) -> No
 def test_numbers_are_short() -> None:
     assert _mathml.expression(sympy.Float(0.1 + 0.2)) == "<mn>0.3</mn>"
     assert "−9" in _mathml.expression(sympy.Float(2.5e-9)) and "2.5" in _mathml.expression(sympy.Float(2.5e-9))
+
+
+def test_factors_of_one_are_left_out() -> None:
+    assert "<mn>1</mn><mo>·" not in assemble(library.load("otto2021")).describe("html")
