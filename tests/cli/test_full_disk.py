@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-resource = pytest.importorskip("resource", reason="limits on files exist on POSIX only")
+pytest.importorskip("resource", reason="limits on files exist on POSIX only")
 
 SIMULATE = ["simulate", "esketamine nasal 56 mg, 2/week x 2 week", "-n", "60"]
 CASES = {
@@ -27,12 +27,14 @@ BYTES = 4_000
 
 @pytest.mark.parametrize("words", CASES.values(), ids=list(CASES))
 def test_a_full_disk_leaves_nothing_behind(words: list[str], tmp_path: Path) -> None:
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (BYTES, BYTES))
-
-    code = "import sys; from ketasim.cli import main; sys.argv[0] = 'ketasim'; main()"
-    done = subprocess.run([sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120,
-                          env=dict(os.environ), preexec_fn=limited)  # fmt: skip
+    # The limit is set in the new process: code run between fork and exec disturbs libraries that have threads.
+    code = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({BYTES}, {BYTES}))\n"
+        "from ketasim.cli import main; sys.argv[0] = 'ketasim'; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, env=dict(os.environ)
+    )
     assert done.returncode != 0
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
     assert len(errors) == 1, done.stderr
