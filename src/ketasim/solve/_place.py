@@ -87,7 +87,7 @@ def _stream_rows(tile, rows, n, out, m, first):
     _fence()
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS)  # written out twice: a closure over either way to write would not be found in Numba's cache
 def _store_rows(tile, rows, n, out, m, first):
     whole = n // L
     for r in range(rows):
