@@ -199,7 +199,7 @@ def export(
 @verb
 def import_(
     file: Annotated[Path, typer.Argument(help="ClinicalTrials.gov study (API v2, .json), .ris or .bib.")],
-    *, into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Folder of own tables, made where missing.")],
+    *, into: Annotated[Path, typer.Option("--into", "-o", metavar="DIR", help="Folder of own tables, made where missing.")],
 ) -> None:  # fmt: skip
     """Rows from a registry record or a bibliography, into own tables."""
     from ketasim.evidence import import_record
