@@ -30,6 +30,7 @@ class StepProgram:
 
     Attributes
     ----------
+    added : how many of `states` are moving parameters or time.
     states, params : names; the symbols in the expressions are ``x0..``, ``p0..``, ``q0..`` (coefficients), ``t0..`` (temporaries).
     coefficients : q_k over parameters: everything that stays constant between events, computed once per segment; also parts of
         `rest` and `jacobian`.
@@ -39,6 +40,8 @@ class StepProgram:
     jacobian : temporaries, then (row, column) -> nonlinear part of the Jacobian.
     head : states that follow a linear system of their own, advanced exactly. tail : all others. coupled : head states the tail reads.
     order : elimination order of the tail; pattern : of its L and U in that order.
+    cascade : the tail in levels, each reading the head and earlier levels only, where every rate of the tail is a smooth function of
+        those less a constant share of the state itself; else empty.
     ports : temporaries, then port -> expression over states, parameters.
     """
 
@@ -56,8 +59,15 @@ class StepProgram:
     coupled: tuple[int, ...]
     order: tuple[int, ...]
     pattern: frozenset[tuple[int, int]]
+    cascade: tuple[tuple[int, ...], ...]
     port_temporaries: Assignments
     ports: Mapping[str, sympy.Expr]
+    added: int
+
+    @property
+    def own(self) -> int:
+        """Number of the model's own states; moving parameters and time stand after them."""
+        return len(self.states) - self.added
 
     @property
     def is_linear(self) -> bool:
@@ -104,6 +114,7 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
     q_linear = {key: hoist(e) for key, e in linear.items()}
     q_constant = {key: hoist(e) for key, e in constant.items()}
     read = {(i, j) for i, r in rest.items() for j in _columns(r, xs)}  # also what only a switch looks at, which has no slope
+    smooth = not any(r.has(sympy.Piecewise, sympy.Min, sympy.Max, sympy.Abs) for r in rest.values())
     rest_temporaries, rest = _reduce(_prepared(rest, xs, hoist), "t")
     jacobian_temporaries, jacobian = _reduce(_prepared(jacobian, xs, hoist), "j")
     own = {xs[i]: renamed[symbol(n)] for i, n in enumerate(states)}
@@ -112,10 +123,12 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
     tail = tuple(i for i in range(len(states)) if i not in head)
     entries = set(q_linear) | set(jacobian)
     coupled = tuple(sorted({j for i, j in entries | read if i in tail and j in head}))
+    levels = cascade_levels(tail, {(i, j) for i, j in {*q_linear, *read} if i != j} | {(i, i) for i, j in read if i == j})
     order, pattern = minimum_fill(tail, {(i, j) for i, j in entries if i in tail and j in tail})
     return StepProgram(
         tuple(states), tuple(params), coefficients, q_linear, q_constant, rest_temporaries, rest,
-        jacobian_temporaries, jacobian, head, tail, coupled, order, pattern, port_temporaries, reduced_ports,
+        jacobian_temporaries, jacobian, head, tail, coupled, order, pattern, levels if smooth else (), port_temporaries, reduced_ports,
+        len(states) - len(system.states),
     )  # fmt: skip
 
 
@@ -256,6 +269,19 @@ def _in_order(known: Mapping[str, sympy.Expr]) -> Assignments:
     for name in known:
         visit(name)
     return list(done.items())
+
+
+def cascade_levels(tail: tuple[int, ...], reads: set[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
+    """States of the tail by how far down they stand, or nothing where some read each other. reads : (reader, read)."""
+    above = {i: {j for k, j in reads if k == i and j in tail} for i in tail}
+    levels: list[tuple[int, ...]] = []
+    while above:
+        ready = tuple(sorted(i for i, others in above.items() if not others))
+        if not ready:
+            return ()
+        levels.append(ready)
+        above = {i: others.difference(ready) for i, others in above.items() if i not in ready}
+    return tuple(levels)
 
 
 def minimum_fill(nodes: Iterable[int], entries: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], frozenset[tuple[int, int]]]:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption, UnusedModelledInput
 from ketasim.solve._head import LANES, levels_for
+from ketasim.solve._memory import aligned
 from ketasim.solve._numba import Kernel, kernel_for
-from ketasim.solve._place import aligned, place
-from ketasim.solve._plan import PLAN_SAFETY, Plan, plan
+from ketasim.solve._place import place
+from ketasim.solve._plan import Plan, plan
 from ketasim.solve._steady import EQUILIBRIUM_SPAN, fixed_point, period_events
 from ketasim.solve._timeline import DECIMALS, Event, Group, Inlets, events_of, groups_of
 
@@ -36,8 +37,6 @@ STATUS = {
 MAX_REFINE = 16
 #: Bytes of results computed before they go to their place, and blocks of patients that go there side by side.
 TILE, MOST_BLOCKS = 3_200_000, 64
-#: Error a patient may have on the planned grid, relative to the local tolerance of the plan, before being solved again.
-ACCEPT = 1.0 / PLAN_SAFETY
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def solve(
     interpolation: Interpolation = "nocb",
     before_dose: NDArray[np.bool_] | None = None,
     threads: int = 1,
-    method: str = "rodas5p",
+    method: str = "auto",
 ) -> Solution:
     """Solve a model for all subjects of one template.
 
@@ -89,7 +88,8 @@ def solve(
     params : every model parameter -> (subject,), in declared units.
     times : (time,), h, ascending. before_dose : (time,), True where the value before an event at that very time is wanted.
     rtol : relative error aimed at. reference : who plans the grid; default the typical patient of `model` with rounded doses.
-    interpolation : of values that change from record to record.
+    interpolation : of values that change from record to record. method : how the nonlinear tail is advanced: ``auto`` takes
+    exponential quadrature where states feed forward and RODAS5P else; ``rodas5p`` and ``rodas4`` take implicit steps throughout.
 
     Returns
     -------
@@ -205,7 +205,6 @@ class _Run:
         self, group: Group, grid: Plan, blocks: Floats, initial: Floats, states: Floats, ports: Floats,
         status: NDArray[np.int64], error: Floats,
     ) -> None:  # fmt: skip
-        tolerance = self.rtol * PLAN_SAFETY * ACCEPT
         todo, refine = np.arange(len(group.subjects)), 1
         while len(todo):
             subjects = group.subjects[todo]
@@ -214,7 +213,7 @@ class _Run:
                 group, todo, grid, refine, blocks[:, :, mine], initial[:, mine], states, ports, subjects
             )
             error[subjects], status[subjects] = errors, np.where(failed, DIVERGED, OK)
-            again = (failed | (errors > tolerance)) & (not self.kernel.linear)
+            again = (failed | (errors > self.rtol)) & (not self.kernel.linear)
             if refine >= MAX_REFINE:
                 status[subjects[again & ~failed]] = TOLERANCE
                 return
@@ -234,6 +233,7 @@ class _Run:
             a if whole else a[:, pick] for a in (group.start, group.length, group.op_value.reshape(-1, len(group.subjects)))
         )
         levels = levels_for(max(self.gap, grid.longest))
+        steps = grid.arguments(refine)
         width = LANES * min(MOST_BLOCKS, max(1, TILE // (LANES * 8 * max(1, len(self.t_out) * (len(keep) + len(want))))))
 
         def work(tiles: range) -> None:
@@ -242,8 +242,7 @@ class _Run:
                 b = min(a + width, m)
                 now = slice(a, b)
                 kernel.module.run(
-                    b - a, *(np.ascontiguousarray(v[:, now]) for v in (start, length)), grid.n_steps, grid.first, grid.steps,
-                    float(refine), group.op_first, group.op_code, group.op_state, np.ascontiguousarray(values[:, now]), group.block,
+                    b - a, *(np.ascontiguousarray(v[:, now]) for v in (start, length)), *steps, group.op_first, group.op_code, group.op_state, np.ascontiguousarray(values[:, now]), group.block,
                     np.ascontiguousarray(blocks[:, :, now]), np.ascontiguousarray(initial[:, now]), self.t_out, self.left, grid.floor,
                     levels, keep, want, x_tile, o_tile, error[now], failed[now],
                 )  # fmt: skip

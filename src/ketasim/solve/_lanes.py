@@ -14,7 +14,9 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
+from numba import njit
 from numba.core import cgutils, types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
@@ -25,6 +27,8 @@ from ketasim.solve._head import LANES
 _FLAGS = ("contract", "nsz")
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 _I32 = ir.IntType(32)
+#: Bytes of a cache line.
+LINE = 64
 
 
 class _Lanes(types.Type):
@@ -83,6 +87,14 @@ def _negative(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
     data = cgutils.create_struct_proxy(kind)(context, builder, value=array).data
     return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
+
+
+@njit(cache=True, nogil=True)
+def aligned(size):
+    """Empty numbers that begin where a cache line does: a row that lies across two lines costs two accesses."""
+    memory = np.empty(size + LINE // 8)
+    first = (-memory.ctypes.data % LINE) // 8
+    return memory[first : first + size]
 
 
 @intrinsic
@@ -173,7 +185,7 @@ def where(typingctx, condition, then, otherwise):
 
 
 def sparse_product(first: Sequence[int], column: Sequence[int]) -> Any:
-    """``product(w, at_x, at_y, at_m, at_g, forced, one)``: y = one x + M x, + g where there is input, for M on a fixed pattern.
+    """``product(x, at_x, y, at_y, w, at_m, at_g, forced, one)``: y = one x + M x, + g where there is input, M on a fixed pattern.
 
     Written out as straight-line vector code: every x is read once, every sum is fused in the order of the pattern.
     first : (row + 1,), column : (entry,) offsets of x.
@@ -181,33 +193,35 @@ def sparse_product(first: Sequence[int], column: Sequence[int]) -> Any:
     rows = [(i, range(int(first[i]), int(first[i + 1]))) for i in range(len(first) - 1)]
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        w, at_x, at_y, at_m, at_g, forced, one = args
+        _, at_x, _, at_y, _, at_m, at_g, forced, one = args
         fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{LANES}f64")
-        data = cgutils.create_struct_proxy(sig.args[0])(context, builder, value=w).data
+        x_data, y_data, w_data = (
+            cgutils.create_struct_proxy(sig.args[k])(context, builder, value=args[k]).data for k in (0, 2, 4)
+        )
 
-        def row(at: Any, offset: int) -> Any:
+        def row(data: Any, at: Any, offset: int) -> Any:
             index = builder.add(at, ir.Constant(at.type, offset))
             return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
 
-        def read(at: Any, offset: int) -> Any:
-            value = builder.load(row(at, offset))
+        def read(data: Any, at: Any, offset: int) -> Any:
+            value = builder.load(row(data, at, offset))
             value.align = 8
             return value
 
-        x = [read(at_x, i * LANES) for i, _ in rows]
+        x = [read(x_data, at_x, i * LANES) for i, _ in rows]
         sums = []
         for i, entries in rows:
             total = builder.fmul(one, x[i])
             for k in entries:
-                total = builder.call(fma, [read(at_m, k * LANES), x[int(column[k]) // LANES], total])
-            sums.append(builder.select(forced, builder.fadd(total, read(at_g, i * LANES)), total))
+                total = builder.call(fma, [read(w_data, at_m, k * LANES), x[int(column[k]) // LANES], total])
+            sums.append(builder.select(forced, builder.fadd(total, read(w_data, at_g, i * LANES)), total))
         for (i, _), total in zip(rows, sums, strict=True):
-            builder.store(total, row(at_y, i * LANES)).align = 8
+            builder.store(total, row(y_data, at_y, i * LANES)).align = 8
         return context.get_dummy_value()
 
     offset = types.intp
     return intrinsic(
-        lambda typingctx, w, at_x, at_y, at_m, at_g, forced, one: (
-            types.void(w, offset, offset, offset, offset, types.boolean, lanes), codegen,
+        lambda typingctx, x, at_x, y, at_y, w, at_m, at_g, forced, one: (
+            types.void(x, offset, y, offset, w, offset, offset, types.boolean, lanes), codegen,
         )
     )  # fmt: skip

@@ -18,19 +18,10 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from ketasim.solve._head import LANES
-from ketasim.solve._lanes import _pointer, lanes, load, store
+from ketasim.solve._lanes import LINE, _pointer, lanes, load, store
 
 L = LANES
-_LINE = 64  # bytes
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
-
-
-def aligned(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Empty array that begins where a cache line does."""
-    size = int(np.prod(shape))
-    memory = np.empty(size + _LINE // 8)
-    first = -memory.ctypes.data % _LINE // 8
-    return memory[first : first + size].reshape(shape)
 
 
 def place(tile: NDArray[np.float64], out: NDArray[np.float64], columns: NDArray[np.int64]) -> None:
@@ -46,7 +37,7 @@ def place(tile: NDArray[np.float64], out: NDArray[np.float64], columns: NDArray[
     rows, flat, first = out.size // m, out.reshape(-1), int(columns[0])
     if int(columns[-1]) - first != n - 1:
         _scatter(tile, rows, n, flat, m, columns)
-    elif flat.ctypes.data % _LINE == 0 and m % L == 0 and first % L == 0:
+    elif flat.ctypes.data % LINE == 0 and m % L == 0 and first % L == 0:
         _stream_rows(tile, rows, n, flat, m, first)
     else:
         _store_rows(tile, rows, n, flat, m, first)
@@ -58,7 +49,7 @@ def _stream(typingctx, w, i, v):
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         written = builder.store(args[2], _pointer(context, builder, sig.args[0], args[0], args[1]))
-        written.align = _LINE
+        written.align = LINE
         written.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
         return context.get_dummy_value()
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.solve._head import LANES, MAX_LEVELS
 from ketasim.solve._numba import Kernel
+from ketasim.solve._stencil import NODES, stencils_of
 from ketasim.solve._timeline import Group
 
 Floats = NDArray[np.float64]
 #: Local tolerance of planned steps relative to the tolerance asked for: room for patients who differ from the reference.
 #: The embedded estimate belongs to the lower order, so the true error stays below it.
 PLAN_SAFETY = 0.5
+#: The same for a cascade: an order of 8 makes room cheap, and solving a patient again is dear.
+CASCADE_SAFETY = 0.15
 #: States below this share of their own peak are followed in absolute terms.
 FLOOR_SHARE = 1e-7
 MAX_STEPS = 20_000
@@ -29,6 +33,37 @@ class Plan:
     steps: Floats
     floor: Floats
     longest: float
+
+    def arguments(self, refine: int) -> tuple[Any, ...]:
+        """What the kernel's run takes, with every step divided."""
+        return self.n_steps, self.first, self.steps, float(refine)
+
+
+@dataclass(frozen=True)
+class CascadePlan(Plan):
+    """Steps of a cascade: they come with stencils, and a segment may be longer than planned."""
+
+    def arguments(self, refine: int) -> tuple[Any, ...]:
+        """What the kernel's run takes, with every step divided."""
+        planned = np.repeat(self.steps / refine, refine)
+        ends = np.cumsum(self.n_steps)
+        # Where nothing was planned a patient may still have some time: begin with a minute.
+        last = np.array([self.steps[e - 1] if n else 1.0 / 64.0 for e, n in zip(ends, self.n_steps, strict=True)])
+        onward = np.repeat(last / refine, NODES - 1)
+        more = np.full(len(ends), NODES - 1)
+        counts, steps = np.concatenate([self.n_steps * refine, more]), np.concatenate([planned, onward])
+        first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+        # Kinds of their own: going on stretches them, planned ones stay as they are.
+        own, other = stencils_of(self.n_steps * refine, planned), stencils_of(more, onward)
+        kind = np.concatenate([own.kind, other.kind + len(own.length)])
+        tables = (
+            np.concatenate([getattr(s, name) for s in (own, other)]) for name in ("length", "basis", "highest", "omega", "widest")
+        )
+        turns = np.arange(2 * len(ends)).reshape(2, -1).T.ravel()
+        return (
+            np.ascontiguousarray(counts[turns]), np.ascontiguousarray(first[turns]), steps, np.concatenate([own.window, other.window]),
+            kind, len(own.length) + len(other.length), len(own.length), *tables,
+        )  # fmt: skip
 
 
 def plan(kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: Floats, rtol: float) -> Plan:
@@ -45,9 +80,12 @@ def plan(kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: F
     peaks = np.full(len(kernel.states), 1e-300)
     _walk(kernel, group, params, initial, t_out, max(rtol, 1e-3), np.full(len(kernel.states), 1e-9), peaks)
     floor = np.maximum(FLOOR_SHARE * peaks, 1e-30)
-    counts, steps = _walk(kernel, group, params, initial, t_out, rtol * PLAN_SAFETY, floor, peaks)
+    counts, steps = _walk(
+        kernel, group, params, initial, t_out, rtol * (CASCADE_SAFETY if kernel.cascade else PLAN_SAFETY), floor, peaks
+    )
     first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
-    return Plan(counts, first, steps, floor, float(steps.max()))
+    longest = float(steps.max(initial=0.0))
+    return (CascadePlan if kernel.cascade else Plan)(counts, first, steps, floor, longest)
 
 
 def _walk(

@@ -185,7 +185,7 @@ class Printer:
             "norm": 1, "ht": 1, "c": nh, "spare": max(2 * n_reach, 2 * nh), "saved": nh + nt, "d1": nh, "b0": 3 * nc,
             "b1": 3 * nc, "z": nc * len(self.moments), "slope": nc, "f": nt, "ft": nt, "u": nt, "g": nt, "hi": 1,
             "w": len(self.entries), "v": nt, "stages": nt * tableau.stages, "y": nt, "d": nt * len(tableau.dense), "e": 1, "th": 1,
-            "o": len(program.ports),
+            "k": nt, "moving": nh, "o": len(program.ports),
         }  # fmt: skip
         self.rows: dict[str, int] = {}
         self.total = 0
@@ -208,14 +208,14 @@ class Printer:
         order = (*self.head, *self.tail)
         lines += [_ints("ORDER", order), _ints("PLACE", [self.place[i] for i in range(len(order))])]
         lines += [_ints("CONSTANT_ROW", [self.place[i] for i in program.constant if i in self.head]),
-                  _ints("CONSTANT_AT", [self._q(s) for i, s in program.constant.items() if i in self.head])]  # fmt: skip
+                  _ints("CONSTANT_AT", [self.coefficient(s) for i, s in program.constant.items() if i in self.head])]  # fmt: skip
         if self.head:
             lines += self._lists()
         return "\n".join(lines) + "\n"
 
     def _lists(self) -> list[str]:
         pattern = self.pattern
-        value = [self._q(self.program.linear[self.head[i], self.head[j]]) for i, j in pattern.entries]
+        value = [self.coefficient(self.program.linear[self.head[i], self.head[j]]) for i, j in pattern.entries]
         first, column = pattern.rows(pattern.entries)
         first_m, column_m = pattern.rows(pattern.reach)
         first_a, left_a, right_a = pattern.products(pattern.entries)
@@ -254,8 +254,8 @@ class Printer:
 
     def coefficients(self) -> str:
         """Everything constant between events, once per segment with new parameters."""
-        body = self._load("p", self._used(e for _, e in self.program.coefficients))
-        body += [f"store(w, {self._q(name)}, {self.code.row(e)})" for name, e in self.program.coefficients]
+        body = self.load("p", self._used(e for _, e in self.program.coefficients))
+        body += [f"store(w, {self.coefficient(name)}, {self.code.row(e)})" for name, e in self.program.coefficients]
         return _function("coefficients(w)", body)
 
     def ports(self) -> str:
@@ -263,7 +263,7 @@ class Printer:
         program = self.program
         expressions = [e for _, e in program.port_temporaries] + list(program.ports.values())
         used = self._used(expressions)
-        body = [f"x{i} = load(w, at + {self.place[i] * LANES})" for i in _indices(used, "x")] + self._load("p", used)
+        body = [f"x{i} = load(w, at + {self.place[i] * LANES})" for i in _indices(used, "x")] + self.load("p", used)
         body += [f"{name} = {self.code.row(e)}" for name, e in program.port_temporaries]
         body += [f"store(w, {self._at('o', k)}, {self.code.row(e)})" for k, e in enumerate(program.ports.values())]
         return _function("ports(w, at)", body)
@@ -310,7 +310,7 @@ class Printer:
         used = self._used([e for _, e in program.jacobian_temporaries] + list(nonlinear.values()))
         used |= {str(q) for q in linear.values()}
         body = self._state(used, "AT_X", self._at("z", self.moments.index(0.0) * len(self.coupled)))
-        body += self._load("p", used) + self._load("q", used)
+        body += self.load("p", used) + self.load("q", used)
         body += ["h = load(w, AT_H)", "hi = 1.0/h", "store(w, AT_HI, hi)", f"dg = {1.0 / self.tableau.gamma!r}*hi"]
         body += [f"{name} = {self.code.row(e)}" for name, e in program.jacobian_temporaries]
         entry = {k: " + ".join(([str(linear[k])] if k in linear else []) + ([f"({self.code.row(nonlinear[k])})"] if k in nonlinear else []))
@@ -348,7 +348,7 @@ class Printer:
         constant = {i: q for i, q in program.constant.items() if i in own}
         used = self._used([e for _, e in program.rest_temporaries] + list(rest.values()))
         used |= {str(q) for q in (*linear.values(), *constant.values())} | {f"x{j}" for _, j in linear}
-        body = ["hi = load(w, AT_HI)", *self._state(used, "AT_U", "at"), *self._load("p", used), *self._load("q", used)]
+        body = ["hi = load(w, AT_HI)", *self._state(used, "AT_U", "at"), *self.load("p", used), *self.load("q", used)]
         body += [f"{name} = {self.code.row(e)}" for name, e in program.rest_temporaries]
         for i, k in own.items():
             terms = [f"load(w, {self._at('r', len(self.head) + k)})"] + ([str(constant[i])] if i in constant else [])
@@ -424,10 +424,12 @@ class Printer:
     def _at(self, kind: str, index: int = 0) -> str:
         return str((self.rows[kind] + index) * LANES)
 
-    def _q(self, name: object) -> int:
+    def coefficient(self, name: object) -> int:
+        """Offset of a coefficient."""
         return (self.rows["q"] + int(str(name)[1:])) * LANES
 
-    def _load(self, kind: str, used: set[str]) -> list[str]:
+    def load(self, kind: str, used: set[str]) -> list[str]:
+        """Statements that load the used rows of parameters (``p``) or coefficients (``q``)."""
         return [f"{kind}{k} = load(w, {self._at(kind, k)})" for k in _indices(used, kind)]
 
     def _state(self, used: set[str], tail: str, head: str) -> list[str]:

@@ -161,9 +161,14 @@ def groups_of(events: list[Event], n: int, start: float, t_out: Floats, n_blocks
     priority = {"off": 0, "block": 1}
     events.sort(key=lambda e: (priority.get(e.what, 2), e.record))
     times = np.round(np.array([e.time for e in events]).reshape(len(events), n), DECIMALS)
-    order = np.argsort(times, axis=0, kind="stable")
     if not len(events):
         return [_group([], np.zeros((0, n)), np.arange(n), start, end, n_blocks_first)]
+    rows = np.argsort(times[:, 0], kind="stable")
+    if _same_order(times, rows):
+        group = _group([events[i] for i in rows], times[rows], np.arange(n), start, end, n_blocks_first)
+        group.signature = rows.astype(np.int32).tobytes()
+        return [group]
+    order = np.argsort(times, axis=0, kind="stable")
     _, first, member = np.unique(order.astype(np.int32), axis=1, return_index=True, return_inverse=True)
     member = np.ravel(member)
     out = []
@@ -174,6 +179,12 @@ def groups_of(events: list[Event], n: int, start: float, t_out: Floats, n_blocks
         group.signature = rows.astype(np.int32).tobytes()
         out.append(group)
     return out
+
+
+def _same_order(times: Floats, rows: NDArray[np.int64]) -> bool:
+    """Whether sorting puts the events of every subject in the order `rows`. times : (event, subject)."""
+    gaps = np.diff(times[rows], axis=0)
+    return bool(np.all((gaps > 0) | ((gaps == 0) & (np.diff(rows) > 0)[:, None])))
 
 
 Op = tuple[int, int, Floats, tuple[Event, ...]]

@@ -1,0 +1,440 @@
+"""Exponential quadrature on planned nodes: how a state with x' = u(t) - k x is advanced when u is known at every node of a segment.
+
+On a step of length h from node n, u is the polynomial of degree `NODES` - 1 through the nodes around the step, and
+x(n+1) = exp(-k h) x(n) + integral of exp(-k (h - s)) u(s) ds is taken exactly for that polynomial: no stability limit, no equations
+to solve, and nodes on both sides of the step. The weights are w_j = h sum_r B_rj I_r(k h), B the Lagrange polynomials in powers of
+the share of the step, I_r(z) = integral of exp(-z (1 - s)) s^r over 0..1 (the phi functions of exponential integrators: Hochbruck
+and Ostermann, Acta Numerica 2010;19:209-286, doi:10.1017/S0962492910000048, times r!).
+
+A *kind* is a step length with the nodes around it: weights are computed once per kind. The error of a step is what the node
+farthest from it changes. Rows of `LANES` numbers hold the quantities of patients, as in `_linear`.
+"""
+
+# pyright: basic, reportCallIssue=false, reportArgumentType=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
+# The functions are typed by Numba.
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ketasim.solve._head import DELTA, LANES, NO_TIME
+from ketasim.solve._lanes import less, load, splat, store, vabs, vexp, where
+
+L = LANES
+#: Nodes of a stencil; a grid has at least one step less.
+NODES = 8
+#: Rows of weights per kind and state: the decay, the nodes, the error.
+WEIGHTS = NODES + 2
+#: Series below, recursion above this k h; terms of the series.
+_LARGE, _TERMS = 2.0, 18
+#: Steps are joined where their error is below this share of the tolerance: twice the length has some 2^(NODES + 1) times the error.
+_SPARE = 2.0**-11
+#: Neighbouring steps differ by this factor at most.
+_RATIO = 4.01
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Stencils:
+    """What the steps of a plan need besides their length.
+
+    Attributes
+    ----------
+    window, kind : (step,), first node of the stencil within its segment, and kind. length : (kind,), h. basis : (kind, power, node).
+    highest : (kind, node), weights of the highest divided difference. omega : (kind, power), the polynomial it multiplies;
+    widest : (kind,), the largest value of that within the step.
+    """
+
+    window: Ints
+    kind: Ints
+    length: Floats
+    basis: Floats
+    highest: Floats
+    omega: Floats
+    widest: Floats
+
+
+def stencils_of(n_steps: Ints, steps: Floats) -> Stencils:
+    """Stencils of segments whose steps stand one after the other."""
+    most = len(steps)
+    window, kind = np.zeros(most, np.int64), np.zeros(most, np.int64)
+    tables = (np.empty(most), np.empty((most, NODES, NODES)), np.empty((most, NODES)), np.empty((most, NODES)), np.empty(most))
+    around, count, first = np.empty((most, NODES)), 0, 0
+    for n in n_steps:
+        count = describe_steps(steps, first, int(n), window, kind, count, around, *tables)
+        first += int(n)
+    return Stencils(window, kind, *(t[:count].copy() for t in tables))
+
+
+@njit(**_OPTIONS)
+def describe_steps(steps, first, n, window, kind, count, around, length, basis, highest, omega, widest):
+    """Window and kind of the steps of one segment; new kinds are appended to the tables. Returns the number of kinds."""
+    share, poly = np.empty(NODES), np.empty(NODES + 1)
+    for s in range(n):
+        a = min(max(s - (NODES // 2 - 1), 0), n + 1 - NODES)
+        h = steps[first + s]
+        # Summed outward from the step, so that equal neighbourhoods give equal bits wherever they stand.
+        at = 0.0
+        for j in range(s, a - 1, -1):
+            if j < s:
+                at -= steps[first + j]
+            share[j - a] = at / h
+        at = 0.0
+        for j in range(s, a + NODES - 1):
+            at += steps[first + j]
+            share[j + 1 - a] = at / h
+        window[first + s] = a
+        found = -1
+        for k in range(count - 1, -1, -1):
+            if length[k] == h:
+                same = True
+                for j in range(NODES):
+                    if around[k, j] != share[j]:
+                        same = False
+                        break
+                if same:
+                    found = k
+                    break
+        if found < 0:
+            found = count
+            count += 1
+            length[found] = h
+            for j in range(NODES):
+                around[found, j] = share[j]
+            _lagrange(share, poly, basis[found], highest[found])
+            out = 0
+            for j in range(NODES):
+                if abs(share[j] - 0.5) > abs(share[out] - 0.5):
+                    out = j
+            _product(share, out, poly)
+            for r in range(NODES):
+                omega[found, r] = poly[r]
+            widest[found] = 0.0
+            for i in range(1, 16):
+                value = 0.0
+                for r in range(NODES - 1, -1, -1):
+                    value = value * (i / 16.0) + poly[r]
+                widest[found] = max(widest[found], abs(value))
+        kind[first + s] = found
+    return count
+
+
+@njit(**_OPTIONS)
+def _product(share, out, poly):
+    """Coefficients of the product of (s - share_j) over all j but `out`."""
+    for r in range(NODES + 1):
+        poly[r] = 0.0
+    poly[0] = 1.0
+    degree = 0
+    for j in range(NODES):
+        if j != out:
+            degree += 1
+            for r in range(degree, 0, -1):
+                poly[r] = poly[r - 1] - share[j] * poly[r]
+            poly[0] *= -share[j]
+
+
+@njit(**_OPTIONS)
+def _lagrange(share, poly, basis, highest):
+    for j in range(NODES):
+        _product(share, j, poly)
+        below = 1.0
+        for m in range(NODES):
+            if m != j:
+                below *= share[j] - share[m]
+        highest[j] = 1.0 / below
+        for r in range(NODES):
+            basis[r, j] = poly[r] / below
+
+
+@njit(**_OPTIONS)
+def weigh(first, last, w, rate, length, factor, basis, omega, spare, out):
+    """Weights of kinds `first` to `last` for all states: rows decay, node 0.., error per (kind, state), in `out`.
+
+    rate : (state,), offsets of k in `w`. factor : of all lengths. spare : NODES + 1 rows per state and one more.
+    """
+    n = rate.shape[0]
+    before = -1.0
+    for k in range(first, last):
+        h = length[k] * factor
+        if h != before:
+            for i in range(n):
+                store(spare, n * (NODES + 1) * L, load(w, rate[i]) * h)
+                _integrals(spare, n * (NODES + 1) * L, i * (NODES + 1) * L)
+            before = h
+        for i in range(n):
+            at, to = i * (NODES + 1) * L, (k * n + i) * WEIGHTS * L
+            store(out, to, load(spare, at + NODES * L))
+            i0, i1, i2, i3 = load(spare, at), load(spare, at + L), load(spare, at + 2 * L), load(spare, at + 3 * L)
+            i4, i5, i6, i7 = load(spare, at + 4 * L), load(spare, at + 5 * L), load(spare, at + 6 * L), load(spare, at + 7 * L)
+            for j in range(NODES):
+                low = i0 * basis[k, 0, j] + i1 * basis[k, 1, j] + i2 * basis[k, 2, j] + i3 * basis[k, 3, j]
+                high = i4 * basis[k, 4, j] + i5 * basis[k, 5, j] + i6 * basis[k, 6, j] + i7 * basis[k, 7, j]
+                store(out, to + (1 + j) * L, (low + high) * h)
+            low = i0 * omega[k, 0] + i1 * omega[k, 1] + i2 * omega[k, 2] + i3 * omega[k, 3]
+            high = i4 * omega[k, 4] + i5 * omega[k, 5] + i6 * omega[k, 6] + i7 * omega[k, 7]
+            store(out, to + (NODES + 1) * L, (low + high) * h)
+
+
+@njit(**_OPTIONS)
+def _integrals(v, at_z, at):
+    """Rows I_0 .. of z, then exp(-z)."""
+    z = load(v, at_z)
+    total = splat(1.0)
+    for m in range(_TERMS - 1, 0, -1):  # nested series of the last one
+        total = 1.0 - (z * (1.0 / (NODES + m))) * total
+    total = total * (1.0 / NODES)
+    store(v, at + (NODES - 1) * L, total)
+    for r in range(NODES - 1, 0, -1):
+        total = (1.0 - z * total) * (1.0 / r)
+        store(v, at + (r - 1) * L, total)
+    store(v, at + NODES * L, 1.0 - z * total)
+    large = False
+    for lane in range(L):
+        large = large or abs(v[at_z + lane]) > _LARGE
+    if large:
+        far = less(splat(_LARGE), vabs(z))
+        decay = vexp(-z)
+        inverse = 1.0 / where(far, z, splat(1.0))
+        value = (1.0 - decay) * inverse
+        store(v, at + NODES * L, where(far, decay, load(v, at + NODES * L)))
+        store(v, at, where(far, value, load(v, at)))
+        for r in range(1, NODES):
+            value = (1.0 - value * float(r)) * inverse
+            store(v, at + r * L, where(far, value, load(v, at + r * L)))
+
+
+@njit(**_OPTIONS)
+def sweep(x, u, at, weights, at_weights, stride, n, first, window, kind):
+    """A state at all nodes, from its value at the first one and its input at all of them. x, u : rows from `at` on."""
+    value = load(x, at)
+    for s in range(n):
+        a, b = at_weights + kind[first + s] * stride, at + window[first + s] * L
+        one = load(weights, a + L) * load(u, b) + load(weights, a + 2 * L) * load(u, b + L)
+        two = load(weights, a + 3 * L) * load(u, b + 2 * L) + load(weights, a + 4 * L) * load(u, b + 3 * L)
+        one = one + load(weights, a + 5 * L) * load(u, b + 4 * L)
+        two = two + load(weights, a + 6 * L) * load(u, b + 5 * L)
+        one = one + load(weights, a + 7 * L) * load(u, b + 6 * L)
+        two = two + load(weights, a + 8 * L) * load(u, b + 7 * L)
+        value = load(weights, a) * value + (one + two)
+        store(x, at + (s + 1) * L, value)
+
+
+@njit(**_OPTIONS)
+def judge(x, u, at, weights, at_weights, stride, n, first, window, kind, highest, widest, floor, every, asked, each, w, at_error):
+    """Largest error of a state relative to it, looked at in every so many steps: windows overlap. Into the row at `at_error`.
+
+    asked : (step,), whether values within the step are wanted too. each : (step,), largest error of any lane, where every = 1.
+    """
+    top = load(w, at_error)
+    s = 0
+    while s < n:
+        k = kind[first + s]
+        a, b = at_weights + k * stride, at + window[first + s] * L
+        one = load(u, b) * highest[k, 0] + load(u, b + 2 * L) * highest[k, 2]
+        two = load(u, b + L) * highest[k, 1] + load(u, b + 3 * L) * highest[k, 3]
+        one = one + load(u, b + 4 * L) * highest[k, 4] + load(u, b + 6 * L) * highest[k, 6]
+        two = two + load(u, b + 5 * L) * highest[k, 5] + load(u, b + 7 * L) * highest[k, 7]
+        error = vabs((one + two) * load(weights, a + (NODES + 1) * L))
+        if every == 1 and asked[s]:
+            error = _larger(error, spread(x, b, highest[k], widest[k]))
+        ratio = error / (_larger(vabs(load(x, at + s * L)), vabs(load(x, at + (s + 1) * L))) + floor)
+        top = _larger(top, ratio)
+        if every == 1:
+            store(w, at_error, ratio)
+            for lane in range(L):
+                if w[at_error + lane] > each[s]:
+                    each[s] = w[at_error + lane]
+        s = n - 1 if s < n - 1 and s + every > n - 1 else s + every
+    store(w, at_error, top)
+
+
+@njit(**_OPTIONS)
+def spread(x, at, highest, widest):
+    """Error of the polynomial through the nodes from `at` on, within the step."""
+    error = splat(0.0)
+    for j in range(NODES):
+        error = error + load(x, at + j * L) * highest[j]
+    return vabs(error) * widest
+
+
+@njit(**_OPTIONS)
+def _larger(a, b):
+    """The larger one; `a` where `b` is no number: that is found where the states are checked."""
+    return where(less(a, b), b, a)
+
+
+@njit(**_OPTIONS)
+def shares(basis, at, out):
+    """Weights of the nodes for the value at the share `at` of a step."""
+    for j in range(NODES):
+        out[j] = basis[NODES - 1, j]
+    for r in range(NODES - 2, -1, -1):
+        for j in range(NODES):
+            out[j] = out[j] * at + basis[r, j]
+
+
+# -- grids ----------------------------------------------------------------------------------------------------------------
+@njit(**_OPTIONS)
+def copy(from_, at, to, at_to, n):
+    """n numbers; assigning slices takes seconds to compile."""
+    for i in range(n):
+        to[at_to + i] = from_[at + i]
+
+
+@njit(**_OPTIONS)
+def coarse(length, fastest, grid):
+    """A first grid: steps that are powers of two and double from what the fastest rate needs, so that nothing that rises and is
+    gone again between two nodes stays unseen. fastest : 1/h. Returns their number."""
+    longest = 2.0 ** np.floor(np.log2(length / (NODES - 1)))
+    h = min(longest, max(DELTA, 2.0 ** np.floor(np.log2(0.5 / max(fastest, 0.5 / longest)))))
+    n, t = 0, 0.0
+    while t + h <= length and n < len(grid):
+        grid[n] = h
+        t += h
+        n += 1
+        if t >= 2.0 * h:
+            h = min(2.0 * h, longest)
+    left = length - t
+    if left >= 0.5 * grid[n - 1] and n < len(grid):
+        grid[n] = left
+        n += 1
+    else:
+        grid[n - 1] += left
+    return graded(grid, n)
+
+
+@njit(**_OPTIONS)
+def merged(grid, n, each, tolerance):
+    """Join equal neighbours whose errors are far below the tolerance. Returns the new number."""
+    s, to, t = 0, 0, 0.0
+    while s < n:
+        h = grid[s]
+        t += h
+        # Only such pairs as halving would give, so that times stay multiples of powers of two.
+        pair = s + 1 < n and grid[s + 1] == h and np.floor((t - h) / (2.0 * h)) * 2.0 * h == t - h
+        if pair and max(each[s], each[s + 1]) < tolerance * _SPARE:
+            h *= 2.0
+            t += grid[s + 1]
+            s += 1
+        grid[to] = h
+        to += 1
+        s += 1
+    return graded(grid, to)
+
+
+@njit(**_OPTIONS)
+def divided(grid, n, each, tolerance, shortest):
+    """Halve the steps whose error is above the tolerance. Returns the new number, or the old one where nothing is left to do."""
+    more = 0
+    for s in range(n):
+        if each[s] > tolerance and grid[s] > 2.0 * shortest:
+            more += 1
+    if more == 0 or n + more > len(grid):
+        return n
+    to = n + more
+    for s in range(n - 1, -1, -1):
+        if each[s] > tolerance and grid[s] > 2.0 * shortest:
+            grid[to - 2], grid[to - 1] = _parts(grid[s])
+            to -= 2
+        else:
+            grid[to - 1] = grid[s]
+            to -= 1
+    return graded(grid, n + more)
+
+
+@njit(**_OPTIONS)
+def graded(grid, n):
+    """Halve steps that are much longer than a neighbour, and the longest until there are enough. Returns the new number."""
+    s = 0
+    while s < n and n < len(grid):
+        near = np.inf
+        if s > 0:
+            near = grid[s - 1]
+        if s < n - 1:
+            near = min(near, grid[s + 1])
+        if grid[s] > _RATIO * near:
+            _halve(grid, n, s)
+            n += 1
+            s = max(s - 1, 0)
+        else:
+            s += 1
+    while n < NODES - 1:
+        _halve(grid, n, _longest(grid, n))
+        n += 1
+    return n
+
+
+@njit(**_OPTIONS)
+def _longest(grid, n):
+    found = 0
+    for s in range(1, n):
+        if grid[s] > grid[found]:
+            found = s
+    return found
+
+
+@njit(**_OPTIONS)
+def _halve(grid, n, s):
+    for j in range(n, s + 1, -1):
+        grid[j] = grid[j - 1]
+    grid[s], grid[s + 1] = _parts(grid[s])
+
+
+@njit(**_OPTIONS)
+def _parts(h):
+    """Two parts of a step: halves, or a power of two and what is left, so that few times are no multiples of `DELTA`."""
+    if h < 4.0 * DELTA or np.floor(0.5 * h / DELTA) * DELTA == 0.5 * h:
+        return 0.5 * h, 0.5 * h
+    first = 2.0 ** np.round(np.log2(0.5 * h))
+    return first, h - first
+
+
+@njit(**_OPTIONS)
+def landed(natural, n, length, wanted, grid):
+    """Steps of about the natural lengths with nodes at the wanted times, where these are not much denser. Returns their number.
+
+    natural : (n,), h. wanted : (.,), h from the beginning of the segment, ascending, within (0, length).
+    """
+    t, s, end, k, m = 0.0, 0, natural[0], 0, 0
+    while length - t > NO_TIME and m < len(grid) - 1:
+        while end <= t + NO_TIME and s < n - 1:
+            s += 1
+            end += natural[s]
+        h = natural[s]
+        while k < len(wanted) and wanted[k] <= t + NO_TIME:
+            k += 1
+        stop = length
+        if k < len(wanted):
+            after = wanted[k + 1] if k + 1 < len(wanted) else length
+            # A node costs about as much as a value between nodes, and needs no checks.
+            space = after - wanted[k]
+            if wanted[k] - t > 0.25 * min(h, space) and h < 8.0 * space:
+                stop = wanted[k]
+        gap = stop - t
+        step = gap if gap <= 1.25 * h else 2.0 ** np.round(np.log2(min(0.5 * gap, h)))
+        grid[m] = step
+        m += 1
+        t = t + step if step < gap else stop
+    return graded(grid, m)
+
+
+@njit(**_OPTIONS)
+def missed(grid, n, wanted, asked):
+    """Which steps have wanted times strictly inside."""
+    t, k = 0.0, 0
+    for s in range(n):
+        end = t + grid[s]
+        asked[s] = False
+        while k < len(wanted) and wanted[k] < end - NO_TIME:
+            if wanted[k] > t + NO_TIME:
+                asked[s] = True
+            k += 1
+        t = end
