@@ -31,16 +31,18 @@ def cascade_text(printer: Printer) -> str:
              # Numbers from arrays: Numba would compile a function anew for every number that stands in its call.
              f"NIL, ALL, SOME, OUT, MOVING, WORST = (np.array([v], np.int64) for v in (0, 1, {EVERY}, AT_OUT, AT_MOVING, AT_E))"]  # fmt: skip
     pieces = [_force(printer, level, k) for k, level in enumerate(program.cascade)]
-    passes = ["@njit(**OPTIONS)", "def tail_pass(w, heads, x, u, weights, n, first, window, kind, most):",
+    passes = ["@njit(**OPTIONS)", "def tail_pass(w, heads, x, u, weights, n, first, window, kind, until, most):",
               '    """All states of the tail at all nodes."""']  # fmt: skip
     for k, level in enumerate(program.cascade):
         passes.append(f"    force_{k}(w, heads, x, u, n + 1, most)")
         passes += [
-            f"    sweep(x, u, {place[i] * LANES}*most, weights, {place[i] * LANES}*WEIGHTS + n*0, NT*WEIGHTS*L + n*0, n, first, window, kind)"
+            f"    sweep(x, u, {place[i] * LANES}*most, weights, {place[i] * LANES}*WEIGHTS + n*0, NT*WEIGHTS*L + n*0, n, first, window, kind, until)"
             for i in level
         ]
-    rows = [f"    store(out, at + {i * LANES}, load({_row(printer, i)}))" for i in range(program.own)]
-    put = ["@njit(**OPTIONS)", "def put(heads, x, n, most, out, at):", '    """States of a node to a block of results."""', *rows]
+    rows = [f"        store(out, at + {i * LANES}, load({_row(printer, i)}))" for i in range(program.own)]
+    put = ["@njit(**OPTIONS)", "def put(heads, x, spots, begin, end, most, out, start):",
+           '    """States of the nodes where outputs begin..end stand to a block of results; -1: stands on none."""',
+           "    for j in range(begin, end):", "        n = spots[j]", "        if n < 0: continue", f"        at = j*{program.own * LANES} + start", *rows]  # fmt: skip
     rows = [f"    store(out, at + {i * LANES}, load(w, AT_OUT + {printer.place[i] * LANES}))" for i in range(program.own)]
     put += ["", "@njit(**OPTIONS)", "def put_out(w, out, at):", '    """States in OUT to a block of results."""', *rows]
     return "\n".join(lines) + "\n" + "".join(pieces) + "\n" + "\n".join(passes) + "\n\n" + "\n".join(put) + "\n" + _TEXT
@@ -127,10 +129,13 @@ def hop(x, at_x, y, at_y, w, time, n_levels, forced):
 
 
 @njit(**OPTIONS)
-def head_pass(w, heads, steps, n, first, factor, n_levels, forced):
+def head_pass(w, heads, steps, level, n, first, factor, n_levels, forced):
     """All states of the head at all nodes, from those in X."""
     for i in range(NH): store(heads, i*L, load(w, AT_X + i*L))
-    for s in range(n): hop(heads, s*NH*L, heads, (s + 1)*NH*L, w, steps[first + s]*factor, n_levels, forced)
+    for s in range(n):
+        k = level[first + s]
+        if factor == 1.0 and 0 <= k < n_levels: hop_level(heads, s*NH*L, heads, (s + 1)*NH*L, w, k, n_levels, forced)
+        else: hop(heads, s*NH*L, heads, (s + 1)*NH*L, w, steps[first + s]*factor, n_levels, forced)
 
 
 @njit(**OPTIONS)
@@ -177,7 +182,7 @@ def set_rates(w):
 
 
 @njit(**OPTIONS)
-def run(hi, t0, length, n_steps, first, steps, window, kind, kinds, own_kinds, lengths, basis, highest, omega, widest, op_first,
+def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds, own_kinds, lengths, basis, highest, omega, widest, op_first,
         op_code, op_state, op_value, block, P, X0, t_out, left, floor, n_levels, keep, want, states_out, ports_out, error, status):
     """Advance subjects 0..hi through all segments; results stand in blocks of lanes. See ketasim.solve._driver for the arrays.
 
@@ -199,6 +204,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, kinds, own_kinds, l
     for i in range(NT):
         for l in range(L): w[AT_F + i*L + l] = floor[ORDER[NH + i]]
     direct = want.shape[0] == 0
+    spots = np.empty(n_out, np.int64)
     n_keep = keep.shape[0]
     for start in range(0, hi, L):
         for l in range(L):
@@ -236,14 +242,14 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, kinds, own_kinds, l
                     weigh(own_kinds, kinds, w, at_rate, lengths, stretch, basis, omega, spare, weights)
                     weighed = min(weighed, own_kinds)
                 elif n > 0 and weighed < (own_kinds if grid == 2*s else kinds):
-                    until = own_kinds if grid == 2*s else kinds
-                    weigh(weighed, until, w, at_rate, lengths, 1.0, basis, omega, spare, weights)
-                    weighed = until
-                head_pass(w, heads, steps, n, a, stretch, n_levels, forced)
+                    goal = own_kinds if grid == 2*s else kinds
+                    weigh(weighed, goal, w, at_rate, lengths, 1.0, basis, omega, spare, weights)
+                    weighed = goal
+                head_pass(w, heads, steps, level, n, a, stretch, n_levels, forced)
                 for i in range(NT): store(x, i*most*L, load(w, AT_TAIL + i*L))
                 store(w, AT_E, splat(0.0))
                 if n > 0:
-                    tail_pass(w, heads, x, u, weights, n, a, window, kind, most)
+                    tail_pass(w, heads, x, u, weights, n, a, window, kind, until, most)
                     errors(w, x, u, weights, n, a, window, kind, highest, widest, most, SOME[0], asked, each)
                 for l in range(L):
                     if not done[l] and not w[AT_E + l] <= worst_yet[l]: worst_yet[l] = w[AT_E + l]
@@ -255,7 +261,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, kinds, own_kinds, l
                     end = begin[l] + span[l]
                     # begin + span may round to just below the last output time, which must not be lost.
                     stop = max(end, t_out[n_out - 1]) if last else end
-                    node, t, checked, going_on = 0, base, -1, True
+                    node, t, checked, going_on, j_first = 0, base, -1, True, nxt[l]
                     while going_on:
                         j = nxt[l]
                         output = j < n_out and (t_out[j] < stop or (t_out[j] == stop and (left[j] or last)))
@@ -276,8 +282,8 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, kinds, own_kinds, l
                                     if not w[AT_E + lane] <= worst_yet[lane]: worst_yet[lane] = w[AT_E + lane]
                         if output:
                             place = start*n_out + j*L
-                            if alike and direct and over == 0.0:
-                                if n_keep > 0: put(heads, x, node, most, states_out, place*n_keep)
+                            spots[j] = -1
+                            if alike and direct and over == 0.0: spots[j] = node
                             elif alike and direct:
                                 within(w, heads, x, node, over, share, a, window, most, n_levels, forced)
                                 if n_keep > 0: put_out(w, states_out, place*n_keep)
@@ -292,6 +298,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, kinds, own_kinds, l
                                 for i in range(N): final[i*L + lane] = w[AT_OUT + i*L + lane]
                                 done[lane] = True
                             going_on = False
+                    if alike and direct and n_keep > 0: put(heads, x, spots, j_first, nxt[l], most, states_out, start*n_out*n_keep)
                 # What lies beyond starts from the last node.
                 for i in range(NH): store(w, AT_X + i*L, load(heads, (n*NH + i)*L))
                 for i in range(NT): store(w, AT_TAIL + i*L, load(x, (i*most + n)*L))
@@ -322,8 +329,9 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
     sub = np.empty(L, np.int64); begin = np.empty(L); span = np.empty(L); saved = np.empty(N*L); share = np.empty(NODES)
     limit = 256  # steps that fit the arrays; they grow with the grid
     natural, kept, kept_n, kept_first, kept_length = np.empty(room), np.empty(room), np.zeros(n_seg, np.int64), np.zeros(n_seg, np.int64), np.zeros(n_seg)
+    first, origin, wanted_first, wanted_n = np.zeros(n_seg, np.int64), np.zeros(n_seg), np.zeros(n_seg, np.int64), np.zeros(n_seg, np.int64)
     grid, each, asked = np.empty(room), np.empty(room), np.zeros(room, np.bool_)
-    window, kind = np.empty(room, np.int64), np.empty(room, np.int64)
+    window, kind, until, level = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     heads, x, u = aligned((limit + 1)*NH*L), aligned((limit + 1)*NT*L), aligned((limit + 1)*NT*L)
     weights, spare = aligned(limit*NT*WEIGHTS*L), aligned((NT*(NODES + 1) + 1)*L)
     around, lengths, widest = np.empty((limit, NODES)), np.empty(limit), np.empty(limit)
@@ -348,9 +356,25 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
             renew(w, n_levels)
             set_rates(w)
         forced = enter(w, n_levels)
-        known = -1
+        wanted = np.empty(t_out.shape[0] + L)
+        count = 0
+        for j in range(t_out.shape[0]):
+            if t_out[j] > begin[0] + NO_TIME and t_out[j] < begin[0] + longest - NO_TIME:
+                if count == 0: wanted_first[s] = j
+                wanted[count] = t_out[j] - begin[0]
+                count += 1
+        origin[s], wanted_n[s], first[s] = begin[0], count, total
+        # An earlier segment of the same length has the steps; one with the same outputs, the nodes too: few kinds of steps in all.
+        known, twin = -1, -1
         for r in range(s):
-            if kept_n[r] > 0 and abs(kept_length[r] - longest) <= NO_TIME: known = r
+            if kept_n[r] > 0 and abs(kept_length[r] - longest) <= NO_TIME:
+                known = r
+                same = wanted_n[r] == count
+                for j in range(count):
+                    if not same or abs(t_out[wanted_first[r] + j] - origin[r] - wanted[j]) > NO_TIME:
+                        same = False
+                        break
+                if same: twin = r
         if known >= 0:
             n = kept_n[known]
             copy(kept, kept_first[known], natural, NIL[0], n)
@@ -361,14 +385,14 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                 for i in range(NT): fastest = max(fastest, abs(w[AT_K + i*L + l]))
             n = coarse(longest, fastest, natural)
         for i in range(N*L): saved[i] = w[AT_X + i]
-        wanted = np.empty(t_out.shape[0] + L)
-        count = 0
-        for j in range(t_out.shape[0]):
-            if t_out[j] > begin[0] + NO_TIME and t_out[j] < begin[0] + longest - NO_TIME:
-                wanted[count] = t_out[j] - begin[0]
-                count += 1
-        for stage in range(2):
-            if stage == 0: copy(natural, NIL[0], grid, NIL[0], n)
+        limit_here = tolerance
+        if twin >= 0:
+            kept_first[s], kept_n[s], kept_length[s] = kept_first[twin], kept_n[twin], longest
+            n, limit_here = n_steps[twin], 2.0*tolerance
+            copy(steps, first[twin], grid, NIL[0], n)
+        for stage in range(0 if twin < 0 else 1, 2):
+            if twin >= 0: pass
+            elif stage == 0: copy(natural, NIL[0], grid, NIL[0], n)
             else:
                 if stored + n <= room:
                     copy(grid, NIL[0], kept, stored, n)
@@ -385,17 +409,17 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                     around, lengths, widest = np.empty((limit, NODES)), np.empty(limit), np.empty(limit)
                     basis, highest, omega = np.empty((limit, NODES, NODES)), np.empty((limit, NODES)), np.empty((limit, NODES))
                 most = limit + 1
-                kinds = describe_steps(grid, NIL[0], n, window, kind, NIL[0], around, lengths, basis, highest, omega, widest)
+                kinds = describe_steps(grid, NIL[0], n, window, kind, until, level, NIL[0], around, lengths, basis, highest, omega, widest)
                 weigh(NIL[0], kinds, w, at_rate, lengths, 1.0, basis, omega, spare, weights)
                 for i in range(N*L): w[AT_X + i] = saved[i]
-                head_pass(w, heads, grid, n, NIL[0], 1.0, n_levels, forced)
+                head_pass(w, heads, grid, level, n, NIL[0], 1.0, n_levels, forced)
                 for i in range(NT): store(x, i*most*L, load(w, AT_TAIL + i*L))
-                tail_pass(w, heads, x, u, weights, n, NIL[0], window, kind, most)
+                tail_pass(w, heads, x, u, weights, n, NIL[0], window, kind, until, most)
                 for i in range(n): each[i] = 0.0
                 missed(grid, n, wanted[:count] if stage == 1 else wanted[:0], asked)
                 store(w, AT_E, splat(0.0))
                 errors(w, x, u, weights, n, NIL[0], window, kind, highest, widest, most, ALL[0], asked, each)
-                more = divided(grid, n, each, tolerance, SHORTEST)
+                more = divided(grid, n, each, limit_here, SHORTEST)
                 if more == n and joins > 0:
                     joins -= 1
                     more = merged(grid, n, each, tolerance)

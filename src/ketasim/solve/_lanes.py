@@ -184,6 +184,18 @@ def where(typingctx, condition, then, otherwise):
     return lanes(lanes, lanes, lanes), codegen
 
 
+@intrinsic
+def anywhere(typingctx, condition):
+    """Whether the condition holds in any lane."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        holds = builder.fcmp_unordered("!=", args[0], ir.Constant(_VECTOR, [0.0] * LANES))
+        bits = ir.IntType(LANES)
+        return builder.icmp_unsigned("!=", builder.bitcast(holds, bits), bits(0))
+
+    return types.boolean(lanes), codegen
+
+
 def sparse_product(first: Sequence[int], column: Sequence[int]) -> Any:
     """``product(x, at_x, y, at_y, w, at_m, at_g, forced, one)``: y = one x + M x, + g where there is input, M on a fixed pattern.
 

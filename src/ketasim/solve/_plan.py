@@ -56,13 +56,14 @@ class CascadePlan(Plan):
         # Kinds of their own: going on stretches them, planned ones stay as they are.
         own, other = stencils_of(self.n_steps * refine, planned), stencils_of(more, onward)
         kind = np.concatenate([own.kind, other.kind + len(own.length)])
+        window, until, level = (np.concatenate([getattr(s, name) for s in (own, other)]) for name in ("window", "until", "level"))
         tables = (
             np.concatenate([getattr(s, name) for s in (own, other)]) for name in ("length", "basis", "highest", "omega", "widest")
         )
         turns = np.arange(2 * len(ends)).reshape(2, -1).T.ravel()
         return (
-            np.ascontiguousarray(counts[turns]), np.ascontiguousarray(first[turns]), steps, np.concatenate([own.window, other.window]),
-            kind, len(own.length) + len(other.length), len(own.length), *tables,
+            np.ascontiguousarray(counts[turns]), np.ascontiguousarray(first[turns]), steps, window, kind, until, level,
+            len(own.length) + len(other.length), len(own.length), *tables,
         )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ketasim.solve._head import DELTA, LANES, NO_TIME
-from ketasim.solve._lanes import less, load, splat, store, vabs, vexp, where
+from ketasim.solve._lanes import anywhere, less, load, splat, store, vabs, vexp, where
 
 L = LANES
 #: Nodes of a stencil; a grid has at least one step less.
@@ -47,13 +47,16 @@ class Stencils:
 
     Attributes
     ----------
-    window, kind : (step,), first node of the stencil within its segment, and kind. length : (kind,), h. basis : (kind, power, node).
+    window, kind : (step,), first node of the stencil within its segment, and kind. until : (step,), number within the segment of the
+    step that ends a run of one kind. level : (step,), power of two times `DELTA`, or -1. length : (kind,), h. basis : (kind, power, node).
     highest : (kind, node), weights of the highest divided difference. omega : (kind, power), the polynomial it multiplies;
     widest : (kind,), the largest value of that within the step.
     """
 
     window: Ints
     kind: Ints
+    until: Ints
+    level: Ints
     length: Floats
     basis: Floats
     highest: Floats
@@ -64,18 +67,18 @@ class Stencils:
 def stencils_of(n_steps: Ints, steps: Floats) -> Stencils:
     """Stencils of segments whose steps stand one after the other."""
     most = len(steps)
-    window, kind = np.zeros(most, np.int64), np.zeros(most, np.int64)
+    window, kind, until, level = (np.zeros(most, np.int64) for _ in range(4))
     tables = (np.empty(most), np.empty((most, NODES, NODES)), np.empty((most, NODES)), np.empty((most, NODES)), np.empty(most))
     around, count, first = np.empty((most, NODES)), 0, 0
     for n in n_steps:
-        count = describe_steps(steps, first, int(n), window, kind, count, around, *tables)
+        count = describe_steps(steps, first, int(n), window, kind, until, level, count, around, *tables)
         first += int(n)
-    return Stencils(window, kind, *(t[:count].copy() for t in tables))
+    return Stencils(window, kind, until, level, *(t[:count].copy() for t in tables))
 
 
 @njit(**_OPTIONS)
-def describe_steps(steps, first, n, window, kind, count, around, length, basis, highest, omega, widest):
-    """Window and kind of the steps of one segment; new kinds are appended to the tables. Returns the number of kinds."""
+def describe_steps(steps, first, n, window, kind, until, level, count, around, length, basis, highest, omega, widest):
+    """Window, kind, run and level of the steps of one segment; new kinds are appended to the tables. Returns the number of kinds."""
     share, poly = np.empty(NODES), np.empty(NODES + 1)
     for s in range(n):
         a = min(max(s - (NODES // 2 - 1), 0), n + 1 - NODES)
@@ -123,6 +126,12 @@ def describe_steps(steps, first, n, window, kind, count, around, length, basis, 
                     value = value * (i / 16.0) + poly[r]
                 widest[found] = max(widest[found], abs(value))
         kind[first + s] = found
+        level[first + s] = int(np.round(np.log2(h / DELTA)))
+        if h != DELTA * 2.0 ** level[first + s]:
+            level[first + s] = -1
+    for s in range(n - 1, -1, -1):
+        alike = s < n - 1 and kind[first + s] == kind[first + s + 1] and window[first + s] + 1 == window[first + s + 1]
+        until[first + s] = until[first + s + 1] if alike else s + 1
     return count
 
 
@@ -212,19 +221,29 @@ def _integrals(v, at_z, at):
 
 
 @njit(**_OPTIONS)
-def sweep(x, u, at, weights, at_weights, stride, n, first, window, kind):
+def sweep(x, u, at, weights, at_weights, stride, n, first, window, kind, until):
     """A state at all nodes, from its value at the first one and its input at all of them. x, u : rows from `at` on."""
     value = load(x, at)
-    for s in range(n):
+    s = 0
+    while s < n:
         a, b = at_weights + kind[first + s] * stride, at + window[first + s] * L
-        one = load(weights, a + L) * load(u, b) + load(weights, a + 2 * L) * load(u, b + L)
-        two = load(weights, a + 3 * L) * load(u, b + 2 * L) + load(weights, a + 4 * L) * load(u, b + 3 * L)
-        one = one + load(weights, a + 5 * L) * load(u, b + 4 * L)
-        two = two + load(weights, a + 6 * L) * load(u, b + 5 * L)
-        one = one + load(weights, a + 7 * L) * load(u, b + 6 * L)
-        two = two + load(weights, a + 8 * L) * load(u, b + 7 * L)
-        value = load(weights, a) * value + (one + two)
-        store(x, at + (s + 1) * L, value)
+        decay = load(weights, a)
+        w0, w1, w2, w3 = load(weights, a + L), load(weights, a + 2 * L), load(weights, a + 3 * L), load(weights, a + 4 * L)
+        w4, w5, w6, w7 = load(weights, a + 5 * L), load(weights, a + 6 * L), load(weights, a + 7 * L), load(weights, a + 8 * L)
+        u0, u1, u2, u3 = load(u, b), load(u, b + L), load(u, b + 2 * L), load(u, b + 3 * L)
+        u4, u5, u6 = load(u, b + 4 * L), load(u, b + 5 * L), load(u, b + 6 * L)
+        b += 7 * L
+        end = until[first + s]
+        while s < end:  # weights and inputs stay in registers
+            u7 = load(u, b)
+            one, two = w0 * u0 + w1 * u1, w2 * u2 + w3 * u3
+            one, two = one + w4 * u4, two + w5 * u5
+            one, two = one + w6 * u6, two + w7 * u7
+            value = decay * value + (one + two)
+            s += 1
+            b += L
+            store(x, at + s * L, value)
+            u0, u1, u2, u3, u4, u5, u6 = u1, u2, u3, u4, u5, u6, u7
 
 
 @njit(**_OPTIONS)
@@ -245,13 +264,17 @@ def judge(x, u, at, weights, at_weights, stride, n, first, window, kind, highest
         error = vabs((one + two) * load(weights, a + (NODES + 1) * L))
         if every == 1 and asked[s]:
             error = _larger(error, spread(x, b, highest[k], widest[k]))
-        ratio = error / (_larger(vabs(load(x, at + s * L)), vabs(load(x, at + (s + 1) * L))) + floor)
-        top = _larger(top, ratio)
+        size = _larger(vabs(load(x, at + s * L)), vabs(load(x, at + (s + 1) * L))) + floor
+        worse = less(top * size, error)
         if every == 1:
+            ratio = error / size
+            top = _larger(top, ratio)
             store(w, at_error, ratio)
             for lane in range(L):
                 if w[at_error + lane] > each[s]:
                     each[s] = w[at_error + lane]
+        elif anywhere(worse):  # divisions are dear
+            top = where(worse, error / size, top)
         s = n - 1 if s < n - 1 and s + every > n - 1 else s + every
     store(w, at_error, top)
 

@@ -59,7 +59,7 @@ def advanced(rates: np.ndarray, inputs: np.ndarray, start: np.ndarray) -> tuple[
     weights[:] = weights_of(rates).ravel()
     x, u = rows(n + 1), rows(n + 1)
     x[:LANES], u[:] = start, inputs.ravel()
-    sweep(x, u, 0, weights, 0, WEIGHTS * LANES, n, 0, STENCILS.window, STENCILS.kind)
+    sweep(x, u, 0, weights, 0, WEIGHTS * LANES, n, 0, STENCILS.window, STENCILS.kind, STENCILS.until)
     return x.reshape(-1, LANES), u, weights
 
 
@@ -125,7 +125,7 @@ def test_order_of_accuracy() -> None:
         x, u = rows(n + 1), np.repeat(np.sin(1.3 * t), LANES)
         at = rows(n + 1)
         at[:] = u
-        sweep(x, at, 0, weights, 0, WEIGHTS * LANES, n, 0, s.window, s.kind)
+        sweep(x, at, 0, weights, 0, WEIGHTS * LANES, n, 0, s.window, s.kind, s.until)
         # x' = sin(w t) - k x from 0
         k, f = 0.7, 1.3
         exact = (k * np.sin(f * t) - f * np.cos(f * t) + f * np.exp(-k * t)) / (k**2 + f**2)
