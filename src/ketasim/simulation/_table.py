@@ -29,11 +29,11 @@ def simulate_table(common: _Common, data: EventData, times: Sequence[float] | Fl
     pieces: list[pd.DataFrame] = []
     subjects: list[pd.DataFrame] = []
     for template, members, _ in data.groups():
-        wanted, before = _output_times(template, times, data)
+        wanted, at_record = _output_times(template, times, data)
         params, template = _parameters(common, template, data, data.rows(members), vary)
         solution = solve(
             common.model, template, params, wanted, rtol=common.rtol, states=True, interpolation=common.interpolation,  # type: ignore[arg-type]
-            before_dose=before, threads=common.threads,
+            at_record=at_record, threads=common.threads,
         )  # fmt: skip
         pieces.append(_frame(template, solution, wanted))
         subjects.append(pd.DataFrame({"subject": template.ids, "status": solution.status, "solver_error": solution.error}))
@@ -46,19 +46,18 @@ def simulate_table(common: _Common, data: EventData, times: Sequence[float] | Fl
 
 def _output_times(
     template: EventTemplate, times: Sequence[float] | Floats | None, data: EventData
-) -> tuple[Floats, NDArray[np.bool_]]:
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Output times and the records they belong to: an observation sees what stands before it in the table, with its own values."""
     if times is not None:
         wanted = np.unique(np.asarray(times, float))
-        return wanted, np.zeros(len(wanted), bool)
+        latest = np.searchsorted(template.time, wanted, side="right") - 1
+        return wanted, np.where(np.isin(wanted, template.time), latest, -2)
     rows = np.flatnonzero(template.evid == 0)
     if not len(rows):
         raise InvalidData(
             f"{data.name}: subject {template.ids[0]} has no observation record (EVID 0) and no output times were given (--times)."
         )
-    acts = np.flatnonzero(np.isin(template.evid, (1, 3, 4)))
-    # A record order of observation, dose at one time means the value before the dose, as in NONMEM.
-    before = np.array([bool(np.any((acts > r) & (template.time[acts] == template.time[r]))) for r in rows])
-    return template.time[rows], before
+    return template.time[rows], rows
 
 
 def _parameters(

@@ -183,7 +183,7 @@ def set_rates(w):
 
 @njit(**OPTIONS)
 def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds, own_kinds, lengths, basis, highest, omega, widest, op_first,
-        op_code, op_state, op_value, block, P, X0, t_out, left, floor, n_levels, keep, want, states_out, ports_out, error, status):
+        op_code, op_state, op_value, block, P, X0, t_out, rank, opens, floor, n_levels, keep, want, states_out, ports_out, error, status):
     """Advance subjects 0..hi through all segments; results stand in blocks of lanes. See ketasim.solve._driver for the arrays.
 
     A segment s takes the steps first[2 s].. and, where it is longer than planned, first[2 s + 1].. again and again.
@@ -223,7 +223,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
                 alike = alike and begin[l] == begin[0] and span[l] == span[0] and nxt[l] == nxt[0]
                 done[l] = False
             lead = 1 if alike else L  # lanes whose times have to be looked at: all follow the first one
-            if longest == 0.0 and not last: continue
+            if longest == 0.0 and not last and not awaited(nxt, begin, t_out, rank, opens[s]): continue
             if block[s] != now:
                 now, weighed = block[s], NIL[0]
                 for j in range(NP):
@@ -264,7 +264,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
                     node, t, checked, going_on, j_first = 0, base, -1, True, nxt[l]
                     while going_on:
                         j = nxt[l]
-                        output = j < n_out and (t_out[j] < stop or (t_out[j] == stop and (left[j] or last)))
+                        output = j < n_out and (t_out[j] < stop or (t_out[j] == stop and opens[s] > rank[j]))
                         to = span[l]
                         if output: to = min(max(t_out[j] - begin[l], 0.0), span[l])
                         if to > reach + NO_TIME or (not output and not ends): break
@@ -320,7 +320,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
 
 @njit(**OPTIONS)
 def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_out, tolerance, order, floor, peaks, n_levels, steps, n_steps):
-    """Choose the steps of every segment so that no lane's error exceeds the tolerance. Returns the number of steps."""
+    """Choose the steps of every segment so that no lane's error exceeds the tolerance. Returns their number, -1 where `steps` is too short."""
     n_seg, room = length.shape[0], steps.shape[0]
     w = aligned(SIZE + n_levels*(N_REACH + NH)*L)
     for i in range(w.shape[0]): w[i] = 0.0
@@ -423,7 +423,8 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                 if more == n and joins > 0:
                     joins -= 1
                     more = merged(grid, n, each, tolerance)
-                if more == n or total + more > room - 1: break
+                if more == n: break
+                if total + more > room - 1: return -1
                 n = more
         copy(grid, NIL[0], steps, total, n)
         n_steps[s] = n

@@ -18,8 +18,8 @@ from ketasim.solve._memory import aligned
 from ketasim.solve._numba import Kernel, kernel_for
 from ketasim.solve._place import place
 from ketasim.solve._plan import Plan, plan
-from ketasim.solve._steady import EQUILIBRIUM_SPAN, fixed_point, period_events
-from ketasim.solve._timeline import DECIMALS, Event, Group, Inlets, events_of, groups_of
+from ketasim.solve._steady import EQUILIBRIUM_SPAN, STEADY_SHARE, Flow, approach, fixed_point, period_events
+from ketasim.solve._timeline import AFTER, BEFORE, DECIMALS, Event, Group, Inlets, events_of, groups_of
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -77,7 +77,7 @@ def solve(
     states: bool = True,
     reference: Reference | None = None,
     interpolation: Interpolation = "nocb",
-    before_dose: NDArray[np.bool_] | None = None,
+    at_record: NDArray[np.int64] | None = None,
     threads: int = 1,
     method: str = "auto",
 ) -> Solution:
@@ -86,7 +86,8 @@ def solve(
     Parameters
     ----------
     params : every model parameter -> (subject,), in declared units.
-    times : (time,), h, ascending. before_dose : (time,), True where the value before an event at that very time is wanted.
+    times : (time,), h, ascending. at_record : (time,), number of the record an output belongs to: it sees what the records up to that
+        one do at that very time, with its parameters; -1: nothing of it. Default: everything.
     rtol : relative error aimed at. reference : who plans the grid; default the typical patient of `model` with rounded doses.
     interpolation : of values that change from record to record. method : how the nonlinear tail is advanced: ``auto`` takes
     exponential quadrature where states feed forward and RODAS5P else; ``rodas5p`` and ``rodas4`` take implicit steps throughout.
@@ -107,9 +108,10 @@ def solve(
     moving = _moving(template, params) if interpolation == "linear" else ()
     kernel = kernel_for(model, moving, method)
     _warn_unused(kernel, model, template)
-    left = np.zeros(len(t_out), bool) if before_dose is None else np.asarray(before_dose, bool)
+    record = np.full(len(t_out), -2) if at_record is None else np.asarray(at_record)
+    rank = np.where(record >= 0, 2 * record, np.where(record == -1, BEFORE, AFTER)).astype(np.int64)
     names = tuple(kernel.ports if ports is None else ports)
-    run = _Run(kernel, template, params, t_out, left, rtol, names, states, interpolation, moving, threads)
+    run = _Run(kernel, template, params, t_out, rank, rtol, names, states, interpolation, moving, threads)
     return run.solve(reference or _own_reference(model, template))
 
 
@@ -149,10 +151,10 @@ class _Run:
     """One call of `solve`: holds what all groups share."""
 
     def __init__(
-        self, kernel: Kernel, template: EventTemplate, params: Mapping[str, Floats], t_out: Floats, left: NDArray[np.bool_],
+        self, kernel: Kernel, template: EventTemplate, params: Mapping[str, Floats], t_out: Floats, rank: NDArray[np.int64],
         rtol: float, ports: tuple[str, ...], want_states: bool, interpolation: Interpolation, moving: tuple[str, ...], threads: int,
     ) -> None:  # fmt: skip
-        self.kernel, self.template, self.t_out, self.left, self.rtol = kernel, template, t_out, left, rtol
+        self.kernel, self.template, self.t_out, self.rank, self.rtol = kernel, template, t_out, rank, rtol
         self.params = {name: np.broadcast_to(np.asarray(v, float), (template.n_subjects,)) for name, v in params.items()}
         self.ports, self.want_states, self.interpolation, self.moving, self.threads = (
             ports,
@@ -243,7 +245,7 @@ class _Run:
                 now = slice(a, b)
                 kernel.module.run(
                     b - a, *(np.ascontiguousarray(v[:, now]) for v in (start, length)), *steps, group.op_first, group.op_code, group.op_state, np.ascontiguousarray(values[:, now]), group.block,
-                    np.ascontiguousarray(blocks[:, :, now]), np.ascontiguousarray(initial[:, now]), self.t_out, self.left, grid.floor,
+                    np.ascontiguousarray(blocks[:, :, now]), np.ascontiguousarray(initial[:, now]), self.t_out, self.rank, group.opens, grid.floor,
                     levels, keep, want, x_tile, o_tile, error[now], failed[now],
                 )  # fmt: skip
                 place(x_tile, states, columns[now])
@@ -303,7 +305,7 @@ class _Run:
             sets.append(self._array(values, n))
             # Next observation carried backward: the interval that begins at record r has the values of record r + 1.
             follows = min(r + 1, len(rows) - 1) if self.interpolation == "nocb" else r
-            events.append(Event(time, "block", record=r, mode=follows))
+            events.append(Event(time, "block", record=r, mode=follows, late=self.interpolation == "nocb"))
         return np.array(sets), events
 
     def _slopes(
@@ -327,40 +329,73 @@ class _Run:
         else:
             events = [Event(np.zeros(n), "on", state, value, 1)]
         scale = np.maximum(np.abs(value) * np.where(duration > 0, duration, span if ii == 0 else 1.0), 1e-12)
+        rtol = float(np.clip(self.rtol * STEADY_SHARE, 1e-12, 1e-9))
         inner = _Run(
-            kernel, self.template, p, np.array([span]), np.array([True]), 1e-9, (), True, "nocb", self.moving, self.threads
+            kernel, self.template, p, np.array([span]), np.array([BEFORE]), rtol, (), True, "nocb", self.moving, self.threads
         )
         inner.start, inner.gap = 0.0, span
-        blocks = inner._array(p, n)[None]
-        groups = groups_of(events, n, 0.0, inner.t_out)
-        grids = [plan(kernel, _first_lanes(g), blocks[:, :, g.subjects[:LANES]], np.zeros((len(kernel.states), min(LANES, len(g.subjects)))),
-                      inner.t_out, inner.rtol) for g in groups]  # fmt: skip
+        empty = inner._initial(p, n)
+        guess = approach(inner._flow(events, p, empty), empty)
+        # Planned again where the states are what they come to: steps of an empty body are too long for a full one.
+        orbit, _ = fixed_point(inner._flow(events, p, guess), guess, scale)
+        return orbit
+
+    def _flow(self, events: list[Event], p: Mapping[str, Floats], typical: Floats) -> Flow:
+        """States after the one output time, from any states before; steps suit states like `typical` (state, subject)."""
+        n, kernel = typical.shape[1], self.kernel
+        blocks = self._array(p, n)[None]
+        groups = groups_of(events, n, 0.0, self.t_out)
+        likely = np.where(np.isfinite(typical), typical, 0.0)
+        parts = []
+        for g in groups:
+            grid = plan(
+                kernel, _first_lanes(g), blocks[:, :, g.subjects[:LANES]], likely[:, g.subjects[:LANES]], self.t_out, self.rtol
+            )
+            parts.append((g, grid, self._refinement(g, grid, blocks, likely)))
 
         def flow(x: Floats, owners: NDArray[np.int64]) -> Floats:
             after, nothing = np.empty_like(x, order="C"), np.empty((1, 0, x.shape[1]))
-            for group, grid in zip(groups, grids, strict=True):
+            for group, grid, refinement in parts:
                 position = np.full(n, -1)
                 position[group.subjects] = np.arange(len(group.subjects))
-                copies = np.flatnonzero(position[owners] >= 0)
-                mine = owners[copies]
-                inner._kernel_run(group, position[mine], grid, 1, blocks[:, :, mine], x[:, copies], after[None], nothing, copies)
+                inside = position[owners] >= 0
+                for refine in np.unique(refinement):
+                    copies = np.flatnonzero(inside & (refinement[position[owners]] == refine))
+                    mine = owners[copies]
+                    self._kernel_run(
+                        group, position[mine], grid, int(refine), blocks[:, :, mine], x[:, copies], after[None], nothing, copies
+                    )
             return after
 
-        initial = inner._initial(p, n)
-        orbit, _ = fixed_point(flow, initial, scale)
-        return orbit
+        return flow
+
+    def _refinement(self, group: Group, grid: Plan, blocks: Floats, x: Floats) -> NDArray[np.int64]:
+        """By how much each subject of a group has to divide the steps: once for all, so that the flow stays smooth."""
+        m = len(group.subjects)
+        refinement, todo, refine = np.ones(m, np.int64), np.arange(m), 1
+        scratch, nothing = np.empty((1, x.shape[0], x.shape[1])), np.empty((1, 0, x.shape[1]))
+        while len(todo) and not self.kernel.linear:
+            refinement[todo] = refine
+            subjects = group.subjects[todo]
+            errors, _ = self._kernel_run(
+                group, todo, grid, refine, blocks[:, :, subjects], x[:, subjects], scratch, nothing, subjects
+            )
+            todo, refine = todo[errors > self.rtol], refine * 2
+            if refine > MAX_REFINE:
+                break
+        return refinement
 
 
 def _first_lanes(group: Group) -> Group:
     m = slice(0, LANES)
     return Group(group.subjects[m], group.start[:, m], group.length[:, m], group.block, group.op_first, group.op_code, group.op_state,
-                 group.op_value[:, m] if group.op_value.size else group.op_value, group.signature)  # fmt: skip
+                 group.op_value[:, m] if group.op_value.size else group.op_value, group.opens, group.signature)  # fmt: skip
 
 
 def _singles(group: Group, chosen: NDArray[np.int64]) -> Iterator[Group]:
     """Each chosen subject of a group alone."""
     return (
         Group(group.subjects[[i]], group.start[:, [i]], group.length[:, [i]], group.block, group.op_first, group.op_code,
-              group.op_state, group.op_value[:, [i]] if group.op_value.size else np.zeros((0, 1)), group.signature)
+              group.op_state, group.op_value[:, [i]] if group.op_value.size else np.zeros((0, 1)), group.opens, group.signature)
         for i in chosen
     )  # fmt: skip

@@ -26,7 +26,7 @@ from ketasim.solve._head import DELTA, N_DENSE, Head
 from ketasim.solve._numba import METHODS, kernel_for
 from ketasim.solve._plan import Plan
 from ketasim.solve._tableau import Tableau, hermite
-from ketasim.solve._timeline import ADD, DECIMALS, RATE, RESET, Event, Group
+from ketasim.solve._timeline import ADD, AFTER, DECIMALS, RATE, RESET, Event, Group
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -63,7 +63,7 @@ def differentiable(
         raise InvalidOption("the differentiable target takes no steady-state records and no values that change between records.")
     kernel = kernel_for(model, (), method)
     t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)
-    run = _Run(kernel, template, params, t_out, np.zeros(len(t_out), bool), rtol, (), True, "nocb", (), 1)
+    run = _Run(kernel, template, params, t_out, np.full(len(t_out), AFTER), rtol, (), True, "nocb", (), 1)
     groups, _, _ = run._timelines(template, run.params)
     plans = run._plans(reference or _own_reference(model, template))
     if len(groups) != 1 or groups[0].signature not in plans:

@@ -23,7 +23,7 @@ from ketasim.solve._head import LANES
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 41
+CODE_VERSION = 43
 #: ``auto``: a cascade where the model is one, else RODAS5P.
 METHODS = {"auto": RODAS5P, "rodas4": RODAS4, "rodas5p": RODAS5P}
 
@@ -168,6 +168,14 @@ def enter(w, n_levels):
 
 
 @njit(**OPTIONS)
+def awaited(nxt, begin, t_out, rank, opens):
+    """Whether some lane has an output to give between two events of one time."""
+    for l in range(L):
+        if nxt[l] < t_out.shape[0] and t_out[nxt[l]] == begin[l] and opens > rank[nxt[l]]: return True
+    return False
+
+
+@njit(**OPTIONS)
 def operate(w, first, last, op_code, op_state, op_value, X0, sub):
     """What happens to the states before a segment: 0 add, 1 rate, 2 reset, 3 set."""
     for k in range(first, last):
@@ -264,7 +272,7 @@ def advance(w, n_levels, forced, counts):  #: tail
 
 
 @njit(**OPTIONS)
-def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_state, op_value, block, P, X0, t_out, left,
+def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_state, op_value, block, P, X0, t_out, rank, opens,
         floor, n_levels, keep, want, states_out, ports_out, error, status):
     """Advance subjects 0..hi through all segments; results stand in blocks of lanes. See ketasim.solve._driver for the arrays."""
     n_seg = length.shape[0]
@@ -293,7 +301,7 @@ def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_sta
                 longest = max(longest, span[l])
                 alike = alike and begin[l] == begin[0] and span[l] == span[0] and nxt[l] == nxt[0]
             lead = 1 if alike else L  # lanes whose times have to be looked at: all follow the first one
-            if longest == 0.0 and not last: continue
+            if longest == 0.0 and not last and not awaited(nxt, begin, t_out, rank, opens[s]): continue
             if block[s] != now:
                 now = block[s]
                 for j in range(NP):
@@ -332,7 +340,7 @@ def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_sta
                     for l in range(lead):
                         # begin + span may round to just below the last output time, which must not be lost.
                         reach = max(end[l], t_out[n_out - 1]) if last and ends[l] else end[l]
-                        inside = t_out[j] < reach or (t_out[j] == reach and (left[j] or last or not ends[l]))
+                        inside = t_out[j] < reach or (t_out[j] == reach and (opens[s] > rank[j] or not ends[l]))
                         take[l] = inside and j >= nxt[l]
                         inside_any = inside_any or inside
                         if take[l]:
@@ -411,7 +419,7 @@ def trial(w, h, begin, span, t, n_levels, forced, counts):
 
 @njit(**OPTIONS)
 def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_out, tolerance, order, floor, peaks, n_levels, steps, n_steps):
-    """Choose the steps of every segment so that no lane's error exceeds the tolerance. Returns the number of steps."""
+    """Choose the steps of every segment so that no lane's error exceeds the tolerance. Returns their number, -1 where `steps` is too short."""
     w = aligned(SIZE + n_levels*(N_REACH + NH)*L)  #: head
     w = aligned(SIZE)  #: headless
     for i in range(w.shape[0]): w[i] = 0.0
@@ -434,14 +442,15 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                 for l in range(L): w[AT_P + j*L + l] = P[now, j, sub[l]]
             renew(w, n_levels)
         n_steps[s] = 1
-        total = min(total, steps.shape[0] - 2)
+        if total > steps.shape[0] - 2: return -1
         steps[total] = max(rounded(longest) if longest > 0.0 else 1.0, 1e-9)
         if longest == 0.0:
             total += 1
             continue
         forced = enter(w, n_levels)
         done, h, here = 0.0, 0.1*longest, 0
-        while done < longest*(1.0 - 1e-12) and total < steps.shape[0] - 1:
+        while done < longest*(1.0 - 1e-12):
+            if total > steps.shape[0] - 2: return -1
             h = longest - done if longest - done <= h else rounded(h)
             for i in range(0, NH*L, L): store(w, AT_SAVED + i, load(w, AT_X + i))
             got = trial(w, h, begin, span, t, n_levels, forced, counts)

@@ -21,7 +21,8 @@ PLAN_SAFETY = 0.5
 CASCADE_SAFETY = 0.15
 #: States below this share of their own peak are followed in absolute terms.
 FLOOR_SHARE = 1e-7
-MAX_STEPS = 20_000
+#: Steps a plan has room for at first and at most.
+ROOM, MOST_ROOM = 20_000, 5_000_000
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,19 @@ def _walk(
     kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: Floats, tolerance: float, floor: Floats, peaks: Floats
 ) -> tuple[NDArray[np.int64], Floats]:
     m = min(len(group.subjects), LANES)
-    steps, counts = np.empty(MAX_STEPS + len(group.block)), np.empty(len(group.block), np.int64)
     pick = slice(0, m)
     values = group.op_value[:, pick] if group.op_value.size else np.zeros((0, m))
-    total = kernel.module.walk(
-        m, np.ascontiguousarray(group.start[:, pick]), np.ascontiguousarray(group.length[:, pick]), group.op_first, group.op_code,
-        group.op_state, np.ascontiguousarray(values), group.block, np.ascontiguousarray(params[:, :, pick]),
-        np.ascontiguousarray(initial[:, pick]), t_out, tolerance, kernel.order, floor, peaks, MAX_LEVELS, steps, counts,
-    )  # fmt: skip
-    return counts, steps[:total].copy()
+    counts, room = np.empty(len(group.block), np.int64), ROOM + len(group.block)
+    while room <= MOST_ROOM:
+        steps = np.empty(room)
+        total = kernel.module.walk(
+            m, np.ascontiguousarray(group.start[:, pick]), np.ascontiguousarray(group.length[:, pick]), group.op_first, group.op_code,
+            group.op_state, np.ascontiguousarray(values), group.block, np.ascontiguousarray(params[:, :, pick]),
+            np.ascontiguousarray(initial[:, pick]), t_out, tolerance, kernel.order, floor, peaks, MAX_LEVELS, steps, counts,
+        )  # fmt: skip
+        if total >= 0:
+            return counts, steps[:total].copy()
+        room *= 4
+    # Nothing sensible needs so many: the fewest steps there can be, and the error of whoever takes them says so.
+    fewest = NODES - 1 if kernel.cascade else 1
+    return np.full_like(counts, fewest), np.repeat(np.maximum(group.length[:, pick].max(axis=1), 1e-9) / fewest, fewest)

@@ -16,7 +16,10 @@ from ketasim.solve._timeline import Event
 Floats = NDArray[np.float64]
 #: Interval over which a constant infusion is followed to find its equilibrium, h.
 EQUILIBRIUM_SPAN = 24.0
-MAX_ITERATIONS = 40
+BURN_IN, MAX_ITERATIONS = 10, 40
+#: Tolerance of the flow over one interval, relative to the one asked for: what it misses adds up over all earlier intervals that a
+#: slow state remembers.
+STEADY_SHARE = 1e-2
 
 
 def phase_events(state: int, lag: Floats, value: Floats, duration: Floats, ii: float, token: int) -> list[Event]:
@@ -53,8 +56,15 @@ def period_events(state: int, lag: Floats, value: Floats, duration: Floats, ii: 
 Flow = Callable[[Floats, NDArray[np.int64]], Floats]
 
 
+def approach(flow: Flow, x: Floats) -> Floats:
+    """States (state, subject) after some intervals: closer to the orbit, for the basin of a saturable model is not the whole space."""
+    for _ in range(BURN_IN):
+        x = flow(x, np.arange(x.shape[1]))
+    return x
+
+
 def fixed_point(flow: Flow, guess: Floats, scale: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Fixed point of a flow, per subject.
+    """Fixed point of a flow near a guess, per subject, by Newton's method.
 
     Parameters
     ----------
@@ -67,9 +77,6 @@ def fixed_point(flow: Flow, guess: Floats, scale: Floats) -> tuple[Floats, NDArr
     """
     n_state, n = guess.shape
     x = guess.copy()
-    own = np.arange(n)
-    for _ in range(10):  # closer to the orbit before Newton: the basin of a saturable model is not the whole space
-        x = flow(x, own)
     positive = x >= 0
     converged = np.zeros(n, bool)
     floor = 1e-9 * scale

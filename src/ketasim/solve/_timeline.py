@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 ADD, RATE, RESET, SET = 0, 1, 2, 3
 #: Times are compared after rounding to this many decimals of an hour (0.4 microseconds).
 DECIMALS = 10
+#: Ranks among what happens at one time: before all events, the ends of infusions aside, and after all.
+FIRST, BEFORE, AFTER = -4, -3, 2**62
 
 
 @dataclass
@@ -26,7 +28,8 @@ class Event:
     """Something that happens to every subject, each at their own time.
 
     ``what``: add | on | off | reset | ss | block | set. ``time`` (subject,). ``value`` (subject,), or (state, subject) for ``ss``.
-    ``record`` and ``repeat``: the record it stems from and its number among the additional doses.
+    ``record`` and ``repeat``: the record it stems from and its number among the additional doses. ``late``: whether it comes after
+    what the record itself observes, as the values of the next record do.
     """
 
     time: Floats
@@ -37,6 +40,12 @@ class Event:
     record: int = -1
     mode: int = 1
     repeat: int = 0
+    late: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Order among the events and outputs of one time; an output of record r has 2 r. Infusions end first."""
+        return FIRST if self.what == "off" else 2 * self.record + self.late
 
 
 @dataclass
@@ -46,6 +55,7 @@ class Group:
     Attributes
     ----------
     subjects : (m,) positions. start, length : (segment, m), h. block : (segment,). op_* : operations before each segment.
+    opens : (segment,), rank of the event that opens the next one.
     """
 
     subjects: NDArray[np.int64]
@@ -56,6 +66,7 @@ class Group:
     op_code: NDArray[np.int64]
     op_state: NDArray[np.int64]
     op_value: Floats
+    opens: NDArray[np.int64]
     signature: bytes = b""
     knot_events: tuple[Event | None, ...] = ()
     op_events: tuple[tuple[Event, ...], ...] = ()
@@ -158,8 +169,7 @@ def groups_of(events: list[Event], n: int, start: float, t_out: Floats, n_blocks
     """Sort events per subject, split subjects by order of events, and write the kernel's arrays."""
     end = float(t_out[-1])
     events = [e for e in events if np.any(e.time <= end)]
-    priority = {"off": 0, "block": 1}
-    events.sort(key=lambda e: (priority.get(e.what, 2), e.record))
+    events.sort(key=lambda e: e.rank)
     times = np.round(np.array([e.time for e in events]).reshape(len(events), n), DECIMALS)
     if not len(events):
         return [_group([], np.zeros((0, n)), np.arange(n), start, end, n_blocks_first)]
@@ -217,6 +227,7 @@ def _group(events: list[Event], times: Floats, subjects: NDArray[np.int64], star
     return Group(
         subjects, start_times, length, np.array(blocks, np.int64), counts.astype(np.int64),
         np.array([op[0] for op in flat], np.int64), np.array([op[1] for op in flat], np.int64), value,
+        np.array([*(event.rank for event in events), AFTER + 1], np.int64),
         knot_events=tuple(origins), op_events=tuple(op[3] for op in flat),
     )  # fmt: skip
 

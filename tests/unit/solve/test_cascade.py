@@ -177,10 +177,10 @@ def test_agrees_at_irregular_times(chain: Model) -> None:
 
 def test_values_before_a_dose_are_those_before_it(chain: Model) -> None:
     times = np.array([0.0, 24.0, 24.0, 48.0])
-    before = np.array([False, True, False, False])
+    before = np.array([-2, -1, -2, -2])
     rows = [{"amt": 150, "cmt": CENTRAL, "ii": 24, "addl": 1}]
-    agree(chain, rows, population(chain, 3), times, before_dose=before)
-    got = solve(chain, template(rows), parameters(chain), times, before_dose=before).states[:, CENTRAL, 0]
+    agree(chain, rows, population(chain, 3), times, at_record=before)
+    got = solve(chain, template(rows), parameters(chain), times, at_record=before).states[:, CENTRAL, 0]
     assert got[2] - got[1] == pytest.approx(150.0, rel=1e-9)
 
 

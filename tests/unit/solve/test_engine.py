@@ -191,6 +191,40 @@ def test_observation_before_a_dose_at_the_same_time_sees_the_value_before() -> N
     assert after - before == pytest.approx(100.0, rel=1e-6)
 
 
+def test_outputs_use_the_values_of_their_own_record() -> None:
+    """Volumes change from record to record: a concentration belongs to the volume beside it."""
+    table = covariate_table(V=[10.0, 20.0, 30.0, 40.0])
+    for interpolation in ("nocb", "locf", "linear"):
+        got = wide_table(simulate("generic/two_cmt", table, interpolation=interpolation))
+        np.testing.assert_allclose(got["CENT"] / got["CP"], [20.0, 30.0, 40.0], rtol=1e-12, err_msg=interpolation)
+    asked = wide_table(simulate("generic/two_cmt", table, times=[5.0, 10.0, 15.0]))
+    np.testing.assert_allclose(asked["CENT"] / asked["CP"], [20.0, 20.0, 30.0], rtol=1e-12)
+
+
+def test_observations_among_doses_of_one_time_see_those_before_them() -> None:
+    for time in (0.0, 7.0):
+        table = pd.DataFrame(
+            {
+                "ID": 1,
+                "TIME": time,
+                "EVID": [0, 1, 0, 1, 0, 3, 0],
+                "AMT": [0, 100.0, 0, 50.0, 0, 0, 0],
+                "CMT": [0, 2, 0, 2, 0, 0, 0],
+            }
+        )
+        assert wide_table(simulate("generic/two_cmt", table))["CENT"].tolist() == [0.0, 100.0, 150.0, 0.0]
+
+
+def test_steady_state_is_as_exact_as_many_doses(two_cmt: Model) -> None:
+    """Grids of an empty body are too coarse for a full one, and a slow state adds up what each interval misses."""
+    p = parameters(two_cmt, ALAG1=3.0)
+    steady = solve(two_cmt, template([{"amt": 1, "cmt": 0, "ii": 2, "ss": 1}]), p, np.zeros(1), rtol=1e-10).states
+    # Two thousand doses need more steps than a plan has room for at first.
+    long = solve(two_cmt, template([{"amt": 1, "cmt": 0, "ii": 2, "addl": 1999}]), p, np.array([4000.0]), rtol=1e-10)
+    assert not long.status.any()
+    np.testing.assert_allclose(steady, long.states, rtol=1e-8)
+
+
 def test_options_are_checked(two_cmt: Model) -> None:
     with pytest.raises(InvalidOption, match="rtol"):
         solve(two_cmt, template([{"amt": 1}]), parameters(two_cmt), T, rtol=1.0)
