@@ -55,8 +55,8 @@ def entering(row: Mapping[str, float], p: Mapping[str, float], time: float, reco
     return Input(begin, cmt, amount, rate, begin + amount / rate if rate else np.inf, record)
 
 
-def interpret(rows: Sequence[Mapping[str, float]], params: Sequence[Mapping[str, float]]) -> np.ndarray:
-    """Amounts (row, 3) at the records with EVID 0, in order. params : per record; a record's values hold up to it (NOCB)."""
+def interpret(rows: Sequence[Mapping[str, float]], params: Sequence[Mapping[str, float]], locf: bool = False) -> np.ndarray:
+    """Amounts (row, 3) at the records with EVID 0, in order. params : per record, holding up to it, or from it on (locf)."""
     x, now = np.zeros(3), float(rows[0]["TIME"])
     waiting: list[Input] = []
     running: list[Input] = []
@@ -83,14 +83,14 @@ def interpret(rows: Sequence[Mapping[str, float]], params: Sequence[Mapping[str,
                     x[i.cmt] += i.amount
 
     for record, (row, p) in enumerate(zip(rows, params, strict=True)):
-        evid, A, time = int(row["EVID"]), matrix(p), float(row["TIME"])
+        evid, A, time = int(row["EVID"]), matrix(params[max(record - locf, 0)]), float(row["TIME"])
         go(time, A, True)
         if evid in (3, 4):
             x = np.zeros(3)
             running.clear()
         if evid in (1, 4):
             if row["SS"]:
-                before = steady(row, p, A, record)
+                before = steady(row, p, matrix(p), record)
                 if row["SS"] == 1:
                     x, running[:] = np.zeros(3), []
                     waiting[:] = [i for i in waiting if i.record < 0]

@@ -60,13 +60,13 @@ def tables(draw: st.DrawFn) -> tuple[pd.DataFrame, dict[str, float]]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(tables())
-def test_records_mean_what_the_slow_interpreter_says(drawn: tuple[pd.DataFrame, dict[str, float]]) -> None:
+@given(tables(), st.booleans())
+def test_records_mean_what_the_slow_interpreter_says(drawn: tuple[pd.DataFrame, dict[str, float]], locf: bool) -> None:
     table, inlets = drawn
-    got = wide_table(simulate("generic/two_cmt", table, parameters=inlets, rtol=1e-10))
+    got = wide_table(simulate("generic/two_cmt", table, parameters=inlets, rtol=1e-10, interpolation="locf" if locf else "nocb"))
     rows = table.to_dict("records")
     params = [{**TYPICAL, **inlets, **{name: float(row[name]) for name in ("CL", "V") if name in row}} for row in rows]
-    want = interpret(rows, params)
+    want = interpret(rows, params, locf)
     np.testing.assert_allclose(got[["DEPOT", "CENT", "PERI"]], want, rtol=1e-7, atol=1e-7)
     volume = np.array([p["V"] for row, p in zip(rows, params, strict=True) if row["EVID"] == 0])
     np.testing.assert_allclose(got["CP"], want[:, CENT] / volume, rtol=1e-7, atol=1e-8)

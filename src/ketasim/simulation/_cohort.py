@@ -22,7 +22,7 @@ from ketasim.model import Model, Part, assemble
 from ketasim.population import Cohort, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, mass_concentrations, provenance
-from ketasim.solve import STATUS, Reference, solve
+from ketasim.solve import STATUS, Reference, solve, solver_of
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -272,7 +272,7 @@ class _Cohort:
     def _attrs(self) -> dict[str, Any]:
         common = self.common
         return provenance(common.model, population=self.people.label, n=self.people.n, seed=self.people.seed, rtol=common.rtol,
-                          solver="RODAS5P, planned grid", comedication=[d.cite for d in common.comedication], command=common.command,
+                          solver=solver_of(common.model), comedication=[d.cite for d in common.comedication], command=common.command,
                           regimen=str(self.regimen.text or self.regimen), variability=int(self.vary))  # fmt: skip
 
 

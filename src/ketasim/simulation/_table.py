@@ -14,7 +14,7 @@ from ketasim.dose import EventData, EventTemplate
 from ketasim.errors import InvalidData
 from ketasim.population import Cohort, individual_parameters
 from ketasim.results import provenance
-from ketasim.solve import Solution, solve
+from ketasim.solve import Solution, solve, solver_of
 
 if TYPE_CHECKING:
     from ketasim.simulation._cohort import _Common
@@ -99,7 +99,7 @@ def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.Data
     model = common.model
     units = {**{k: s.unit for k, s in model.states.items()}, **{k: p.unit for k, p in model.ports.items()}, "TIME": "h", "ID": ""}
     output = xr.Dataset({c: ("record", table[c].to_numpy(), {"units": units.get(c, ""), "long_name": c}) for c in table})
-    attrs = provenance(model, rtol=common.rtol, solver="RODAS5P, planned grid", regimen=f"event table {data.name}", seed=common.seed,
+    attrs = provenance(model, rtol=common.rtol, solver=solver_of(common.model), regimen=f"event table {data.name}", seed=common.seed,
                        n=len(people), command=common.command, comedication=list(common.comedication))  # fmt: skip
     subject = xr.Dataset({c: ("subject", people[c].to_numpy()) for c in people}, coords={"subject": people.index.to_numpy()})
     records = data.to_frame().dropna(axis="columns", how="all")

@@ -1,5 +1,5 @@
 """Event timelines and the numerical engine; knows nothing of drugs."""
 
-from ketasim.solve._driver import STATUS, Reference, Solution, solve
+from ketasim.solve._driver import STATUS, Reference, Solution, solve, solver_of
 
-__all__ = ["STATUS", "Reference", "Solution", "solve"]
+__all__ = ["STATUS", "Reference", "Solution", "solve", "solver_of"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ketasim.solve._algebra import StepProgram
     from ketasim.solve._printing import Printer
 
-#: Errors are looked at in every so many steps (2 or more), whose stencils overlap.
+#: Errors are looked at in every so many steps whose stencils overlap.
 EVERY = 2
 
 

@@ -115,6 +115,11 @@ def solve(
     return run.solve(reference or _own_reference(model, template))
 
 
+def solver_of(model: Model) -> str:
+    """How the states of a model are advanced, in words."""
+    return kernel_for(model).solver
+
+
 def _moving(template: EventTemplate, params: Mapping[str, Floats]) -> tuple[str, ...]:
     changing = (name for name, v in template.overrides.items() if name in params and np.any(v != v[:1]))
     return tuple(sorted(changing))
@@ -215,7 +220,7 @@ class _Run:
                 group, todo, grid, refine, blocks[:, :, mine], initial[:, mine], states, ports, subjects
             )
             error[subjects], status[subjects] = errors, np.where(failed, DIVERGED, OK)
-            again = (failed | (errors > self.rtol)) & (not self.kernel.linear)
+            again = (failed | (errors > grid.accept * self.rtol)) & (not self.kernel.linear)
             if refine >= MAX_REFINE:
                 status[subjects[again & ~failed]] = TOLERANCE
                 return
@@ -380,7 +385,7 @@ class _Run:
             errors, _ = self._kernel_run(
                 group, todo, grid, refine, blocks[:, :, subjects], x[:, subjects], scratch, nothing, subjects
             )
-            todo, refine = todo[errors > self.rtol], refine * 2
+            todo, refine = todo[errors > grid.accept * self.rtol], refine * 2
             if refine > MAX_REFINE:
                 break
         return refinement

@@ -23,7 +23,7 @@ from ketasim.solve._head import LANES
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 43
+CODE_VERSION = 44
 #: ``auto``: a cascade where the model is one, else RODAS5P.
 METHODS = {"auto": RODAS5P, "rodas4": RODAS4, "rodas5p": RODAS5P}
 
@@ -51,6 +51,13 @@ class Kernel:
     def linear(self) -> bool:
         """Whether every state is advanced exactly."""
         return not self.tail
+
+    @property
+    def solver(self) -> str:
+        """How the states are advanced, in words."""
+        if self.linear:
+            return "matrix exponentials (exact)"
+        return f"{'exponential quadrature' if self.cascade else 'RODAS5P'} on a planned grid"
 
     def inlet(self, kind: str, state: str, p: Mapping[str, Any]) -> Any:
         """Value of F, lag, duration or rate of a compartment over parameter arrays; None where not declared."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,11 @@ Floats = NDArray[np.float64]
 #: Local tolerance of planned steps relative to the tolerance asked for: room for patients who differ from the reference.
 #: The embedded estimate belongs to the lower order, so the true error stays below it.
 PLAN_SAFETY = 0.5
-#: The same for a cascade: an order of 8 makes room cheap, and solving a patient again is dear.
-CASCADE_SAFETY = 0.15
+#: The same for a cascade. Where a patient is much faster than planned for, eight nodes resolve little and the estimate says too
+#: little (up to 30 times): an order of 8 makes room for that cheap.
+CASCADE_SAFETY = 0.02
+#: Share of the tolerance that the estimated error of a patient may take.
+ACCEPT, CASCADE_ACCEPT = 1.0, 0.1
 #: States below this share of their own peak are followed in absolute terms.
 FLOOR_SHARE = 1e-7
 #: Steps a plan has room for at first and at most.
@@ -27,13 +30,17 @@ ROOM, MOST_ROOM = 20_000, 5_000_000
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps of the tail, h. n_steps, first : (segment,) number of steps and offset into `steps`; floor : (state,); longest : h."""
+    """Steps of the tail, h. n_steps, first : (segment,) number of steps and offset into `steps`; floor : (state,); longest : h.
+
+    accept : share of the tolerance that a patient's estimated error may take.
+    """
 
     n_steps: NDArray[np.int64]
     first: NDArray[np.int64]
     steps: Floats
     floor: Floats
     longest: float
+    accept: ClassVar[float] = ACCEPT
 
     def arguments(self, refine: int) -> tuple[Any, ...]:
         """What the kernel's run takes, with every step divided."""
@@ -43,6 +50,8 @@ class Plan:
 @dataclass(frozen=True)
 class CascadePlan(Plan):
     """Steps of a cascade: they come with stencils, and a segment may be longer than planned."""
+
+    accept: ClassVar[float] = CASCADE_ACCEPT
 
     def arguments(self, refine: int) -> tuple[Any, ...]:
         """What the kernel's run takes, with every step divided."""

@@ -250,7 +250,7 @@ def sweep(x, u, at, weights, at_weights, stride, n, first, window, kind, until):
 def judge(x, u, at, weights, at_weights, stride, n, first, window, kind, highest, widest, floor, every, asked, each, w, at_error):
     """Largest error of a state relative to it, looked at in every so many steps: windows overlap. Into the row at `at_error`.
 
-    asked : (step,), whether values within the step are wanted too. each : (step,), largest error of any lane, where every = 1.
+    asked : (step,), whether values within the step are wanted too. each : (step,), largest error of any lane, where there is more than one.
     """
     top = load(w, at_error)
     s = 0
@@ -262,11 +262,11 @@ def judge(x, u, at, weights, at_weights, stride, n, first, window, kind, highest
         one = one + load(u, b + 4 * L) * highest[k, 4] + load(u, b + 6 * L) * highest[k, 6]
         two = two + load(u, b + 5 * L) * highest[k, 5] + load(u, b + 7 * L) * highest[k, 7]
         error = vabs((one + two) * load(weights, a + (NODES + 1) * L))
-        if every == 1 and asked[s]:
+        if each.shape[0] > 1 and asked[s]:
             error = _larger(error, spread(x, b, highest[k], widest[k]))
         size = _larger(vabs(load(x, at + s * L)), vabs(load(x, at + (s + 1) * L))) + floor
         worse = less(top * size, error)
-        if every == 1:
+        if each.shape[0] > 1:
             ratio = error / size
             top = _larger(top, ratio)
             store(w, at_error, ratio)
