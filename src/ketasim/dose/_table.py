@@ -95,14 +95,16 @@ def read_table(path: Path, canonical: Callable[[list[str], str], list[str]], num
     table = Table(str(path), 0, {}, header_line, skipped)
     import pyarrow as pa
 
+    held = _owned(body)
+    del body
     try:
-        arrow = _arrow(body, columns, separator, {c: pa.float64() for c in columns if numeric(c)})
+        arrow = _arrow(held, columns, separator, {c: pa.float64() for c in columns if numeric(c)})
         table.n = arrow.num_rows
         for name in columns:  # one at a time, freeing Arrow's copy: ten million rows should not be held twice
             table.columns[name] = _fast(arrow[name])
             arrow = arrow.drop_columns([name])
     except (pa.ArrowInvalid, _UnclearError):
-        _checked(table, body, columns, separator, numeric)
+        _checked(table, held, columns, separator, numeric)
     return table
 
 
@@ -175,12 +177,21 @@ def _body(data: bytes, at: int, header_line: int) -> tuple[bytes, NDArray[np.int
     return b"".join(pieces), np.array(skipped, np.int64)
 
 
-def _arrow(body: bytes, names: list[str], separator: str, types: Mapping[str, Any], handler: Any = None) -> pa.Table:
+def _owned(body: bytes) -> pa.Buffer:
+    """Arrow's own copy: a thread of Arrow that lets go of Python's bytes while Python ends would abort the process."""
+    import pyarrow as pa
+
+    held = pa.allocate_buffer(len(body))
+    np.frombuffer(held, np.uint8)[:] = np.frombuffer(body, np.uint8)
+    return held
+
+
+def _arrow(body: pa.Buffer, names: list[str], separator: str, types: Mapping[str, Any], handler: Any = None) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv as reader
 
     return reader.read_csv(
-        pa.py_buffer(body),
+        pa.BufferReader(body),
         read_options=reader.ReadOptions(column_names=names, use_threads=handler is None),
         parse_options=reader.ParseOptions(delimiter=separator, invalid_row_handler=handler),
         convert_options=reader.ConvertOptions(column_types=dict(types), null_values=list(MISSING), strings_can_be_null=True),
@@ -198,7 +209,7 @@ def _fast(column: pa.ChunkedArray) -> NDArray[Any]:
     raise _UnclearError
 
 
-def _checked(table: Table, body: bytes, names: list[str], separator: str, numeric: Callable[[str], bool]) -> None:
+def _checked(table: Table, body: pa.Buffer, names: list[str], separator: str, numeric: Callable[[str], bool]) -> None:
     """The careful way: everything as text first, so that the first bad cell can be named."""
     import pyarrow as pa
 
