@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.unit.solve import test_cascade as cascade
+from tests.unit.solve.test_engine import template as rows_of
 
 from ketasim import library
 from ketasim.dose import EventTemplate, parse, resolve
@@ -60,6 +62,19 @@ def test_agrees_where_a_stepped_tail_follows_a_linear_head() -> None:
     want = solve(model, template, p, T, rtol=1e-6, reference=reference)
     states, _ = differentiable(model, template, p, T, rtol=1e-6, reference=reference)(p)
     np.testing.assert_allclose(np.asarray(states), want.states, rtol=1e-10, atol=1e-10 * want.states.max())
+
+
+def test_agrees_with_either_way_to_advance_a_cascade() -> None:
+    """To rounding with the implicit steps it takes too, within the tolerance with quadrature."""
+    model = assemble(cascade.part(cascade.Kinetics()), cascade.part(cascade.Chain()), id="test_chain")
+    p = cascade.population(model, 2)
+    template = rows_of([{"amt": 150, "rate": 225, "cmt": cascade.CENTRAL}], 2)
+    reference = Reference(template, p)
+    states, _ = differentiable(model, template, p, T, rtol=1e-7, reference=reference)(p)
+    for method, rtol in (("rodas5p", 1e-10), ("auto", 3e-7)):
+        want = solve(model, template, p, T, rtol=1e-7, reference=reference, method=method).states
+        size = np.abs(want).max(axis=(0, 2), keepdims=True) + 1e-300
+        assert np.max(np.abs(np.asarray(states) - want) / (np.abs(want) + size)) < rtol, method
 
 
 @pytest.mark.parametrize(("name", "wrt"), [("clements1981", "Vc"), ("two_cmt", "VMAX"), ("two_cmt", "ALAG1"), ("two_cmt", "KA")])
