@@ -125,6 +125,12 @@ class _Plain(StrPrinter):
     def _print_Float(self, expr: Any) -> str:
         return repr(float(expr))
 
+    def _print_Pi(self, expr: Any) -> str:
+        return self._print_Float(expr)
+
+    def _print_Exp1(self, expr: Any) -> str:
+        return self._print_Float(expr)
+
     def _print_Rational(self, expr: Any) -> str:
         return f"({expr.p}.0/{expr.q}.0)" if expr.q != 1 else str(expr.p)
 
@@ -203,7 +209,7 @@ class Sbml:
 
 
 class _NmTran(_Plain):
-    words: Mapping[str, str] = {"exp": "EXP", "log": "LOG", "sqrt": "SQRT"}
+    words: Mapping[str, str] = {"exp": "EXP", "log": "LOG", "sqrt": "SQRT", "sin": "SIN", "cos": "COS"}
 
     def _print_Float(self, expr: Any) -> str:
         return repr(float(expr)).upper()

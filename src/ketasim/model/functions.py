@@ -60,6 +60,24 @@ def tanh(x: Any) -> Any:
     return _backend(x).tanh(x)
 
 
+def sin(x: Any) -> Any:
+    """Sine of an angle in radians, such as 2 pi t / 24 for what follows the clock."""
+    if _is_symbolic(x):
+        import sympy
+
+        return sympy.sin(x)
+    return _backend(x).sin(x)
+
+
+def cos(x: Any) -> Any:
+    """Cosine of an angle in radians."""
+    if _is_symbolic(x):
+        import sympy
+
+        return sympy.cos(x)
+    return _backend(x).cos(x)
+
+
 def minimum(a: Any, b: Any) -> Any:
     """Smaller of two values."""
     if _is_symbolic(a, b):

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import sympy
 
+from ketasim.errors import InvalidModel
 from ketasim.model._trace import TIME, System, symbol
 from ketasim.solve._head import linear_head
 
@@ -75,6 +76,20 @@ class StepProgram:
         return not self.rest
 
 
+#: Functions every target has.
+FUNCTIONS = (sympy.exp, sympy.log, sympy.tanh, sympy.sin, sympy.cos, sympy.Abs, sympy.Min, sympy.Max, sympy.Piecewise)
+
+
+def _understood(expressions: Mapping[str, sympy.Expr]) -> None:
+    for name, expression in expressions.items():
+        for function in sorted(expression.atoms(sympy.Function), key=str):
+            if not isinstance(function, FUNCTIONS):
+                raise InvalidModel(
+                    f"'{name}' uses {function.func}(...), which the engine does not know. Write it with exp, log, sqrt, tanh, sin, cos, "
+                    "minimum, maximum, where_positive or hill of ketasim.model.functions."
+                )
+
+
 def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
     """Split a traced system into constant coefficients, linear part, nonlinear rest and elimination order.
 
@@ -84,6 +99,7 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
         the parameter ``slope_name``. Time itself becomes a state with slope 1 when the equations use it.
     """
     rates, ports = system.explicit_rates(), system.explicit_ports()
+    _understood({**rates, **ports})
     states, params = list(system.states), list(system.params)
     for name in moving:
         rates[name] = symbol(f"slope_{name}")

@@ -158,6 +158,7 @@ def _each(scalar: Callable[..., float], arguments: int) -> Any:
 
 vsqrt, vabs = _native("sqrt"), _native("fabs")
 vexp, vlog, vtanh = _each(math.exp, 1), _each(math.log, 1), _each(math.tanh, 1)
+vsin, vcos = _each(math.sin, 1), _each(math.cos, 1)
 vpow = _each(math.pow, 2)
 
 

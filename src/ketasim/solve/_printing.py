@@ -57,6 +57,8 @@ class _Code(PythonCodePrinter):
     def _print_Float(self, expr: sympy.Float) -> str:
         return repr(float(expr))
 
+    _print_Pi = _print_Exp1 = _print_Float
+
 
 class Vector(_Code):
     """Expressions over lanes: operators are SIMD operators, functions those of `_lanes`."""
@@ -79,6 +81,12 @@ class Vector(_Code):
 
     def _print_tanh(self, expr: sympy.tanh) -> str:
         return f"vtanh({self.row(expr.args[0])})"
+
+    def _print_sin(self, expr: sympy.sin) -> str:
+        return f"vsin({self.row(expr.args[0])})"
+
+    def _print_cos(self, expr: sympy.cos) -> str:
+        return f"vcos({self.row(expr.args[0])})"
 
     def _print_Abs(self, expr: sympy.Abs) -> str:
         return f"vabs({self.row(expr.args[0])})"
@@ -159,6 +167,12 @@ class Array(_Code):
 
     def _print_tanh(self, expr: sympy.tanh) -> str:
         return f"np.tanh({self._print(expr.args[0])})"
+
+    def _print_sin(self, expr: sympy.sin) -> str:
+        return f"np.sin({self._print(expr.args[0])})"
+
+    def _print_cos(self, expr: sympy.cos) -> str:
+        return f"np.cos({self._print(expr.args[0])})"
 
 
 class Printer:

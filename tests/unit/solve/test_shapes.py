@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 from scipy.integrate import solve_ivp
 from tests.unit.solve.test_engine import template
 
+from ketasim.errors import InvalidModel
+from ketasim.exchange import export_mrgsolve, export_nonmem, export_sbml
 from ketasim.model import Entrance, Mechanism, Model, Number, Param, Part, Port, State, Structure, assemble
-from ketasim.model.functions import hill, where_positive
+from ketasim.model.functions import cos, hill, sin, where_positive
 from ketasim.solve import solve
+from ketasim.solve._jax import differentiable
 
 VALUES = {"CL": 80.0, "V": 100.0, "ke0": 5.0, "E50": 0.3, "gamma": 1.7, "k": 1.0}
 T = np.arange(0.0, 25.0)
@@ -111,3 +116,49 @@ def test_segments_longer_than_the_planned_ones_come_to_an_end(sigmoid: Model) ->
     assert not both.status.any()
     E = both.state_names.index("E")
     np.testing.assert_allclose(both.states[:, E, 1], alone.states[:, E, 0], rtol=1e-4)
+
+
+class Daily(Mechanism):
+    """What follows the clock, with the constants SymPy and mathematics have for it."""
+
+    params = {"k": Param("1/h")}
+    states = {"E": State("1", initial=1.0)}
+
+    def rates(self, t: Any, x: Any, u: Any, p: Any) -> dict[str, Any]:
+        return {"E": p["k"] * (1.0 + 0.5 * sin(2.0 * sympy.pi * t / 24.0) + 0.25 * cos(math.pi * t / 6.0) - x["E"])}
+
+
+class Unknown(Mechanism):
+    """An error function: not among those every target has."""
+
+    params = {"k": Param("1/h")}
+    states = {"E": State("1")}
+
+    def rates(self, t: Any, x: Any, u: Any, p: Any) -> dict[str, Any]:
+        return {"E": p["k"] * sympy.erf(t) - x["E"] * p["k"]}
+
+
+def wave(t: np.ndarray, k: float, w: float, sine: bool) -> np.ndarray:
+    """Solution of x' = k (sin w t - x), or with cos, from 0."""
+    if sine:
+        return k * (k * np.sin(w * t) - w * np.cos(w * t) + w * np.exp(-k * t)) / (k**2 + w**2)
+    return k * (k * np.cos(w * t) + w * np.sin(w * t) - k * np.exp(-k * t)) / (k**2 + w**2)
+
+
+def test_equations_may_follow_the_clock() -> None:
+    model = assemble(part(Daily()), id="test_daily")
+    nothing = template([{"amt": 0.0, "cmt": 0}])
+    k = np.array([0.7])
+    got = solve(model, nothing, {"k": k}, T, rtol=1e-9).states[:, 0, 0]
+    want = 1.0 + 0.5 * wave(T, 0.7, 2 * np.pi / 24, True) + 0.25 * wave(T, 0.7, np.pi / 6, False)
+    np.testing.assert_allclose(got, want, rtol=1e-8)
+    states, _ = differentiable(model, nothing, {"k": k}, T, rtol=1e-9)({"k": k})
+    np.testing.assert_allclose(np.asarray(states)[:, 0, 0], want, rtol=1e-8)
+    for text in (export_sbml(model), export_mrgsolve(model), export_nonmem(model).lower()):
+        assert "sin" in text and "cos" in text and "pi*" not in text
+
+
+def test_a_function_no_target_has_is_refused_by_name() -> None:
+    model = assemble(part(Unknown()), id="test_unknown")
+    with pytest.raises(InvalidModel, match=r"'E' uses erf\(\.\.\.\), which the engine does not know.*sin, cos"):
+        solve(model, template([{"amt": 0.0, "cmt": 0}]), {"k": np.array([1.0])}, T)
