@@ -130,6 +130,25 @@ def test_compare_has_the_same_patients_in_both_arms(run: Run) -> None:
         assert row["ratio_auc"] == pytest.approx(2.0, rel=1e-5, abs=0)
 
 
+def test_compare_takes_co_medication_of_one_arm(run: Run) -> None:
+    oral = "esketamine oral 0.2 mg/kg"
+    words = (f"alone: {oral}", f"both: {oral}", "--until", "12h", "-n", "3", "--json", "--with")
+
+    def ratio(drug: str) -> float:
+        done = run("compare", *words, drug)
+        assert done.exit_code == 0, done.output
+        return next(
+            row["ratio_auc"] for row in json.loads(done.stdout)["arms"]["both"]["exposure"] if row["analyte"] == "s_ketamine"
+        )
+
+    assert ratio("both:ticlopidine") > 1.3
+    assert ratio("ticlopidine") == 1.0
+    wrong = run("compare", *words, "nobody:ticlopidine")
+    assert wrong.exit_code == 2 and "there is no arm 'nobody'. Arms: alone, both" in wrong.stderr
+    unknown = run("compare", *words, "both:ticlopidin")
+    assert unknown.exit_code == 2 and "Close: 'ticlopidine'" in unknown.stderr
+
+
 def test_compare_table_has_an_arm_column(run: Run) -> None:
     done = run("compare", REGIMEN, "40 mg esketamine iv over 40 min", *SMALL, "-n", "3", "-o", "arms.csv")
     assert done.exit_code == 0, done.output

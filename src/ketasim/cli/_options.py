@@ -54,6 +54,15 @@ With = Annotated[
         autocompletion=complete_comedication,
     ),
 ]
+WithByArm = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="DRUG|ARM:DRUG",
+        help="Co-medication of all arms, or of one; repeatable. See: ketasim list comedication.",
+        autocompletion=complete_comedication,
+    ),
+]
 Population = Annotated[
     str,
     typer.Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +176,20 @@ def arms_of(texts: Sequence[str]) -> dict[str, Regimen]:
 def _next_label(arms: Mapping[str, Any]) -> str:
     letters = (chr(ord("A") + k) for k in range(26))
     return next((x for x in letters if x not in arms), f"arm {len(arms) + 1}")
+
+
+def comedication_by_arm(names: Sequence[str] | None, arms: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Co-medications of each arm: 'ARM:DRUG' concerns one arm, 'DRUG' all of them."""
+    labels = list(arms)
+    found: dict[str, list[str]] = {label: [] for label in labels}
+    for text in names or ():
+        label, colon, drug = text.partition(":")
+        label = label.strip()
+        if colon and label not in found:
+            raise InvalidOption(f"--with {text}: there is no arm '{label}'. Arms: {', '.join(labels)}.")
+        for arm in [label] if colon else labels:
+            found[arm] += check_comedication([drug.strip() if colon else text])
+    return {label: tuple(drugs) for label, drugs in found.items()}
 
 
 def check_comedication(names: Sequence[str] | None) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def compare(
     n: opt.N = 200,
     seed: opt.Seed = 1,
     typical: opt.Typical = False,
-    comedication: opt.With = None,
+    comedication: opt.WithByArm = None,
     param: opt.Param = None,
     params: opt.ParamFiles = None,
     times: opt.Times = "",
@@ -40,6 +40,7 @@ def compare(
 
     \b
     ketasim compare "nasal: esketamine nasal 56 mg" "iv: 0.5 mg/kg racemic ketamine iv over 40 min" --report out.html
+    ketasim compare "alone: esketamine oral 0.2 mg/kg" "both: esketamine oral 0.2 mg/kg" --with both:ticlopidine
     """
     import ketasim
     from ketasim.cli import _outputs, _values
@@ -57,7 +58,7 @@ def compare(
         "times": _values.output_times(times),
         "until": _values.until_hours(until) or _common_end(arms),
         "parameters": _values.parameter_values(param, params) or None,
-        "comedication": _values.check_comedication(comedication),
+        "comedication": _values.comedication_by_arm(comedication, arms),
         "rtol": check_rtol(rtol),
         "threads": threads,
         "chunk": chunk,

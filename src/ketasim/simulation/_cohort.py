@@ -121,9 +121,26 @@ def simulate(
 
 
 def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.DataTree]:
-    """Simulate several regimens in the same virtual patients; keys are the arms' labels, options those of `simulate`."""
+    """Simulate several regimens in the same virtual patients.
+
+    Parameters
+    ----------
+    arms : label -> regimen. options : those of `simulate`; comedication may also be label -> names, for arms that differ in it.
+
+    Returns
+    -------
+    label -> result
+
+    Raises
+    ------
+    InvalidOption: co-medication of an arm that is not there.
+    """
     model = as_model(options.pop("model", DEFAULT_MODEL))
-    return {label: simulate(model, dosing, **options) for label, dosing in arms.items()}
+    drugs = options.pop("comedication", ())
+    by_arm = drugs if isinstance(drugs, Mapping) else dict.fromkeys(arms, drugs)
+    if unknown := [label for label in by_arm if label not in arms]:
+        raise InvalidOption(f"comedication of arm '{unknown[0]}': there is none of that name. Arms: {', '.join(arms)}.")
+    return {label: simulate(model, dosing, comedication=by_arm.get(label, ()), **options) for label, dosing in arms.items()}
 
 
 @dataclass(frozen=True)
