@@ -1,0 +1,104 @@
+"""The quadrature's inner loop against the same loop in C with vector types, compiled by gcc for this machine: one core, ratio in one run.
+
+The grid is that of the study model: a fine beginning, then 72 equal steps. Run: python benchmarks/hand_written.py (needs gcc)
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ketasim.solve._head import LANES
+from ketasim.solve._lanes import aligned
+from ketasim.solve._stencil import NODES, WEIGHTS, stencils_of, sweep, weigh
+
+C = f"""
+typedef double row __attribute__((vector_size({8 * LANES})));
+void sweep(double *x, const double *u, const double *weights, long n, const long *window, const long *kind)
+{{
+    row value = *(row *)x;
+    for (long s = 0; s < n; s++) {{
+        const row *w = (const row *)(weights + kind[s] * {WEIGHTS * LANES}), *v = (const row *)(u + window[s] * {LANES});
+        row one = w[1] * v[0] + w[3] * v[2] + w[5] * v[4] + w[7] * v[6];
+        row two = w[2] * v[1] + w[4] * v[3] + w[6] * v[5] + w[8] * v[7];
+        value = w[0] * value + (one + two);
+        *(row *)(x + (s + 1) * {LANES}) = value;
+    }}
+}}
+"""
+REPEATS = 2000
+
+
+def rows(n: int) -> np.ndarray:
+    """Zeroed rows that begin at a cache line."""
+    out = np.asarray(aligned(n * LANES))
+    out[:] = 0.0
+    return out
+
+
+def compiled() -> ctypes.CDLL:
+    """The C loop as a shared library."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, library = Path(folder) / "sweep.c", Path(folder) / "sweep.so"
+        source.write_text(C)
+        subprocess.run(["gcc", "-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", source, "-o", library], check=True)
+        return ctypes.CDLL(str(library))
+
+
+def best(call: Callable[[], object]) -> float:
+    """Shortest time of a call, ns."""
+    times = []
+    for _ in range(7):
+        begin = time.perf_counter()
+        for _ in range(REPEATS):
+            call()
+        times.append((time.perf_counter() - begin) / REPEATS)
+    return min(times) * 1e9
+
+
+def main() -> None:
+    """Race and print."""
+    if shutil.which("gcc") is None:
+        raise SystemExit("gcc is not installed.")
+    steps = np.concatenate([np.full(2, 2.0**-7), np.full(9, 2.0**-6), np.full(7, 2.0**-5), np.full(4, 0.0625), np.full(8, 0.125),
+                            np.full(6, 0.25), np.full(4, 0.5), np.full(72, 1.0)])  # fmt: skip
+    n, s = len(steps), stencils_of(np.array([len(steps)]), steps)
+    rate, spare, weights = rows(1), rows(NODES + 2), rows(len(s.length) * WEIGHTS)
+    rate[:] = np.linspace(0.2, 0.9, LANES)
+    weigh(0, len(s.length), rate, np.zeros(1, np.int64), s.length, 1.0, s.basis, s.omega, spare, weights)
+    u, mine, theirs = rows(n + 1), rows(n + 1), rows(n + 1)
+    u[:] = np.repeat(np.cos(np.concatenate([[0.0], np.cumsum(steps)]) / 7.0), LANES)
+    library = compiled()
+    pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in (theirs, u, weights)]
+    where = [a.ctypes.data_as(ctypes.c_void_p) for a in (s.window, s.kind)]
+    nothing = np.zeros(0, np.int64)
+
+    def ours() -> None:
+        sweep(mine, u, 0, weights, 0, WEIGHTS * LANES, n, 0, s.window, s.kind, s.until)
+
+    def hand() -> None:
+        library.sweep(*pointers, ctypes.c_long(n), *where)
+
+    def empty_ours() -> None:
+        sweep(mine, u, 0, weights, 0, WEIGHTS * LANES, 0, 0, nothing, nothing, nothing)
+
+    def empty_hand() -> None:
+        library.sweep(*pointers, ctypes.c_long(0), *where)
+
+    took = {name: (best(call) - best(nil)) / n for name, call, nil in (("ketasim", ours, empty_ours), ("C", hand, empty_hand))}
+    difference = float(np.max(np.abs(mine - theirs) / np.abs(theirs).max()))
+    print(f"{n} steps of {len(s.length)} kinds, {LANES} patients at once; results differ by {difference:.0e}")
+    for name, ns in took.items():
+        print(f"{name:8s} {ns:6.2f} ns per step of {LANES} patients")
+    print(f"ketasim takes {took['ketasim'] / took['C']:.2f} times as long as C")
+
+
+if __name__ == "__main__":
+    main()
