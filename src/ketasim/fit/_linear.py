@@ -39,14 +39,15 @@ class Input:
 class _Block:
     """One part of the state that nothing connects with the rest (an enantiomer), for the scenarios that dose it.
 
-    `x` and `given` are (time, state, column): amounts, and cumulative input.
+    `x` and `given` hold (time, state) for each column: amounts, and cumulative input. They are cut apart once; cutting
+    the column out again for every row that reads it would have its reverse fill a whole array with zeros every time.
     """
 
     index: np.ndarray
     columns: Mapping[int, int]
     A: Any
-    x: Any
-    given: Any
+    x: tuple[Any, ...]
+    given: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -70,23 +71,23 @@ class Response:
 
     def port(self, names: Sequence[str], scenario: int) -> Any:
         """Sum of ports over time, (time,), port unit."""
-        return self._read(names, scenario, lambda b, row, column: b.x[:, :, column] @ row)
+        return self._read(names, scenario, lambda b, row, column: b.x[column] @ row)
 
     def integral(self, names: Sequence[str], scenario: int, xp: Any) -> Any:
         """Integral of a sum of ports from 0 to every time, (time,), port unit times h; exact, not a trapezoid."""
         return self._read(
-            names, scenario, lambda b, row, column: (b.x[:, :, column] - b.given[:, :, column]) @ xp.linalg.solve(b.A.T, row)
+            names, scenario, lambda b, row, column: (b.x[column] - b.given[column]) @ xp.linalg.solve(b.A.T, row)
         )
 
     def integral_to_infinity(self, names: Sequence[str], scenario: int, xp: Any) -> Any:
         """The same to infinity, after all inputs have ended."""
-        return self._read(names, scenario, lambda b, row, column: -(b.given[-1, :, column] @ xp.linalg.solve(b.A.T, row)))
+        return self._read(names, scenario, lambda b, row, column: -(b.given[column][-1] @ xp.linalg.solve(b.A.T, row)))
 
     def moment_to_infinity(self, names: Sequence[str], scenario: int, xp: Any) -> Any:
         """Integral of time times the ports to infinity after a bolus at time 0, port unit times h^2."""
 
         def read(b: _Block, row: Any, column: int) -> Any:
-            return row @ xp.linalg.solve(b.A, xp.linalg.solve(b.A, b.given[-1, :, column]))
+            return row @ xp.linalg.solve(b.A, xp.linalg.solve(b.A, b.given[column][-1]))
 
         return self._read(names, scenario, read)
 
@@ -174,7 +175,8 @@ def respond(
             part = A[np.ix_(index, index)] if xp is np else A[index][:, index]
             rate, bolus = _inputs(list(own.values()), times, place, xp)
             columns = {k: column for column, k in enumerate(own)}
-            solved.append(_Block(index, columns, part, *_advance(part, rate, bolus, times, xp)))
+            x, given = _advance(part, rate, bolus, times, xp)
+            solved.append(_Block(index, columns, part, _cut(x, len(own)), _cut(given, len(own))))
     return Response(times, C, ports, tuple(solved))
 
 
@@ -189,6 +191,11 @@ def _advance(A: Any, rate: Any, bolus: Any, times: np.ndarray, xp: Any) -> tuple
     width_of = np.diff(times)[:, None, None]
     given = xp.concatenate([bolus[:1], bolus[:1] + xp.cumsum(rate * width_of + bolus[1:], axis=0)])
     return xp.concatenate(states), given
+
+
+def _cut(path: Any, columns: int) -> tuple[Any, ...]:
+    """(time, state, column) -> (time, state) of each column."""
+    return tuple(path[:, :, k] for k in range(columns))
 
 
 def _inputs(scenarios: Sequence[Sequence[Input]], times: np.ndarray, place: Mapping[int, int], xp: Any) -> tuple[Any, Any]:
