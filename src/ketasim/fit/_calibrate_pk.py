@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import platform
 import re
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -32,7 +35,7 @@ from ketasim.model import assemble
 
 MODEL = "ketasim_reference"
 _TREE_DEPTH = 6  # whitened coordinates need few steps; a longer tree would only cost time
-_PIECE = 20  # draws between two savings of a chain
+_PIECE = 20  # steps between two savings of a chain
 _LIBRARY = Path(ketasim.library.__file__).parent
 _STORE = _LIBRARY / "pk"
 _LAPLACE_DRAWS = 1000
@@ -97,7 +100,7 @@ def calibrate_pk(
     scale = _laplace_scale(value_and_gradient, mode)
     rng = np.random.default_rng(seed)
     if samples:
-        z, diagnostics = _nuts(jax_objective(objective), mode, scale, samples, warmup, chains, seed, log)
+        z, diagnostics = _nuts(value_and_gradient, mode, scale, samples, warmup, chains, seed, log)
         log(
             f"NUTS: largest R-hat {diagnostics['r_hat_max']:.3f}, smallest ESS {diagnostics['ess_min']:.0f}, "
             f"{diagnostics['divergences']} divergences"
@@ -127,8 +130,12 @@ def _mode(value_and_gradient: Any, n: int, log: Callable[[str], None]) -> np.nda
     return np.asarray(found.x)
 
 
-def _laplace_scale(value_and_gradient: Any, mode: np.ndarray, step: float = 1e-3) -> np.ndarray:
-    """Lower factor of the Laplace covariance: central differences of the gradient, eigenvalues kept above 0.2 of the prior's."""
+def _laplace_scale(value_and_gradient: Any, mode: np.ndarray, step: float = 0.03) -> np.ndarray:
+    """Lower factor of the Laplace covariance: central differences of the gradient, eigenvalues kept above 0.2 of the prior's.
+
+    A peak is the largest value on the grid, so its gradient jumps where the peak moves on by a cell. Steps of 0.03 prior
+    SDs average over such jumps; with steps of 0.001 one of them made a direction look like a saddle.
+    """
     hessian = np.array(
         [
             (np.asarray(value_and_gradient(mode + e)[1]) - np.asarray(value_and_gradient(mode - e)[1])) / (2 * step)
@@ -140,64 +147,93 @@ def _laplace_scale(value_and_gradient: Any, mode: np.ndarray, step: float = 1e-3
 
 
 def _nuts(
-    potential: Callable[[Any], Any], mode: np.ndarray, scale: np.ndarray, samples: int, warmup: int, chains: int, seed: int,
+    value_and_gradient: Any, mode: np.ndarray, scale: np.ndarray, samples: int, warmup: int, chains: int, seed: int,
     log: Callable[[str], None],
 ) -> tuple[np.ndarray, dict[str, Any]]:  # fmt: skip
     """Draws (draw, quantity) of the standard normal coordinates, sampled in Laplace-whitened ones.
 
-    Chains run one after the other; every piece of a chain is kept in the cache, so that an interrupted run goes on where it was.
+    Chains run side by side, one to a core; every piece of a chain is kept in the cache, so that an interrupted run goes
+    on where it was, and a run with more draws takes up those of one with fewer.
     """
-    import jax.numpy as jnp
+    import jax
     from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
-    from numpyro.infer import MCMC, NUTS
+    from numpyro.infer import NUTS
 
-    centre, factor = jnp.asarray(mode), jnp.asarray(scale)
-    kernel = NUTS(potential_fn=lambda w: potential(centre + factor @ w), max_tree_depth=_TREE_DEPTH, target_accept_prob=0.8)
-    run = MCMC(kernel, num_warmup=warmup, num_samples=min(_PIECE, samples), num_chains=1, progress_bar=False)
-    key = hashlib.sha256(repr((mode.round(6).tolist(), samples, warmup, seed, _TREE_DEPTH)).encode()).hexdigest()[:16]
+    kernel = NUTS(potential_fn=_whitened(value_and_gradient, mode, scale), max_tree_depth=_TREE_DEPTH, target_accept_prob=0.8)
+    starts = [
+        kernel.init(
+            jax.random.PRNGKey(seed + k), warmup, 0.5 * np.random.default_rng([seed, k]).standard_normal(len(mode)), (), {}
+        )
+        for k in range(chains)
+    ]
+    begin = time.monotonic()
+    advance = jax.jit(lambda state: jax.lax.scan(lambda s, _: _step(kernel, s), state, None, length=_PIECE))
+    advance = advance.lower(starts[0]).compile()
+    log(f"NUTS: compiled in {time.monotonic() - begin:.0f} s")
+    settings = (mode.round(6).tolist(), scale.round(6).tolist(), warmup, seed, _TREE_DEPTH)
+    key = _hash(repr(settings).encode())[:16]
     folder = cache_directory() / f"calibration_{key}"
-    done = [_chain(run, folder / f"chain_{k}.pickle", len(mode), samples, seed, k, log) for k in range(chains)]
-    w = np.stack([draws for draws, _, _ in done])
+    stop = Event()
+
+    def chain(k: int) -> tuple[np.ndarray, ...]:
+        with jax.enable_x64(True):  # a setting of each thread
+            return _chain(advance, starts[k], folder / f"chain_{k}.pickle", warmup, samples, k, stop, log)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            done = list(pool.map(chain, range(chains)))
+        except BaseException:
+            stop.set()  # chains end with the piece they are at; those of the next call take it up
+            raise
+    w, diverging, steps = (np.stack(parts) for parts in zip(*done, strict=True))
     diagnostics = {
         "chains": chains, "warmup": warmup, "samples": samples, "r_hat_max": float(np.max(split_gelman_rubin(w))),
-        "ess_min": float(np.min(effective_sample_size(w))), "divergences": int(sum(d.sum() for _, d, _ in done)),
-        "mean_steps": float(np.mean([n for _, _, n in done])), "max_tree_depth": _TREE_DEPTH,
+        "ess_min": float(np.min(effective_sample_size(w))), "divergences": int(diverging.sum()),
+        "mean_steps": float(steps.mean()), "max_tree_depth": _TREE_DEPTH,
     }  # fmt: skip
     return mode + w.reshape(-1, len(mode)) @ scale.T, diagnostics
 
 
+def _whitened(value_and_gradient: Any, mode: np.ndarray, scale: np.ndarray) -> Callable[[Any], Any]:
+    """The potential in coordinates w = scale^-1 (z - mode), with the gradient that is compiled already."""
+    import jax
+
+    centre, factor = jax.numpy.asarray(mode), jax.numpy.asarray(scale)
+
+    def forward(w: Any) -> tuple[Any, Any]:
+        value, gradient = value_and_gradient(centre + factor @ w)
+        return value, factor.T @ gradient
+
+    potential = jax.custom_vjp(lambda w: forward(w)[0])
+    potential.defvjp(forward, lambda gradient, weight: (weight * gradient,))
+    return potential
+
+
+def _step(kernel: Any, state: Any) -> tuple[Any, tuple[Any, Any, Any]]:
+    """One draw: the next state, and its place, whether it diverged, and its leapfrog steps."""
+    state = kernel.sample(state, (), {})
+    return state, (state.z, state.diverging, state.num_steps)
+
+
 def _chain(
-    run: Any, path: Path, n: int, samples: int, seed: int, chain: int, log: Callable[[str], None]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    advance: Callable[[Any], Any], state: Any, path: Path, warmup: int, samples: int, chain: int, stop: Event,
+    log: Callable[[str], None],
+) -> tuple[np.ndarray, ...]:  # fmt: skip
     """One chain: draws (draw, n), which diverged, and steps per draw. Taken up again from `path` where that exists."""
     import jax
 
-    pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    state: Any = None
+    pieces: list[tuple[np.ndarray, ...]] = []
     if path.is_file():
         pieces, state = pickle.loads(path.read_bytes())
-        log(f"NUTS: chain {chain + 1} goes on after {sum(len(p[0]) for p in pieces)} draws")
+        log(f"NUTS: chain {chain + 1} goes on after {len(pieces) * _PIECE} of {warmup + samples} steps")
     begin = time.monotonic()
-    if state is None:
-        start = 0.5 * np.random.default_rng([seed, chain]).standard_normal(n)
-        run.warmup(
-            jax.random.PRNGKey(seed + chain), init_params=jax.numpy.asarray(start), extra_fields=("diverging", "num_steps")
-        )
-        log(f"NUTS: chain {chain + 1} warmed up in {time.monotonic() - begin:.0f} s")
-    else:
-        run.post_warmup_state = state
-    while (have := sum(len(p[0]) for p in pieces)) < samples:
-        run.run(run.post_warmup_state.rng_key, extra_fields=("diverging", "num_steps"))
-        extra = run.get_extra_fields()
-        pieces.append((np.asarray(run.get_samples()), np.asarray(extra["diverging"]), np.asarray(extra["num_steps"])))
-        run.post_warmup_state = run.last_state
-        _keep(path, (pieces, jax.device_get(run.last_state)))
-        have += len(pieces[-1][0])
-        log(f"NUTS: chain {chain + 1}: {min(have, samples)} of {samples} draws, {pieces[-1][2].mean():.0f} steps a draw, "
-            f"{time.monotonic() - begin:.0f} s")  # fmt: skip
-    run.post_warmup_state = None
-    draws, diverging, steps = (np.concatenate(parts)[:samples] for parts in zip(*pieces, strict=True))
-    return draws, diverging, steps
+    while len(pieces) * _PIECE < warmup + samples and not stop.is_set():
+        state, kept = advance(state)
+        pieces.append(tuple(np.asarray(part) for part in kept))
+        _keep(path, (pieces, jax.device_get(state)))
+        log(f"NUTS: chain {chain + 1}: {len(pieces) * _PIECE} of {warmup + samples} steps, {warmup} of them to warm up, "
+            f"{pieces[-1][2].mean():.0f} leapfrog steps each, {time.monotonic() - begin:.0f} s")  # fmt: skip
+    return tuple(np.concatenate(parts)[warmup : warmup + samples] for parts in zip(*pieces, strict=True))
 
 
 def _keep(path: Path, content: Any) -> None:

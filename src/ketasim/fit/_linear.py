@@ -75,9 +75,7 @@ class Response:
 
     def integral(self, names: Sequence[str], scenario: int, xp: Any) -> Any:
         """Integral of a sum of ports from 0 to every time, (time,), port unit times h; exact, not a trapezoid."""
-        return self._read(
-            names, scenario, lambda b, row, column: (b.x[column] - b.given[column]) @ xp.linalg.solve(b.A.T, row)
-        )
+        return self._read(names, scenario, lambda b, row, column: (b.x[column] - b.given[column]) @ xp.linalg.solve(b.A.T, row))
 
     def integral_to_infinity(self, names: Sequence[str], scenario: int, xp: Any) -> Any:
         """The same to infinity, after all inputs have ended."""
