@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,12 +23,13 @@ def show_result(result: xr.DataTree) -> None:
     if settings.json:
         from ketasim.results import summary
 
-        _show.emit_json({**summary(result), "exposure": rows, "failed": _failed(result)})
+        _show.emit_json({**summary(result), "exposure": rows, "failed": _failed(result)} | _draws_json({"": result}))
         return
     attrs = result.attrs
     who = attrs["population"] if attrs["n"] == 1 else f"{attrs['n']:,} patients, {attrs['population']}, seed {attrs['seed']}"
     _show.text(f"{attrs['regimen']}\n{attrs['model']}; {who}; {_span(result)}")
     _show.table(_HEAD, [_cells(row) for row in rows], _title(rows), numbers_from=2)
+    _show_draws({"": result}, [row["analyte"] for row in rows])
     _remarks(result)
 
 
@@ -45,7 +46,7 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
             row["ratio_cmax"], row["ratio_auc"] = (_ratio(row, other, key) for key in ("cmax", "auc"))
     if settings.json:
         arms = {k: {"regimen": r.attrs["regimen"], "exposure": rows[k], "failed": _failed(r)} for k, r in results.items()}
-        _show.emit_json({"arms": arms, "first": first, "notice": _show.NOTICE})
+        _show.emit_json({"arms": arms, "first": first, "notice": _show.NOTICE} | _draws_json(results))
         return
     for label, result in results.items():
         _show.text(f"{label}: {result.attrs['regimen']}")
@@ -60,6 +61,7 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
         if row["analyte"] == analyte
     ]
     _show.table(("arm", *_HEAD, f"Cmax / {first}", f"AUC / {first}"), table, _title(rows[first]), numbers_from=3)
+    _show_draws(results, wanted)
     _remarks(one)
 
 
@@ -77,6 +79,36 @@ def exposures(result: xr.DataTree, site: str = "", *, all_totals: bool = False) 
     rows = [_row(array, str(a), starts) for a in sorted(map(str, array["analyte"].values), key=_rank)]
     rows = [row for row in rows if row["cmax"] > 0]
     return rows if all_totals else [row for row in rows if row["analyte"] not in _redundant(rows)]
+
+
+def _show_draws(results: Mapping[str, xr.DataTree], analytes: Sequence[str]) -> None:
+    """How sure the medians are, and in a comparison their ratios to the first arm."""
+    from ketasim.results import sureness
+
+    rows = sorted((row for row in sureness(results) if row["analyte"] in analytes), key=lambda row: _rank(row["analyte"]))
+    if not rows:
+        return
+    several, first = len(results) > 1, next(iter(results))
+    head = ("analyte", "unit", "Cmax", "AUC to end", *((f"Cmax / {first}", f"AUC / {first}") if several else ()))
+    keys = ("cmax", "auc", *(("ratio_cmax", "ratio_auc") if several else ()))
+    cells = [(row["analyte"], row["unit"], *(_interval(row, key) for key in keys)) for row in rows]
+    draws = results[first].attrs["draws"]
+    title = f"how sure the medians are: 5-95 % of {draws} draws"
+    if several:
+        _show.table(("arm", *head), [(row["arm"], *line) for row, line in zip(rows, cells, strict=True)], title, numbers_from=3)
+    else:
+        _show.table(head, cells, title, numbers_from=2)
+
+
+def _interval(row: Mapping[str, Any], key: str) -> str:
+    return f"{_show.cell(row[f'{key}_low'])} - {_show.cell(row[f'{key}_high'])}" if f"{key}_low" in row else ""
+
+
+def _draws_json(results: Mapping[str, xr.DataTree]) -> dict[str, Any]:
+    from ketasim.results import sureness
+
+    rows = sureness(results)
+    return {"draws_exposure": rows} if rows else {}
 
 
 def _redundant(rows: list[dict[str, Any]]) -> set[str]:

@@ -80,6 +80,15 @@ Times = Annotated[
     typer.Option("--times", metavar="TIMES", help="Output times, e.g. '0,1,2,4', '0:24:0.5' (h) or '0:28d:1h'."),
 ]
 Until = Annotated[str, typer.Option("--until", metavar="TIME", help="End of the simulation, e.g. 28d.")]
+Draws = Annotated[
+    int,
+    typer.Option(
+        "--draws",
+        min=0,
+        metavar="N",
+        help="Repeat with N plausible versions of the model: how sure are the medians? Their curves go into .zarr.",
+    ),
+]
 Out = Annotated[
     list[Path] | None,
     typer.Option("-o", "--output", metavar="FILE", help="By ending: csv parquet zarr json html png svg pdf; repeatable."),

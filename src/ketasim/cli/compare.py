@@ -23,6 +23,7 @@ def compare(
     n: opt.N = 200,
     seed: opt.Seed = 1,
     typical: opt.Typical = False,
+    draws: opt.Draws = 0,
     comedication: opt.WithByArm = None,
     param: opt.Param = None,
     params: opt.ParamFiles = None,
@@ -59,6 +60,7 @@ def compare(
         "until": _values.until_hours(until) or _common_end(arms),
         "parameters": _values.parameter_values(param, params) or None,
         "comedication": _values.comedication_by_arm(comedication, arms),
+        "draws": draws,
         "rtol": check_rtol(rtol),
         "threads": threads,
         "chunk": chunk,
@@ -68,7 +70,7 @@ def compare(
     }
     for remark in dict.fromkeys(text for regimen in arms.values() for text in remarks(regimen)):
         note(remark)
-    with progress(n * len(arms), "comparing") as bar:
+    with progress(n * len(arms) * (1 + draws), "comparing") as bar:
         results = ketasim.compare(arms, progress=bar, **options)
     _outputs.write_arms(results, files, log)
     show_arms(results)

@@ -34,6 +34,7 @@ def simulate(
     n: opt.N = 1,
     seed: opt.Seed = 1,
     typical: opt.Typical = False,
+    draws: opt.Draws = 0,
     comedication: opt.With = None,
     param: opt.Param = None,
     params: opt.ParamFiles = None,
@@ -55,6 +56,7 @@ def simulate(
     \b
     ketasim simulate "esketamine nasal 56 mg, 2/week x 4 week" -n 1000 --report out.html
     ketasim simulate "0.5 mg/kg racemic ketamine iv over 40 min" --with ticlopidine -o curves.csv
+    ketasim simulate "esketamine nasal 56 mg" -n 200 --draws 100
     ketasim simulate --data events.csv --model generic/two_cmt --param CL=5 -o out.csv
     """
     from ketasim.cli import _outputs, _values
@@ -65,6 +67,7 @@ def simulate(
         "until": _values.until_hours(until),
         "parameters": _values.parameter_values(param, params) or None,
         "comedication": _values.check_comedication(comedication),
+        "draws": draws,
         "rtol": check_rtol(rtol),
         "threads": threads,
         "chunk": chunk,
@@ -91,7 +94,7 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
     checkpoint = _checkpoint(files, resume)
     size = len(options["cohort"].ids) if "cohort" in options else options["n"]
     try:
-        with progress(size) as bar:
+        with progress(size * (1 + options["draws"])) as bar:
             result = ketasim.simulate(model, regimen, progress=bar, checkpoint=checkpoint, **options)
     except KeyboardInterrupt:
         if checkpoint is not None and checkpoint.is_file():

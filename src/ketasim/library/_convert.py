@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ketasim.errors import InvalidEntry, UnitMismatch, close_names
+from ketasim.library._posterior import posterior_beside
 from ketasim.library._register import covariate_unit
 from ketasim.library._schema import CheckpointFile, CovariateFile, EntryFile, NumberFile, ResidualFile, VariabilityFile
 from ketasim.model import CovariateEffect, Mechanism, Number, Param, Part, ResidualError, Structure, Variability
@@ -127,6 +128,7 @@ def part_from(entry: EntryFile, path: Path, where: str, inherited: Mapping[str, 
         "sampling": entry.sampling,
         "population": entry.population.model_dump(exclude_defaults=True), "source": entry.source, "note": entry.note,
         "residual_note": entry.residual_note, "reported": reported, "checkpoints": dict(entry.checkpoint), "path": str(path),
+        **posterior_beside(path),
     }  # fmt: skip
     ordered = {name: numbers[name] for name in mechanism.params}
     return Part(mechanism, ordered, entry.id, entry.revision, entry.status, _covariances(entry, ordered, where), residual, info)

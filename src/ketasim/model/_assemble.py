@@ -85,7 +85,7 @@ class Model:
             if not low <= value <= high:
                 raise InvalidParameter(f"{self.id}: {name} = {value:g} {self.params[name].unit} is outside [{low:g}, {high:g}].")
             numbers[name] = replace(
-                numbers[name], value=float(value), kind="assumed", confidence="assumed", source="user", note=note
+                numbers[name], value=float(value), se=0.0, kind="assumed", confidence="assumed", source="user", note=note
             )
         return replace(self, numbers=numbers)
 

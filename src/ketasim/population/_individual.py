@@ -13,7 +13,7 @@ from ketasim.errors import InvalidOption, InvalidParameter, KetasimWarning
 from ketasim.model import Number, Param
 from ketasim.population._cohort import Cohort
 from ketasim.population._effects import apply_effects
-from ketasim.population._uncertainty import ModelLike, typical_values
+from ketasim.population._uncertainty import ModelLike, multiplier_values, typical_values
 from ketasim.population._variability import combine, draw_between, draw_occasion, form_of
 
 FloatArray = NDArray[np.float64]
@@ -86,7 +86,8 @@ def individual_parameters(
     n = len(cohort)
     columns = _columns(cohort, covariates or {})
     typical = typical_values(model, uncertainty, cohort.seed)
-    factors = _comedication_factors(model, comedication)
+    draw = None if uncertainty is None or isinstance(uncertainty, Mapping) else int(uncertainty)
+    factors = _comedication_factors(model, comedication, draw, cohort.seed)
     visits = _occasions(occasion, n)
     between = draw_between(model.numbers, model.correlations, cohort.seed, cohort.ids) if variability in (True, "between") else {}
     within = draw_occasion(model.numbers, cohort.seed, cohort.ids, visits) if variability in (True, "occasion") else {}
@@ -122,8 +123,10 @@ def _occasions(occasion: ArrayLike | None, n: int) -> NDArray[np.int64]:
     return visits.astype(np.int64)
 
 
-def _comedication_factors(model: ModelLike, comedication: Iterable[ComedicationLike | Mapping[str, float]]) -> dict[str, float]:
-    """Product of all drugs' multipliers per parameter of the model."""
+def _comedication_factors(
+    model: ModelLike, comedication: Iterable[ComedicationLike | Mapping[str, float]], draw: int | None, seed: int
+) -> dict[str, float]:
+    """Product of all drugs' multipliers per parameter of the model; of one draw where `draw` is a number."""
     if isinstance(comedication, (str, Mapping)) or hasattr(comedication, "multipliers"):
         raise InvalidOption(
             "comedication takes a list of drugs, e.g. comedication=[ketasim.library.comedication('ticlopidine')]."
@@ -134,7 +137,9 @@ def _comedication_factors(model: ModelLike, comedication: Iterable[ComedicationL
             raise InvalidOption(
                 f"comedication '{drug}' is a name; give the library entry: ketasim.library.comedication('{drug}')."
             )
-        multipliers: Mapping[str, Any] = drug if isinstance(drug, Mapping) else drug.multipliers
+        multipliers: Mapping[str, Any] = (
+            drug if isinstance(drug, Mapping) else multiplier_values(model, getattr(drug, "id", ""), drug.multipliers, draw, seed)
+        )
         touched = [name for name in multipliers if name in model.numbers]
         if multipliers and not touched:
             names = ", ".join(multipliers)
@@ -142,7 +147,7 @@ def _comedication_factors(model: ModelLike, comedication: Iterable[ComedicationL
                 f"comedication acts on {names}, none of which the model has. Choose a model with these parameters."
             )
         for name in touched:
-            factor = float(getattr(multipliers[name], "value", multipliers[name]))
+            factor = float(multipliers[name])
             if not np.isfinite(factor) or factor < 0:
                 raise InvalidParameter(f"comedication multiplies {name} by {factor:g}; a multiplier is a number from 0.")
             factors[name] = factors.get(name, 1.0) * factor

@@ -30,7 +30,8 @@ def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | No
     Parameters
     ----------
     uncertainty : None takes the values as published. A number is the index of a draw: from the posterior a part carries
-        (``Part.info["posterior"]``: parameter -> draws) where it has one, else from the standard error `Number.se`.
+        (``Part.info["posterior"]``: parameter -> draws) where it has one, else from the standard error `Number.se`. What
+        `Model.with_values` replaced stays.
         A mapping sets values directly, e.g. one row of a posterior of one's own.
     seed : of the cohort; fixes the draws.
 
@@ -50,7 +51,8 @@ def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | No
         raise InvalidOption(
             f"uncertainty = {uncertainty!r}: give the index of the draw (0, 1, 2 ...), a mapping of values, or None."
         )
-    posterior = _posterior_row(model, int(uncertainty))
+    row = _posterior_row(model, int(uncertainty))
+    posterior = {name: value for name, value in row.items() if name in values}
     drawn = {
         name: _draw(name, number, model.params[name], seed, int(uncertainty))
         for name, number in model.numbers.items()
@@ -59,8 +61,31 @@ def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | No
     return values | drawn | posterior
 
 
+def multiplier_values(
+    model: ModelLike, drug: str, multipliers: Mapping[str, Number], uncertainty: int | None, seed: int
+) -> dict[str, float]:
+    """Factor of every parameter a co-medication acts on: as published, or of one draw.
+
+    A posterior that was estimated together with the drug's effects holds them as ``drug.parameter``, correlated with the
+    model's own parameters; effects it does not hold are drawn from their standard errors.
+    """
+    values = {name: number.value for name, number in multipliers.items()}
+    if uncertainty is None:
+        return values
+    row, factor = _posterior_row(model, uncertainty), Param("1", bounds=(0.0, np.inf))
+    for name, number in multipliers.items():
+        key = f"{drug}.{name}"
+        values[name] = (
+            row[key] if key in row else _draw(key, number, factor, seed, uncertainty) if number.se > 0 else number.value
+        )
+    return values
+
+
 def _posterior_row(model: ModelLike, index: int) -> dict[str, float]:
-    """Row `index` of every part's posterior; rows keep the correlation between a part's parameters."""
+    """Row `index` of every part's posterior; rows keep the correlation between a part's parameters.
+
+    A parameter whose value was replaced (`Model.with_values`) is left out: what a user sets is not uncertain.
+    """
     parts: tuple[Part, ...] = tuple(getattr(model, "parts", ()))
     row: dict[str, float] = {}
     for part in parts:
@@ -71,7 +96,7 @@ def _posterior_row(model: ModelLike, index: int) -> dict[str, float]:
                 f"{part.cite}: the posterior's columns have {sorted(lengths)} draws; all need the same number, at least one."
             )
         for name, draws in table.items():
-            if name in model.numbers:
+            if name not in part.numbers or part.numbers[name].value == model.numbers[name].value:
                 column = np.atleast_1d(np.asarray(draws, dtype=np.float64))
                 row[name] = float(column[index % column.size])
     return row

@@ -16,7 +16,7 @@ import pandas as pd
 from ketasim.errors import OutputError
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
 from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, sites
-from ketasim.results import NOTICE
+from ketasim.results import NOTICE, sureness
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,7 +55,15 @@ def html_report(
     first = next(iter(arms.values()))
     head = title or ("Comparison of regimens" if len(arms) > 1 else str(first.attrs["regimen"]))
     body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', _facts(arms)]
-    body += [_figures(arms, tables), _exposure(tables), _comparison(tables), _regimens(arms), _evidence(first), _solver(arms)]
+    body += [
+        _figures(arms, tables),
+        _exposure(tables),
+        _comparison(tables),
+        _sure(arms),
+        _regimens(arms),
+        _evidence(first),
+        _solver(arms),
+    ]
     body += [_repeat(first, command)]
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -173,6 +181,28 @@ def _comparison(tables: Mapping[str, pd.DataFrame]) -> str:
     head = ("arms", "analyte", "site", "parameter", "ratio", "90 % low", "90 % high")
     note = '<p class="soft">Ratios of geometric means in the same virtual patients. The interval says how well the simulated cohort fixes the ratio, not how sure the model is.</p>'
     return f"<h2>Comparison</h2>{note}{_table(head, rows, 4)}"
+
+
+def _sure(arms: Mapping[str, xr.DataTree]) -> str:
+    """Intervals over draws of the model's typical values; empty where none were made."""
+    rows = [row for row in sureness(arms) if row["cmax_high"] > 0]
+    if not rows:
+        return ""
+
+    def interval(row: Mapping[str, Any], key: str) -> str:
+        return f"{_number(row[f'{key}_low'])} to {_number(row[f'{key}_high'])}" if f"{key}_low" in row else "–"
+
+    keys = ("cmax", "auc", "ratio_cmax", "ratio_auc")[: 4 if len(arms) > 1 else 2]
+    cells = [(row["arm"], pretty(row["analyte"]), row["unit"], *(interval(row, key) for key in keys)) for row in rows]
+    head = ("arm", "analyte", "unit", "CMAX", "AUCLST", f"CMAX / {next(iter(arms))}", f"AUCLST / {next(iter(arms))}")[
+        : 3 + len(keys)
+    ]
+    draws = next(iter(arms.values())).attrs["draws"]
+    note = (
+        f'<p class="soft">Medians over patients: 5 to 95 % of {draws} draws of the model\'s typical values. This is how well the '
+        "typical patient is known, not how patients differ; that the structure of the model is right is taken for granted.</p>"
+    )
+    return f"<h2>How sure the medians are</h2>{note}{_table(head, cells, 3)}"
 
 
 def _regimens(arms: Mapping[str, xr.DataTree]) -> str:

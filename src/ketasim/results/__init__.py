@@ -2,12 +2,23 @@
 
 from ketasim.results._save import save, summary, to_dataframe, wide_table
 from ketasim.results._sketch import QuantileSketch
-from ketasim.results._tree import NOTICE, TOTALS, build_summary, build_tree, concentration_ports, mass_concentrations, provenance
+from ketasim.results._sure import sureness
+from ketasim.results._tree import (
+    NOTICE,
+    TOTALS,
+    add_draws,
+    build_summary,
+    build_tree,
+    concentration_ports,
+    mass_concentrations,
+    provenance,
+)
 
 __all__ = [
     "NOTICE",
     "TOTALS",
     "QuantileSketch",
+    "add_draws",
     "build_summary",
     "build_tree",
     "concentration_ports",
@@ -15,6 +26,7 @@ __all__ = [
     "provenance",
     "save",
     "summary",
+    "sureness",
     "to_dataframe",
     "wide_table",
 ]

@@ -136,3 +136,40 @@ def build_summary(
     plasma = _plasma_dataset(model, concentrations, times, "quantile", np.asarray(quantiles))
     facts = xr.Dataset({k: ((), v, {"units": u}) for k, (v, u) in subject.items()})
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attrs)), "/dose": dose, "/subject": facts, "/plasma": plasma})
+
+
+def add_draws(
+    result: xr.DataTree,
+    times: Floats,
+    levels: Sequence[float],
+    sites: Mapping[str, tuple[tuple[str, ...], Floats, Floats, str]],
+) -> xr.DataTree:
+    """The result with what draws of the model's typical values make of it.
+
+    Parameters
+    ----------
+    levels : quantiles over patients. sites : site -> analytes, curves (draw, quantile, time, analyte), exposures (draw,
+        quantile, CMAX or AUCLST, analyte), unit of concentration.
+
+    Returns
+    -------
+    The tree with ``draws`` (draw, quantile, time, analyte) and ``draws_exposure`` (draw, quantile, parameter, analyte).
+    """
+    curves, exposures = {}, {}
+    for site, (names, over_time, exposure, unit) in sites.items():
+        label, own = site.replace("_", " "), {"analyte": list(names)}
+        curves[site] = xr.DataArray(
+            over_time, dims=("draw", "quantile", "time", "analyte"), coords=own,
+            attrs={"units": unit, "long_name": f"{label} concentration, quantile over patients"},
+        )  # fmt: skip
+        exposures[site] = xr.DataArray(
+            exposure, dims=("draw", "quantile", "parameter", "analyte"), coords=own,
+            attrs={"units": f"CMAX {unit}, AUCLST h {unit}", "long_name": f"{label} exposure, quantile over patients"},
+        )  # fmt: skip
+    draws = len(next(iter(curves.values()))) if curves else 0
+    shared = {"draw": np.arange(draws), "quantile": np.asarray(levels)}
+    time = ("time", times, {"units": "h", "long_name": "time since start"})
+    result["draws"] = xr.DataTree(xr.Dataset(curves).assign_coords({**shared, "time": time}))
+    result["draws_exposure"] = xr.DataTree(xr.Dataset(exposures).assign_coords({**shared, "parameter": ["CMAX", "AUCLST"]}))
+    result.attrs["draws"] = draws
+    return result

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ketasim.model import Model, Part, assemble
 from ketasim.population import Cohort, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, mass_concentrations, provenance
+from ketasim.simulation._draws import check_draws, with_draws
 from ketasim.solve import STATUS, Reference, solve, solver_of
 
 Floats = NDArray[np.float64]
@@ -72,6 +74,7 @@ def simulate(
     states: bool = False,
     stream: bool | None = None,
     quantiles: Sequence[float] = QUANTILES,
+    draws: int = 0,
     rtol: float = 1e-6,
     threads: int | None = None,
     chunk: int = CHUNK,
@@ -92,11 +95,13 @@ def simulate(
     parameters : typical values to replace. comedication : names of co-medications.
     variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
     stream : quantiles only, in bounded memory; default above 20,000 patients.
+    draws : repeats the run in the same patients with this many plausible versions of the model's typical values (its
+        posterior, or its standard errors); shows how sure the result is. Needs a regimen and a cohort that is not streamed.
     checkpoint : file that lets an interrupted streamed run resume.
 
     Returns
     -------
-    xarray.DataTree with groups dose, subject, plasma, and state, port where asked for.
+    xarray.DataTree with groups dose, subject, plasma, and state, port, draws, draws_exposure where asked for.
     """
     if isinstance(model, str) and " " in model and isinstance(dosing, str) and not dosing:
         model, dosing = DEFAULT_MODEL, model
@@ -105,6 +110,8 @@ def simulate(
     drugs = tuple(library.comedication(name) for name in comedication)
     common = _Common(whole, drugs, rtol, threads or os.cpu_count() or 1, interpolation, states, command, seed)
     if isinstance(dosing, (EventData, Path, pd.DataFrame)):
+        if draws:
+            raise InvalidOption(f"draws = {draws}: only a regimen is repeated with draws of the model, an event table is not.")
         data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole)
         return _simulate_data(common, data, times, bool(variability))
     if not dosing:
@@ -117,7 +124,10 @@ def simulate(
     vary = variability if variability is not None else people.n > 1
     streamed = people.n > STREAM_ABOVE if stream is None else stream
     run = _Cohort(common, regimen, grid, people, vary, chunk)
-    return run.streamed(quantiles, progress, checkpoint) if streamed else run.complete(progress)
+    check_draws(draws, whole, streamed)
+    if streamed:
+        return run.streamed(quantiles, progress, checkpoint)
+    return with_draws(run, draws, progress) if draws else run.complete(progress)
 
 
 def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.DataTree]:
@@ -153,6 +163,7 @@ class _Common:
     states: bool
     command: str | None
     seed: int
+    draw: int | None = None
 
 
 @dataclass(frozen=True)
@@ -212,7 +223,8 @@ class _Cohort:
 
     def _patients(self, cohort: Cohort, vary: bool) -> tuple[EventTemplate, dict[str, Floats]]:
         model = self.common.model
-        params = individual_parameters(model, cohort, comedication=self.common.comedication, variability=vary)
+        common = self.common
+        params = individual_parameters(model, cohort, comedication=common.comedication, variability=vary, uncertainty=common.draw)
         template = resolve(self.regimen, model, cohort.covariates, ids=cohort.ids)
         return template, {k: np.asarray(v, float) for k, v in params.items()}
 
@@ -228,20 +240,30 @@ class _Cohort:
         n = self.people.n
         return [(a, min(n, a + self.chunk)) for a in range(0, n, self.chunk)]
 
-    def complete(self, progress: Progress | None) -> xr.DataTree:
-        """Everybody's curves."""
+    def solved(self, progress: Progress | None) -> tuple[list[Any], dict[str, Floats]]:
+        """Every chunk as solved, and every port: (time, subject)."""
         pieces = []
         for start, stop in self._ranges():
             pieces.append(self._solve(start, stop, self.common.states))
             if progress:
                 progress(stop, self.people.n)
+        return pieces, {name: np.concatenate([p[3].ports[:, i] for p in pieces], axis=1) for i, name in enumerate(self.ports)}
+
+    def complete(self, progress: Progress | None) -> xr.DataTree:
+        """Everybody's curves."""
+        pieces, ports = self.solved(progress)
         solutions = [p[3] for p in pieces]
-        ports = {name: np.concatenate([s.ports[:, i] for s in solutions], axis=1) for i, name in enumerate(self.ports)}
         names = solutions[0].state_names if self.common.states else ()
         states = {name: np.concatenate([s.states[:, i] for s in solutions], axis=1) for i, name in enumerate(names)}
         ids = np.concatenate([p[0].ids for p in pieces])
         subject = self._subject(pieces)
         return build_tree(self.common.model, self.times, ids, ports, states, subject, self._dose(pieces[0][1]), self._attrs())
+
+    def drawn(self, k: int) -> _Cohort:
+        """The same patients, dosing and step grid under draw number k of the typical values."""
+        other = copy(self)
+        other.common = replace(self.common, draw=k, states=False)
+        return other
 
     def _subject(self, pieces: list[Any]) -> dict[str, tuple[NDArray[Any], str]]:
         covariates = {k: (np.concatenate([np.asarray(p[0].covariates[k]) for p in pieces]), "") for k in pieces[0][0].covariates}

@@ -7,6 +7,7 @@ import math
 import tomllib
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -14,10 +15,11 @@ import ketasim.library
 from ketasim import library
 from ketasim.errors import InvalidOption, SolverFailure
 from ketasim.fit import calibrate_pk, package_observations
-from ketasim.fit._calibrate_pk import _with_number
+from ketasim.fit._calibrate_pk import _nuts, _with_number
 from ketasim.fit._objective import make_objective, row_sd, typical_value
 from ketasim.fit._priors import load_priors
 from ketasim.model import assemble
+from ketasim.population import typical_values
 
 LIBRARY = Path(ketasim.library.__file__).parent
 PRIORS = load_priors()
@@ -125,3 +127,45 @@ def test_writing_changes_value_and_se_of_one_section_only() -> None:
 def test_options_are_checked() -> None:
     with pytest.raises(InvalidOption, match="chains = 0"):
         calibrate_pk(chains=0)
+
+
+def test_more_draws_take_up_the_chains_of_fewer_and_find_the_target(tmp_path, monkeypatch) -> None:
+    """A correlated normal, sampled in coordinates whitened by a wrong scale, with the second run going on after the first."""
+    monkeypatch.setenv("KETASIM_CACHE", str(tmp_path))
+    covariance = np.array([[1.0, 0.6], [0.6, 2.0]])
+    precision, mode = np.linalg.inv(covariance), np.array([3.0, -1.0])
+    said: list[str] = []
+
+    def draw(samples: int) -> tuple[np.ndarray, dict]:
+        with jax.enable_x64(True):
+            value_and_gradient = jax.jit(jax.value_and_grad(lambda z: 0.5 * (z - mode) @ precision @ (z - mode)))
+            return _nuts(value_and_gradient, mode + 0.5, np.array([[0.8, 0.0], [0.3, 1.0]]), samples, 200, 2, 7, said.append)
+
+    few, _ = draw(40)
+    more, diagnostics = draw(600)
+    by_chain = more.reshape(2, 600, 2)
+    assert np.array_equal(by_chain[:, :40], few.reshape(2, 40, 2))
+    assert sum("goes on after 240 of 800 steps" in line for line in said) == 2
+    assert diagnostics["r_hat_max"] < 1.05
+    assert diagnostics["divergences"] == 0
+    np.testing.assert_allclose(more.mean(axis=0), mode, atol=0.25)
+    np.testing.assert_allclose(np.cov(more.T), covariance, atol=0.5)
+
+
+def test_the_entry_carries_its_posterior_and_every_draw_lies_within_bounds() -> None:
+    model = assemble(library.load("ketasim_reference"))
+    posterior = model.parts[0].info["posterior"]
+    assert set(posterior) == {prior.name for prior in PRIORS.all}
+    for name, draws in posterior.items():
+        low, high = model.params[name].bounds if name in model.params else (0.0, math.inf)
+        assert ((draws >= low) & (draws <= high)).all(), name
+    # Rows keep what the data tie together: a larger intrinsic clearance goes with a smaller hepatic flow.
+    assert np.corrcoef(np.log(posterior["CLint"]), np.log(posterior["Qh"]))[0, 1] < -0.2
+
+
+def test_what_a_user_sets_is_not_uncertain() -> None:
+    model = assemble(library.load("ketasim_reference")).with_values({"CLint": 200.0, "fu_s": 0.6})
+    values = [typical_values(model, k, 1) for k in range(3)]
+    assert {v["CLint"] for v in values} == {200.0}
+    assert {v["fu_s"] for v in values} == {0.6}
+    assert len({v["Qh"] for v in values}) == 3

@@ -45,6 +45,7 @@ class Entry:
 
     info: dict[str, Any]
     cite: str = "mine@1"
+    numbers: dict[str, Number] = field(default_factory=dict)
 
 
 @dataclass

@@ -11,7 +11,8 @@ import xarray as xr
 
 import ketasim
 from ketasim.errors import InvalidOption, OutputError
-from ketasim.results import QuantileSketch, save, summary, to_dataframe
+from ketasim.population import typical_values
+from ketasim.results import QuantileSketch, save, summary, sureness, to_dataframe
 
 REGIMEN = "esketamine nasal 56 mg, 2/week x 1 week"
 OPTIONS = {"model": "perezruixo2021", "population": "adults", "seed": 3, "times": np.arange(0.0, 97.0, 1.0)}
@@ -126,3 +127,39 @@ def test_a_regimen_alone_may_stand_first() -> None:
     alone = ketasim.simulate("esketamine nasal 56 mg", times=[0.0, 1.0])
     named = ketasim.simulate("ketasim_reference", "esketamine nasal 56 mg", times=[0.0, 1.0])
     assert alone["plasma"].equals(named["plasma"])
+
+
+def test_draws_repeat_the_same_patients_with_rows_of_the_posterior() -> None:
+    options = {"n": 8, "seed": 3, "times": np.arange(0.0, 25.0, 0.5)}
+    one = ketasim.simulate(dosing="esketamine nasal 56 mg", draws=3, **options)
+    model = ketasim.simulation.as_model("ketasim_reference")
+    values = typical_values(model, 2, 3)
+    assert values["CLint"] == model.parts[0].info["posterior"]["CLint"][2]
+    same = ketasim.simulate(model.with_values(values), "esketamine nasal 56 mg", **options)["plasma"]["venous"]
+    drawn = one["draws"]["venous"].sel(draw=2)
+    np.testing.assert_allclose(drawn.sel(quantile=0.95), same.quantile(0.95, "subject"), rtol=1e-9)
+    exposure = one["draws_exposure"]["venous"].sel(draw=2, quantile=0.5, parameter="CMAX")
+    np.testing.assert_allclose(exposure, same.max("time").median("subject"), rtol=1e-9)
+    plain = ketasim.simulate(dosing="esketamine nasal 56 mg", **options)
+    assert np.array_equal(one["plasma"]["venous"], plain["plasma"]["venous"])
+    assert one.attrs["draws"] == 3
+
+
+def test_draws_share_the_model_between_arms_and_take_the_drug_with_them() -> None:
+    arms = {"alone": "esketamine oral 0.2 mg/kg", "both": "esketamine oral 0.2 mg/kg"}
+    results = ketasim.compare(arms, comedication={"both": ["ticlopidine"]}, n=6, draws=12)
+    row = next(r for r in sureness(results) if r["arm"] == "both" and r["analyte"] == "s_ketamine")
+    assert 1.0 < row["ratio_auc_low"] < row["ratio_auc_high"]
+    # What both arms share cancels: the ratio is known better than either area.
+    assert row["ratio_auc_high"] / row["ratio_auc_low"] < row["auc_high"] / row["auc_low"]
+
+
+def test_draws_are_refused_where_they_mean_nothing() -> None:
+    regimen = "esketamine nasal 56 mg"
+    with pytest.raises(InvalidOption, match="draws = -1"):
+        ketasim.simulate(regimen, draws=-1)
+    with pytest.raises(InvalidOption, match="a streamed cohort"):
+        ketasim.simulate(regimen, n=4, stream=True, draws=2)
+    table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 1.0], "AMT": [10.0, 0.0], "EVID": [1, 0], "CMT": [1, 1]})
+    with pytest.raises(InvalidOption, match="an event table is not"):
+        ketasim.simulate("generic/two_cmt", table, draws=2)
