@@ -98,6 +98,11 @@ def _show_draws(results: Mapping[str, xr.DataTree], analytes: Sequence[str]) -> 
         _show.table(("arm", *head), [(row["arm"], *line) for row, line in zip(rows, cells, strict=True)], title, numbers_from=3)
     else:
         _show.table(head, cells, title, numbers_from=2)
+    lost = {label: int(result["draws"]["failed"].sum()) for label, result in results.items()}
+    for label, number in lost.items():
+        if number:
+            of = results[label].attrs["n"] * draws
+            _show.note(f"{label} {number} of {of} repetitions of patients failed to solve; the intervals leave them out.".strip())
 
 
 def _interval(row: Mapping[str, Any], key: str) -> str:

@@ -79,7 +79,7 @@ def calibrate_pk(
     Parameters
     ----------
     samples : draws per chain; 0 stops after MAP and Laplace. warmup, chains, seed : of NUTS.
-    write : store values, posterior and provenance in the library; otherwise only return them.
+    write : store values, posterior and provenance in the library, but no draws that have not converged; otherwise only return them.
 
     Returns
     -------
@@ -108,9 +108,17 @@ def calibrate_pk(
     else:
         z, diagnostics = mode + rng.standard_normal((_LAPLACE_DRAWS, len(mode))) @ scale.T, {}
     result = _outcome(objective, priors, z, mode, "nuts" if samples else "laplace", diagnostics, seed)
-    if write:
+    if write and samples and not _converged(diagnostics):
+        log("NUTS has not converged (R-hat < 1.01, ESS > 400 and no divergences are needed): nothing is stored. More --samples "
+            "go on from these chains; --samples 0 stores mode and Laplace approximation.")  # fmt: skip
+    elif write:
         store(result, objective)
     return result
+
+
+def _converged(diagnostics: Mapping[str, Any]) -> bool:
+    """Whether draws may stand for the posterior (Vehtari and colleagues 2021 for R-hat and ESS)."""
+    return diagnostics["r_hat_max"] < 1.01 and diagnostics["ess_min"] > 400 and diagnostics["divergences"] == 0
 
 
 def _mode(value_and_gradient: Any, n: int, log: Callable[[str], None]) -> np.ndarray:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ketasim.errors import OutputError
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
-from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, sites
+from ketasim.report._figures import ORDER, as_arms, concentration_figure, exposure_figure, pretty, sites
 from ketasim.results import NOTICE, sureness
 
 if TYPE_CHECKING:
@@ -185,9 +185,11 @@ def _comparison(tables: Mapping[str, pd.DataFrame]) -> str:
 
 def _sure(arms: Mapping[str, xr.DataTree]) -> str:
     """Intervals over draws of the model's typical values; empty where none were made."""
+    first = next(iter(arms.values()))
     rows = [row for row in sureness(arms) if row["cmax_high"] > 0]
     if not rows:
         return ""
+    rows.sort(key=lambda row: ORDER.index(row["analyte"]) if row["analyte"] in ORDER else len(ORDER))
 
     def interval(row: Mapping[str, Any], key: str) -> str:
         return f"{_number(row[f'{key}_low'])} to {_number(row[f'{key}_high'])}" if f"{key}_low" in row else "–"
@@ -197,9 +199,9 @@ def _sure(arms: Mapping[str, xr.DataTree]) -> str:
     head = ("arm", "analyte", "unit", "CMAX", "AUCLST", f"CMAX / {next(iter(arms))}", f"AUCLST / {next(iter(arms))}")[
         : 3 + len(keys)
     ]
-    draws = next(iter(arms.values())).attrs["draws"]
+    place = sites(first)[0].replace("_", " ")
     note = (
-        f'<p class="soft">Medians over patients: 5 to 95 % of {draws} draws of the model\'s typical values. This is how well the '
+        f'<p class="soft">{escape(place.capitalize())}; medians over patients: 5 to 95 % of {first.attrs["draws"]} draws of the model\'s typical values. This is how well the '
         "typical patient is known, not how patients differ; that the structure of the model is right is taken for granted.</p>"
     )
     return f"<h2>How sure the medians are</h2>{note}{_table(head, cells, 3)}"

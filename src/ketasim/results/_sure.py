@@ -31,12 +31,13 @@ def sureness(results: Mapping[str, xr.DataTree], site: str = "") -> list[dict[st
     place = site or str(next(iter(next(iter(drawn_of.values())).data_vars)))
     medians = {label: drawn[place].sel(quantile=0.5) for label, drawn in drawn_of.items()}
     base = next(iter(medians.values()))
+    unit = str(next(iter(results.values()))["draws"][place].attrs["units"])
     rows = []
     for analyte in base["analyte"].values:
         for number, (label, drawn) in enumerate(medians.items()):
-            row: dict[str, Any] = {"arm": label, "analyte": str(analyte), "unit": str(drawn.attrs["units"].split(",")[0][5:])}
             if analyte not in drawn["analyte"].values:
                 continue
+            row: dict[str, Any] = {"arm": label, "analyte": str(analyte), "unit": unit}
             for name, parameter in _COLUMNS.items():
                 own = drawn.sel(analyte=analyte, parameter=parameter).to_numpy()
                 row |= _ends(name, own)

@@ -143,13 +143,14 @@ def add_draws(
     times: Floats,
     levels: Sequence[float],
     sites: Mapping[str, tuple[tuple[str, ...], Floats, Floats, str]],
+    failed: NDArray[np.int64],
 ) -> xr.DataTree:
     """The result with what draws of the model's typical values make of it.
 
     Parameters
     ----------
     levels : quantiles over patients. sites : site -> analytes, curves (draw, quantile, time, analyte), exposures (draw,
-        quantile, CMAX or AUCLST, analyte), unit of concentration.
+        quantile, CMAX or AUCLST, analyte), unit of concentration. failed : (draw,), patients without a result.
 
     Returns
     -------
@@ -166,10 +167,10 @@ def add_draws(
             exposure, dims=("draw", "quantile", "parameter", "analyte"), coords=own,
             attrs={"units": f"CMAX {unit}, AUCLST h {unit}", "long_name": f"{label} exposure, quantile over patients"},
         )  # fmt: skip
-    draws = len(next(iter(curves.values()))) if curves else 0
-    shared = {"draw": np.arange(draws), "quantile": np.asarray(levels)}
+    shared = {"draw": np.arange(len(failed)), "quantile": np.asarray(levels)}
     time = ("time", times, {"units": "h", "long_name": "time since start"})
-    result["draws"] = xr.DataTree(xr.Dataset(curves).assign_coords({**shared, "time": time}))
+    count = xr.DataArray(failed, dims="draw", attrs={"units": "1", "long_name": "patients without a result"})
+    result["draws"] = xr.DataTree(xr.Dataset(curves | {"failed": count}).assign_coords({**shared, "time": time}))
     result["draws_exposure"] = xr.DataTree(xr.Dataset(exposures).assign_coords({**shared, "parameter": ["CMAX", "AUCLST"]}))
-    result.attrs["draws"] = draws
+    result.attrs["draws"] = len(failed)
     return result

@@ -50,9 +50,11 @@ def with_draws(run: _Cohort, draws: int, progress: Callable[[int, int], None] | 
     curves: dict[str, list[Floats]] = {}
     exposures: dict[str, list[Floats]] = {}
     labels: dict[str, tuple[tuple[str, ...], str]] = {}
+    failed = np.zeros(draws, np.int64)
     levels = LEVELS if run.people.n > 1 else (0.5,)
     for k in range(draws):
-        _, ports = run.drawn(k).solved(moved(k + 1))
+        pieces, ports = run.drawn(k).solved(moved(k + 1))
+        failed[k] = sum(int((piece[3].status != 0).sum()) for piece in pieces)
         for site, (names, values, unit) in mass_concentrations(run.common.model, ports).items():
             labels[site] = (names, unit)
             alive = values[..., np.isfinite(values).all(axis=(0, 1))]
@@ -60,7 +62,7 @@ def with_draws(run: _Cohort, draws: int, progress: Callable[[int, int], None] | 
             curves.setdefault(site, []).append(_over_patients(alive, levels))
             exposures.setdefault(site, []).append(_over_patients(exposure, levels))
     stacked = {site: (names, np.stack(curves[site]), np.stack(exposures[site]), unit) for site, (names, unit) in labels.items()}
-    return add_draws(result, run.times, levels, stacked)
+    return add_draws(result, run.times, levels, stacked, failed)
 
 
 def _report(progress: Callable[[int, int], None], number: int, total: int, done: int, of: int) -> None:

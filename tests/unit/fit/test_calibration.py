@@ -15,7 +15,7 @@ import ketasim.library
 from ketasim import library
 from ketasim.errors import InvalidOption, SolverFailure
 from ketasim.fit import calibrate_pk, package_observations
-from ketasim.fit._calibrate_pk import _nuts, _with_number
+from ketasim.fit._calibrate_pk import _converged, _nuts, _with_number
 from ketasim.fit._objective import make_objective, row_sd, typical_value
 from ketasim.fit._priors import load_priors
 from ketasim.model import assemble
@@ -169,3 +169,8 @@ def test_what_a_user_sets_is_not_uncertain() -> None:
     assert {v["CLint"] for v in values} == {200.0}
     assert {v["fu_s"] for v in values} == {0.6}
     assert len({v["Qh"] for v in values}) == 3
+
+
+@pytest.mark.parametrize("missed", [{}, {"r_hat_max": 1.01}, {"ess_min": 400.0}, {"divergences": 1}])
+def test_draws_that_have_not_converged_are_not_the_posterior(missed: dict[str, float]) -> None:
+    assert _converged({"r_hat_max": 1.004, "ess_min": 900.0, "divergences": 0} | missed) == (not missed)

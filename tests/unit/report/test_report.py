@@ -11,6 +11,7 @@ import xarray as xr
 import ketasim
 from ketasim.errors import InvalidOption, OutputError
 from ketasim.report import concentration_figure, html_report, save_figure
+from ketasim.results import sureness
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,13 @@ def test_messages(result: xr.DataTree, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         html_report(result, tmp_path / "file" / "r.html")
+
+
+def test_report_says_how_sure_the_medians_are_only_where_it_was_asked(tmp_path: Path) -> None:
+    options = {"n": 4, "times": np.arange(0.0, 13.0)}
+    plain, drawn = (ketasim.simulate("esketamine nasal 56 mg", draws=k, **options) for k in (0, 3))
+    page = html_report(drawn, tmp_path / "drawn.html").read_text(encoding="utf-8")
+    low = sureness({"": drawn})
+    shown = next(row for row in low if row["analyte"] == "s_ketamine")
+    assert "5 to 95 % of 3 draws" in page and f"{shown['cmax_low']:.3g} to {shown['cmax_high']:.3g}" in page
+    assert "How sure" not in html_report(plain, tmp_path / "plain.html").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import xarray as xr
 
 import ketasim
 from ketasim.errors import InvalidOption, OutputError
-from ketasim.population import typical_values
+from ketasim.population import Cohort, typical_values
 from ketasim.results import QuantileSketch, save, summary, sureness, to_dataframe
 
 REGIMEN = "esketamine nasal 56 mg, 2/week x 1 week"
@@ -142,7 +142,16 @@ def test_draws_repeat_the_same_patients_with_rows_of_the_posterior() -> None:
     np.testing.assert_allclose(exposure, same.max("time").median("subject"), rtol=1e-9)
     plain = ketasim.simulate(dosing="esketamine nasal 56 mg", **options)
     assert np.array_equal(one["plasma"]["venous"], plain["plasma"]["venous"])
-    assert one.attrs["draws"] == 3
+    assert one.attrs["draws"] == 3 and one["draws"]["failed"].values.tolist() == [0, 0, 0]
+    assert {row["unit"] for row in sureness({"": one})} == {"ng/mL"}
+
+
+@pytest.mark.filterwarnings("ignore::ketasim.population.OutOfBounds")
+def test_patients_that_fail_under_a_draw_are_counted() -> None:
+    cohort = Cohort([1, 2], {"WT": [70.0, np.nan], "AGE": [40.0, 40.0]}, seed=1)
+    result = ketasim.simulate("esketamine nasal 56 mg", cohort=cohort, draws=2, times=[0.0, 1.0])
+    assert result["draws"]["failed"].values.tolist() == [1, 1]
+    assert np.isfinite(result["draws"]["venous"].sel(analyte="s_ketamine").values).all()
 
 
 def test_draws_share_the_model_between_arms_and_take_the_drug_with_them() -> None:
