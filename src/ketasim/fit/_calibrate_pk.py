@@ -34,7 +34,8 @@ from ketasim.library import load
 from ketasim.model import assemble
 
 MODEL = "ketasim_reference"
-_TREE_DEPTH = 6  # whitened coordinates need few steps; a longer tree would only cost time
+_TREE_DEPTH = 7
+_ACCEPT = 0.85  # wanted share of accepted steps
 _PIECE = 20  # steps between two savings of a chain
 _LIBRARY = Path(ketasim.library.__file__).parent
 _STORE = _LIBRARY / "pk"
@@ -138,12 +139,8 @@ def _mode(value_and_gradient: Any, n: int, log: Callable[[str], None]) -> np.nda
     return np.asarray(found.x)
 
 
-def _laplace_scale(value_and_gradient: Any, mode: np.ndarray, step: float = 0.03) -> np.ndarray:
-    """Lower factor of the Laplace covariance: central differences of the gradient, eigenvalues kept above 0.2 of the prior's.
-
-    A peak is the largest value on the grid, so its gradient jumps where the peak moves on by a cell. Steps of 0.03 prior
-    SDs average over such jumps; with steps of 0.001 one of them made a direction look like a saddle.
-    """
+def _laplace_scale(value_and_gradient: Any, mode: np.ndarray, step: float = 0.01) -> np.ndarray:
+    """Lower factor of the Laplace covariance: central differences of the gradient, eigenvalues kept above 0.2 of the prior's."""
     hessian = np.array(
         [
             (np.asarray(value_and_gradient(mode + e)[1]) - np.asarray(value_and_gradient(mode - e)[1])) / (2 * step)
@@ -167,7 +164,8 @@ def _nuts(
     from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
     from numpyro.infer import NUTS
 
-    kernel = NUTS(potential_fn=_whitened(value_and_gradient, mode, scale), max_tree_depth=_TREE_DEPTH, target_accept_prob=0.8)
+    potential = _whitened(value_and_gradient, mode, scale)
+    kernel = NUTS(potential_fn=potential, max_tree_depth=_TREE_DEPTH, target_accept_prob=_ACCEPT)
     starts = [
         kernel.init(
             jax.random.PRNGKey(seed + k), warmup, 0.5 * np.random.default_rng([seed, k]).standard_normal(len(mode)), (), {}
@@ -178,7 +176,7 @@ def _nuts(
     advance = jax.jit(lambda state: jax.lax.scan(lambda s, _: _step(kernel, s), state, None, length=_PIECE))
     advance = advance.lower(starts[0]).compile()
     log(f"NUTS: compiled in {time.monotonic() - begin:.0f} s")
-    settings = (mode.round(6).tolist(), scale.round(6).tolist(), warmup, seed, _TREE_DEPTH)
+    settings = (mode.round(6).tolist(), scale.round(6).tolist(), warmup, seed, _TREE_DEPTH, _ACCEPT)
     key = _hash(repr(settings).encode())[:16]
     folder = cache_directory() / f"calibration_{key}"
     stop = Event()

@@ -7,7 +7,8 @@ Works on NumPy and, for gradients, on JAX. Not for population runs: that is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -39,15 +40,17 @@ class Input:
 class _Block:
     """One part of the state that nothing connects with the rest (an enantiomer), for the scenarios that dose it.
 
-    `x` and `given` hold (time, state) for each column: amounts, and cumulative input. They are cut apart once; cutting
-    the column out again for every row that reads it would have its reverse fill a whole array with zeros every time.
+    `inverse` is that of A. `x` and `bolus` hold (time, state) for each column: amounts after, and what entered at, a time;
+    `rate` holds (cell, state). Columns stand apart, as the reverse of cutting one out of a whole array fills another.
     """
 
     index: np.ndarray
     columns: Mapping[int, int]
     A: Any
-    x: tuple[Any, ...]
-    given: tuple[Any, ...]
+    inverse: Any
+    x: Sequence[Any]
+    rate: Sequence[Any]
+    bolus: Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Response:
     C: Any
     ports: Mapping[str, int]
     blocks: tuple[_Block, ...]
+    _curves: dict[tuple[tuple[str, ...], int], Any] = field(default_factory=dict, repr=False)
 
     def _read(self, names: Sequence[str], scenario: int, read: Callable[[_Block, Any, int], Any]) -> Any:
         """Sum over the blocks a scenario doses; `read` gets block, weights of its states, column."""
@@ -71,23 +75,81 @@ class Response:
 
     def port(self, names: Sequence[str], scenario: int) -> Any:
         """Sum of ports over time, (time,), port unit."""
-        return self._read(names, scenario, lambda b, row, column: b.x[column] @ row)
+        key = tuple(names), scenario
+        if key not in self._curves:  # many observations read one curve
+            self._curves[key] = self._read(names, scenario, lambda b, row, column: b.x[column] @ row)
+        return self._curves[key]
+
+    def peak(self, names: Sequence[str], scenario: int, xp: Any) -> tuple[Any, Any]:
+        """Time (h) and height (port unit) of the largest value of a sum of ports: smooth in the parameters, as it may lie
+        between nodes of the grid."""
+        curve = self.port(names, scenario)
+        at = xp.argmax(curve)
+        first = xp.clip(at - 1, 0, len(self.times) - 3)
+        nodes = first + np.arange(3)
+        cells = nodes[:2]  # a cell has the number of the node it begins at
+
+        def slopes(b: _Block, row: Any, column: int) -> Any:
+            """Jump at the three nodes, slope after the first two, slope before the last two."""
+            x, bolus, rate = b.x[column][nodes], b.bolus[column][nodes], b.rate[column][cells] @ row
+            inner = row @ b.A
+            return xp.concatenate([bolus @ row, x[:2] @ inner + rate, (x - bolus)[1:] @ inner + rate])
+
+        jump, after, before = xp.split(self._read(names, scenario, slopes), (3, 5))
+        return highest(xp.asarray(self.times)[nodes], curve[nodes], jump, after, before, at - first, xp)
+
+    def at(self, names: Sequence[str], scenario: int, hours: Sequence[float]) -> Any:
+        """Sum of ports at times, (len(hours),), port unit; linear between nodes, constant beyond the last."""
+        curve, place = self.port(names, scenario), np.interp(hours, self.times, np.arange(len(self.times)))
+        node = np.minimum(place.astype(int), len(self.times) - 2)
+        return curve[node] + (place - node) * (curve[node + 1] - curve[node])
 
     def integral(self, names: Sequence[str], scenario: int, xp: Any) -> Any:
         """Integral of a sum of ports from 0 to every time, (time,), port unit times h; exact, not a trapezoid."""
-        return self._read(names, scenario, lambda b, row, column: (b.x[column] - b.given[column]) @ xp.linalg.solve(b.A.T, row))
+
+        def read(b: _Block, row: Any, column: int) -> Any:
+            share = row @ b.inverse
+            bolus = b.bolus[column] @ share
+            entered = xp.concatenate([bolus[:1], b.rate[column] @ share * np.diff(self.times) + bolus[1:]])
+            return b.x[column] @ share - xp.cumsum(entered)
+
+        return self._read(names, scenario, read)
 
     def integral_to_infinity(self, names: Sequence[str], scenario: int, xp: Any) -> Any:
         """The same to infinity, after all inputs have ended."""
-        return self._read(names, scenario, lambda b, row, column: -(b.given[column][-1] @ xp.linalg.solve(b.A.T, row)))
+        return self._read(names, scenario, lambda b, row, column: -(row @ b.inverse @ self._given(b, column)))
 
     def moment_to_infinity(self, names: Sequence[str], scenario: int, xp: Any) -> Any:
         """Integral of time times the ports to infinity after a bolus at time 0, port unit times h^2."""
+        return self._read(names, scenario, lambda b, row, column: row @ b.inverse @ (b.inverse @ self._given(b, column)))
 
-        def read(b: _Block, row: Any, column: int) -> Any:
-            return row @ xp.linalg.solve(b.A, xp.linalg.solve(b.A, b.given[column][-1]))
+    def _given(self, b: _Block, column: int) -> Any:
+        """All that ever enters, (state,)."""
+        return np.diff(self.times) @ b.rate[column] + b.bolus[column].sum(axis=0)
 
-        return self._read(names, scenario, read)
+
+def highest(t: Any, y: Any, jump: Any, after: Any, before: Any, at: Any, xp: Any) -> tuple[Any, Any]:
+    """Time and height of the peak of a curve at or beside a node of two cells.
+
+    Over a cell the curve is the cubic of the values and slopes at its ends. Where it rises before the node and falls after
+    it (the end of an infusion), or jumps up to it (a bolus), the node itself is the peak.
+
+    Parameters
+    ----------
+    t, y, jump : time, value and jump at the three nodes, (3,); the value is the one after the jump.
+    after, before : slope at the begin and at the end of the two cells, (2,). at : number of the highest node.
+    """
+    left = (at > 0) & (before[xp.clip(at - 1, 0, 1)] < 0.0) & (jump[at] <= 0.0)
+    k = xp.clip(xp.where(left, at - 1, at), 0, 1)
+    width = t[k + 1] - t[k]
+    inside = (left | (at < 2)) & (after[k] > 0.0) & (before[k] < 0.0)
+    begin, end = xp.where(inside, after[k], 1.0), xp.where(inside, before[k], -1.0)
+    mean = xp.where(inside, (y[k + 1] - jump[k + 1] - y[k]) / width, 0.0)
+    # slope over the cell, s from 0 to 1: begin + b s + a s^2; it passes zero once, as its ends differ in sign
+    a, b = 3.0 * (begin + end - 2.0 * mean), 6.0 * mean - 4.0 * begin - 2.0 * end
+    s = 2.0 * begin / (xp.sqrt(b**2 - 4.0 * a * begin) - b)
+    top = y[k] + width * s * (begin + s * (b / 2.0 + s * a / 3.0))
+    return xp.where(inside, t[k] + s * width, t[at]), xp.where(inside, top, y[at])
 
 
 def grid() -> np.ndarray:
@@ -171,54 +233,44 @@ def respond(
         own = {k: doses for k, doses in own.items() if doses}
         if own:
             part = A[np.ix_(index, index)] if xp is np else A[index][:, index]
-            rate, bolus = _inputs(list(own.values()), times, place, xp)
+            rate, bolus = zip(*(_inputs(doses, times, place, xp) for doses in own.values()), strict=True)
             columns = {k: column for column, k in enumerate(own)}
-            x, given = _advance(part, rate, bolus, times, xp)
-            solved.append(_Block(index, columns, part, _cut(x, len(own)), _cut(given, len(own))))
+            inverse = xp.linalg.inv(part)
+            x = _advance(part, inverse, xp.stack(rate, axis=2), xp.stack(bolus, axis=2), xp)
+            apart = [path[:, :, 0] for path in xp.split(x, len(own), axis=2)]
+            solved.append(_Block(index, columns, part, inverse, apart, rate, bolus))
     return Response(times, C, ports, tuple(solved))
 
 
-def _advance(A: Any, rate: Any, bolus: Any, times: np.ndarray, xp: Any) -> tuple[Any, Any]:
-    """States and cumulative input over the grid, each (time, state, column)."""
-    x = bolus[0]
-    states, begin = [x[None]], 0
-    for (_, n), (P, G) in zip(CELLS, _propagators(A, xp), strict=True):
-        x, path = _stage(P, G, x, rate[begin : begin + n], bolus[begin + 1 : begin + n + 1], xp)
-        states.append(path)
+def _advance(A: Any, inverse: Any, rate: Any, bolus: Any, xp: Any) -> Any:
+    """States over the grid, (time, state, column)."""
+    states, begin = [bolus[:1]], 0
+    for (_, n), (P, G) in zip(CELLS, _propagators(A, inverse, xp), strict=True):
+        drive = xp.einsum("ij,kjs->kis", G, rate[begin : begin + n]) + bolus[begin + 1 : begin + n + 1]
+        states.append(_stage(P, states[-1][-1], drive, xp))
         begin += n
-    width_of = np.diff(times)[:, None, None]
-    given = xp.concatenate([bolus[:1], bolus[:1] + xp.cumsum(rate * width_of + bolus[1:], axis=0)])
-    return xp.concatenate(states), given
+    return xp.concatenate(states)
 
 
-def _cut(path: Any, columns: int) -> tuple[Any, ...]:
-    """(time, state, column) -> (time, state) of each column."""
-    return tuple(path[:, :, k] for k in range(columns))
-
-
-def _inputs(scenarios: Sequence[Sequence[Input]], times: np.ndarray, place: Mapping[int, int], xp: Any) -> tuple[Any, Any]:
-    """Mean rate per cell (cell, state, scenario) and boluses per time (time, state, scenario)."""
+def _inputs(doses: Sequence[Input], times: np.ndarray, place: Mapping[int, int], xp: Any) -> tuple[Any, Any]:
+    """Mean rate per cell (cell, state) and boluses per time (time, state) of one scenario."""
     lower, upper = times[:-1], times[1:]
-    unit = np.eye(len(place))
-    rates, boluses = [], []
-    for doses in scenarios:
-        rate, bolus = xp.zeros((len(lower), len(place))), xp.zeros((len(times), len(place)))
-        for dose in doses:
-            direction = unit[place[dose.state]][None, :]
-            if dose.is_bolus:
-                at = np.zeros(len(times))
-                at[int(np.argmin(np.abs(times - dose.start)))] = 1.0
-                bolus = bolus + dose.amount * (at[:, None] * direction)
-            else:
-                end = dose.start + dose.duration
-                share = xp.clip(xp.minimum(upper, end) - np.maximum(lower, dose.start), 0.0, None) / (upper - lower)
-                rate = rate + (dose.amount / dose.duration) * share[:, None] * direction
-        rates.append(rate)
-        boluses.append(bolus)
-    return xp.stack(rates, axis=2), xp.stack(boluses, axis=2)
+    rate: list[Any] = [np.zeros(len(lower))] * len(place)
+    bolus: list[Any] = [np.zeros(len(times))] * len(place)
+    for dose in doses:
+        state = place[dose.state]
+        if dose.is_bolus:
+            at = np.zeros(len(times))
+            at[int(np.argmin(np.abs(times - dose.start)))] = 1.0
+            bolus[state] = bolus[state] + dose.amount * at
+        else:
+            end = dose.start + dose.duration
+            share = xp.clip(xp.minimum(upper, end) - np.maximum(lower, dose.start), 0.0, None) / (upper - lower)
+            rate[state] = rate[state] + (dose.amount / dose.duration) * share
+    return xp.stack(rate, axis=1), xp.stack(bolus, axis=1)
 
 
-def _propagators(A: Any, xp: Any) -> list[tuple[Any, Any]]:
+def _propagators(A: Any, inverse: Any, xp: Any) -> list[tuple[Any, Any]]:
     """expm(A w) and A^-1 (expm(A w) - 1) for each cell width w.
 
     Under JAX one Taylor series with scaling, then powers: the widths are multiples of each other, and products are cheap to
@@ -240,22 +292,44 @@ def _propagators(A: Any, xp: Any) -> list[tuple[Any, Any]]:
         powers = [power]
         for (width, _), (wider, _) in pairwise(CELLS):
             powers.append(xp.linalg.matrix_power(powers[-1], round(wider / width)))
-    return [(power, xp.linalg.solve(A, power - unit)) for power in powers]
+    return [(power, inverse @ (power - unit)) for power in powers]
 
 
-def _stage(P: Any, G: Any, x: Any, rate: Any, bolus: Any, xp: Any) -> tuple[Any, Any]:
-    """Advance over equal cells: x <- P x + G u + bolus."""
-    drive = xp.einsum("ij,kjs->kis", G, rate) + bolus
-    if xp is np:
-        path = np.empty_like(drive)
-        for k in range(len(drive)):
-            x = P @ x + drive[k]
-            path[k] = x
-        return x, path
+def _stage(P: Any, x: Any, drive: Any, xp: Any) -> Any:
+    """States after each of equal cells, (cell, state, column): x <- P x + drive."""
+    if xp is not np:
+        return _jax_stage()(P, x, drive)
+    path = np.empty_like(drive)
+    for k in range(len(drive)):
+        x = P @ x + drive[k]
+        path[k] = x
+    return path
+
+
+@cache
+def _jax_stage() -> Callable[[Any, Any, Any], Any]:
+    """`_stage` under JAX with its adjoint written out: one product a cell backwards, and one for all of P's gradient."""
     import jax
 
-    def step(state: Any, u: Any) -> tuple[Any, Any]:
-        state = P @ state + u
-        return state, state
+    def forward(P: Any, x: Any, drive: Any) -> Any:
+        def step(state: Any, u: Any) -> tuple[Any, Any]:
+            state = P @ state + u
+            return state, state
 
-    return jax.lax.scan(step, x, drive)
+        path = jax.lax.scan(step, x, drive)[1]
+        return path, (P, x, path)
+
+    def backward(kept: Any, of_path: Any) -> Any:
+        P, x, path = kept
+
+        def step(later: Any, own: Any) -> tuple[Any, Any]:
+            adjoint = own + P.T @ later
+            return adjoint, adjoint
+
+        adjoint = jax.lax.scan(step, jax.numpy.zeros_like(x), of_path, reverse=True)[1]
+        before = jax.numpy.concatenate([x[None], path[:-1]])
+        return jax.numpy.einsum("kis,kjs->ij", adjoint, before), P.T @ adjoint[0], adjoint
+
+    stage = jax.custom_vjp(lambda P, x, drive: forward(P, x, drive)[0])
+    stage.defvjp(forward, backward)
+    return stage

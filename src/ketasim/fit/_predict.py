@@ -19,8 +19,6 @@ from ketasim.model import Model, Structure
 Situation = tuple[tuple[tuple[str, Any], ...], str]
 Parameters = Callable[[Situation], Mapping[str, Any]]
 REFERENCE_WEIGHT = 70.0
-#: Log concentrations more than this below the peak weigh nothing in the smooth peak time.
-_SHARPNESS = 300.0
 
 _CONCENTRATION = {"ng/mL": None, "ug/L": None, "nmol/mL": 1.0, "umol/L": 1.0, "nmol/L": 1000.0}
 _CLEARANCE = {"L/h": 1.0, "L/h/70kg": 1.0, "mL/min": 1000.0 / 60.0, "L/min": 1.0 / 60.0}
@@ -207,17 +205,13 @@ class _View:
         self.index = plan.scenarios[of].index(text)
         self.ports = _ports(plan.model, o, o.analyte)
 
-    def curve(self) -> Any:
-        """Concentration over the grid, umol/L."""
-        return self.response.port(self.ports, self.index)
-
     def peak(self) -> Any:
         """Largest concentration, umol/L."""
-        return self.xp.max(self.curve())
+        return self.response.peak(self.ports, self.index, self.xp)[1]
 
-    def at(self, hours: Any) -> Any:
-        """Concentration at times, umol/L."""
-        return self.xp.interp(hours, self.response.times, self.curve())
+    def at(self, *hours: float) -> Any:
+        """Concentration at times, (len(hours),), umol/L."""
+        return self.response.at(self.ports, self.index, hours)
 
     def auc(self, analyte: str = "") -> Any:
         """Area to infinity, umol h/L."""
@@ -231,26 +225,21 @@ class _View:
         return sum((same or amounts).values())
 
     def peak_time(self) -> Any:
-        """Time of the largest concentration, h; smooth under JAX, so that it has a gradient."""
-        curve = self.curve()
-        if self.xp is np:
-            return self.response.times[int(np.argmax(curve))]
-        share = self.xp.exp(_SHARPNESS * (curve / self.xp.max(curve) - 1.0))
-        width = np.gradient(self.response.times)
-        return self.xp.sum(share * width * self.response.times) / self.xp.sum(share * width)
+        """Time of the largest concentration, h."""
+        return self.response.peak(self.ports, self.index, self.xp)[0]
 
     def half_life(self, window: tuple[float, float]) -> Any:
         """Half-life from a log-linear regression through five times of a sampling window, h."""
         t = np.linspace(*window, 5)
         centred = t - t.mean()
-        slope = self.xp.sum(self.xp.log(self.at(t)) * centred) / np.sum(centred**2)
+        slope = self.xp.sum(self.xp.log(self.at(*t)) * centred) / np.sum(centred**2)
         return -math.log(2.0) / slope
 
     def plain(self, o: Observation) -> Any:
         """Metrics with a unit, converted to that of the observation."""
         kg, mass = weight(self.of), molar_mass(o.analyte)
         if o.metric in ("cmax", "conc_at_t"):
-            return (self.peak() if o.metric == "cmax" else self.at(o.t_h)) * _concentration_factor(o, mass)
+            return (self.peak() if o.metric == "cmax" else self.at(o.t_h)[0]) * _concentration_factor(o, mass)
         if o.metric in ("auc_inf", "auc_0_t"):
             area = self.auc() if o.metric == "auc_inf" else self.xp.interp(o.t_h, self.response.times, self._area())
             return area * _area_factor(o, mass)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -9,7 +12,7 @@ from scipy.integrate import solve_ivp
 from ketasim import library
 from ketasim.errors import InvalidModel
 from ketasim.fit import solve_regimen, typical
-from ketasim.fit._linear import grid, independent_blocks, matrices
+from ketasim.fit._linear import Input, grid, independent_blocks, matrices, respond
 from ketasim.model import Model, assemble
 
 
@@ -87,8 +90,6 @@ def test_doses_superpose(reference: Model) -> None:
 def test_numpy_and_jax_agree(reference: Model) -> None:
     jax = pytest.importorskip("jax")
     jax.config.update("jax_enable_x64", True)
-    from ketasim.fit._linear import Input, respond
-
     p = typical(reference, {})
     doses = [[Input(reference.compartments.index("mix_s"), 0.0, 10.0), Input(0, 0.5, 20.0, 0.3, is_bolus=False)]]
     A, _, _ = matrices(reference, p, np)
@@ -97,6 +98,50 @@ def test_numpy_and_jax_agree(reference: Model) -> None:
     for port in ("C_venous_s_ketamine", "C_arterial_s_hnk"):
         got, wanted = np.asarray(traced.port([port], 0)), plain.port([port], 0)
         np.testing.assert_allclose(got, wanted, rtol=1e-8, atol=1e-12 * wanted.max())
+        np.testing.assert_allclose(traced.peak([port], 0, jax.numpy), plain.peak([port], 0, np), rtol=1e-8)
+
+
+def _oral(ka: float, xp: Any = np) -> tuple[Any, Any]:
+    """Peak of 1 mg (V = 20 L, CL = 6 L/h) absorbed at `ka`: time, h, and mg/L."""
+    model = assemble(library.load("one_cmt"))
+    p = {**typical(model, {}), "KA": ka, "CL": 6.0, "V": 20.0}
+    doses = [Input(model.compartments.index("DEPOT"), 0.0, 1.0)]
+    return respond(model, p, [doses], xp, (np.arange(len(model.states)),)).peak(["CP"], 0, xp)
+
+
+@pytest.mark.parametrize("ka", [0.31, 0.7, 1.9, 11.3, 90.0])
+def test_a_peak_between_nodes_is_found(ka: float) -> None:
+    """Against the closed form; the largest value on the grid would be off by up to half a cell."""
+    k = 6.0 / 20.0
+    wanted = math.log(ka / k) / (ka - k)
+    time, height = _oral(ka)
+    assert np.abs(grid() - wanted).min() > 1e-4  # else the test could not fail
+    assert time == pytest.approx(wanted, rel=2e-4)
+    assert height == pytest.approx(math.exp(-k * wanted) / 20.0, rel=2e-6)
+
+
+def test_the_gradient_of_a_peak_does_not_jump_where_the_peak_moves_on_by_a_cell() -> None:
+    """The time of the largest value on the grid is a staircase in `ka`; its gradient is 0 or infinite."""
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    slope = jax.jit(jax.vmap(jax.grad(lambda ka: _oral(ka, jax.numpy)[0])))
+    ka, k = np.linspace(1.7, 2.1, 81), 0.3
+    times = np.log(ka / k) / (ka - k)
+    assert len(np.unique(np.searchsorted(grid(), times))) > 2
+    exact = 1.0 / (ka * (ka - k)) - np.log(ka / k) / (ka - k) ** 2
+    np.testing.assert_allclose(np.asarray(slope(ka)), exact, rtol=0.02)
+
+
+def test_a_peak_at_the_end_of_an_infusion_or_at_a_bolus_is_that_node() -> None:
+    model = assemble(library.load("one_cmt"))
+    p = {**typical(model, {}), "CL": 6.0, "V": 20.0}
+    central = model.compartments.index("CENT")
+    infusion = [Input(central, 0.0, 1.0, 0.5, is_bolus=False)]
+    response = respond(model, p, [infusion, [Input(central, 0.0, 1.0)], [*infusion, Input(central, 1.0, 3.0)]], np)
+    end = (1.0 - math.exp(-0.3 * 0.5)) / (0.5 * 6.0)
+    expected = ((0.5, end), (0.0, 0.05), (1.0, end * math.exp(-0.15) + 0.15))
+    for scenario, wanted in enumerate(expected):
+        assert response.peak(["CP"], scenario, np) == pytest.approx(wanted, rel=1e-9), scenario
 
 
 def test_models_of_several_parts_are_solved_together() -> None:
