@@ -7,36 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import pickle
 import platform
 import re
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
 
 import ketasim.library
 from ketasim import evidence
-from ketasim.cache import cache_directory
 from ketasim.errors import InvalidOption, SolverFailure
 from ketasim.fit._objective import Objective, jax_objective, make_objective
 from ketasim.fit._observations import package_observations
 from ketasim.fit._priors import PRIORS, Prior, Priors, load_priors
+from ketasim.fit._sampling import sample
 from ketasim.library import load
 from ketasim.model import assemble
 
 MODEL = "ketasim_reference"
-_TREE_DEPTH = 7
-_ACCEPT = 0.85  # wanted share of accepted steps
-_PIECE = 20  # steps between two savings of a chain
 _LIBRARY = Path(ketasim.library.__file__).parent
 _STORE = _LIBRARY / "pk"
 _LAPLACE_DRAWS = 1000
@@ -101,7 +93,7 @@ def calibrate_pk(
     scale = _laplace_scale(value_and_gradient, mode)
     rng = np.random.default_rng(seed)
     if samples:
-        z, diagnostics = _nuts(value_and_gradient, mode, scale, samples, warmup, chains, seed, log)
+        z, diagnostics = sample(value_and_gradient, mode, scale, samples, warmup, chains, seed, log)
         log(
             f"NUTS: largest R-hat {diagnostics['r_hat_max']:.3f}, smallest ESS {diagnostics['ess_min']:.0f}, "
             f"{diagnostics['divergences']} divergences"
@@ -149,104 +141,6 @@ def _laplace_scale(value_and_gradient: Any, mode: np.ndarray, step: float = 0.01
     )
     eigenvalues, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
     return np.linalg.cholesky((vectors / np.maximum(eigenvalues, 0.2)) @ vectors.T)
-
-
-def _nuts(
-    value_and_gradient: Any, mode: np.ndarray, scale: np.ndarray, samples: int, warmup: int, chains: int, seed: int,
-    log: Callable[[str], None],
-) -> tuple[np.ndarray, dict[str, Any]]:  # fmt: skip
-    """Draws (draw, quantity) of the standard normal coordinates, sampled in Laplace-whitened ones.
-
-    Chains run side by side, one to a core; every piece of a chain is kept in the cache, so that an interrupted run goes
-    on where it was, and a run with more draws takes up those of one with fewer.
-    """
-    import jax
-    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
-    from numpyro.infer import NUTS
-
-    potential = _whitened(value_and_gradient, mode, scale)
-    kernel = NUTS(potential_fn=potential, max_tree_depth=_TREE_DEPTH, target_accept_prob=_ACCEPT)
-    starts = [
-        kernel.init(
-            jax.random.PRNGKey(seed + k), warmup, 0.5 * np.random.default_rng([seed, k]).standard_normal(len(mode)), (), {}
-        )
-        for k in range(chains)
-    ]
-    begin = time.monotonic()
-    advance = jax.jit(lambda state: jax.lax.scan(lambda s, _: _step(kernel, s), state, None, length=_PIECE))
-    advance = advance.lower(starts[0]).compile()
-    log(f"NUTS: compiled in {time.monotonic() - begin:.0f} s")
-    settings = (mode.round(6).tolist(), scale.round(6).tolist(), warmup, seed, _TREE_DEPTH, _ACCEPT)
-    key = _hash(repr(settings).encode())[:16]
-    folder = cache_directory() / f"calibration_{key}"
-    stop = Event()
-
-    def chain(k: int) -> tuple[np.ndarray, ...]:
-        with jax.enable_x64(True):  # a setting of each thread
-            return _chain(advance, starts[k], folder / f"chain_{k}.pickle", warmup, samples, k, stop, log)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            done = list(pool.map(chain, range(chains)))
-        except BaseException:
-            stop.set()  # chains end with the piece they are at; those of the next call take it up
-            raise
-    w, diverging, steps = (np.stack(parts) for parts in zip(*done, strict=True))
-    diagnostics = {
-        "chains": chains, "warmup": warmup, "samples": samples, "r_hat_max": float(np.max(split_gelman_rubin(w))),
-        "ess_min": float(np.min(effective_sample_size(w))), "divergences": int(diverging.sum()),
-        "mean_steps": float(steps.mean()), "max_tree_depth": _TREE_DEPTH,
-    }  # fmt: skip
-    return mode + w.reshape(-1, len(mode)) @ scale.T, diagnostics
-
-
-def _whitened(value_and_gradient: Any, mode: np.ndarray, scale: np.ndarray) -> Callable[[Any], Any]:
-    """The potential in coordinates w = scale^-1 (z - mode), with the gradient that is compiled already."""
-    import jax
-
-    centre, factor = jax.numpy.asarray(mode), jax.numpy.asarray(scale)
-
-    def forward(w: Any) -> tuple[Any, Any]:
-        value, gradient = value_and_gradient(centre + factor @ w)
-        return value, factor.T @ gradient
-
-    potential = jax.custom_vjp(lambda w: forward(w)[0])
-    potential.defvjp(forward, lambda gradient, weight: (weight * gradient,))
-    return potential
-
-
-def _step(kernel: Any, state: Any) -> tuple[Any, tuple[Any, Any, Any]]:
-    """One draw: the next state, and its place, whether it diverged, and its leapfrog steps."""
-    state = kernel.sample(state, (), {})
-    return state, (state.z, state.diverging, state.num_steps)
-
-
-def _chain(
-    advance: Callable[[Any], Any], state: Any, path: Path, warmup: int, samples: int, chain: int, stop: Event,
-    log: Callable[[str], None],
-) -> tuple[np.ndarray, ...]:  # fmt: skip
-    """One chain: draws (draw, n), which diverged, and steps per draw. Taken up again from `path` where that exists."""
-    import jax
-
-    pieces: list[tuple[np.ndarray, ...]] = []
-    if path.is_file():
-        pieces, state = pickle.loads(path.read_bytes())
-        log(f"NUTS: chain {chain + 1} goes on after {len(pieces) * _PIECE} of {warmup + samples} steps")
-    begin = time.monotonic()
-    while len(pieces) * _PIECE < warmup + samples and not stop.is_set():
-        state, kept = advance(state)
-        pieces.append(tuple(np.asarray(part) for part in kept))
-        _keep(path, (pieces, jax.device_get(state)))
-        log(f"NUTS: chain {chain + 1}: {len(pieces) * _PIECE} of {warmup + samples} steps, {warmup} of them to warm up, "
-            f"{pieces[-1][2].mean():.0f} leapfrog steps each, {time.monotonic() - begin:.0f} s")  # fmt: skip
-    return tuple(np.concatenate(parts)[warmup : warmup + samples] for parts in zip(*pieces, strict=True))
-
-
-def _keep(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(pickle.dumps(content))
-    temporary.replace(path)
 
 
 def _outcome(

@@ -7,7 +7,6 @@ import math
 import tomllib
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
@@ -15,7 +14,7 @@ import ketasim.library
 from ketasim import library
 from ketasim.errors import InvalidOption, SolverFailure
 from ketasim.fit import calibrate_pk, package_observations
-from ketasim.fit._calibrate_pk import _converged, _nuts, _with_number
+from ketasim.fit._calibrate_pk import _converged, _with_number
 from ketasim.fit._objective import make_objective, row_sd, typical_value
 from ketasim.fit._priors import load_priors
 from ketasim.model import assemble
@@ -127,29 +126,6 @@ def test_writing_changes_value_and_se_of_one_section_only() -> None:
 def test_options_are_checked() -> None:
     with pytest.raises(InvalidOption, match="chains = 0"):
         calibrate_pk(chains=0)
-
-
-def test_more_draws_take_up_the_chains_of_fewer_and_find_the_target(tmp_path, monkeypatch) -> None:
-    """A correlated normal, sampled in coordinates whitened by a wrong scale, with the second run going on after the first."""
-    monkeypatch.setenv("KETASIM_CACHE", str(tmp_path))
-    covariance = np.array([[1.0, 0.6], [0.6, 2.0]])
-    precision, mode = np.linalg.inv(covariance), np.array([3.0, -1.0])
-    said: list[str] = []
-
-    def draw(samples: int) -> tuple[np.ndarray, dict]:
-        with jax.enable_x64(True):
-            value_and_gradient = jax.jit(jax.value_and_grad(lambda z: 0.5 * (z - mode) @ precision @ (z - mode)))
-            return _nuts(value_and_gradient, mode + 0.5, np.array([[0.8, 0.0], [0.3, 1.0]]), samples, 200, 2, 7, said.append)
-
-    few, _ = draw(40)
-    more, diagnostics = draw(600)
-    by_chain = more.reshape(2, 600, 2)
-    assert np.array_equal(by_chain[:, :40], few.reshape(2, 40, 2))
-    assert sum("goes on after 240 of 800 steps" in line for line in said) == 2
-    assert diagnostics["r_hat_max"] < 1.05
-    assert diagnostics["divergences"] == 0
-    np.testing.assert_allclose(more.mean(axis=0), mode, atol=0.25)
-    np.testing.assert_allclose(np.cov(more.T), covariance, atol=0.5)
 
 
 def test_the_entry_carries_its_posterior_and_every_draw_lies_within_bounds() -> None:

@@ -1,0 +1,218 @@
+"""NUTS for a posterior whose gradient is costly: chains side by side, in coordinates a pilot run has straightened.
+
+The posterior of a calibration has directions in which the data say little: along these it is many times wider than the
+curvature at the mode tells, and skewed. A pilot run in Laplace-whitened coordinates finds them; the draws come from a second
+run, in which each of them is bent and stretched into a standard normal one (sinh-arcsinh, Jones and Pewsey 2009). The
+coordinates are a change of variables only: with their volume in the potential, the target stays what it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from ketasim.cache import cache_directory
+
+Log = Callable[[str], None]
+_TREE_DEPTH = 7
+_ACCEPT = 0.85  # wanted share of accepted steps
+_PIECE = 20  # steps between two savings of a chain
+_PILOT = (200, 400)  # steps to warm up, draws per chain
+_WIDE = 2.0  # variance, in units of the Laplace approximation's, from which a direction is straightened
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """z = mode + scale (w + D (g(D'w) - D'w)), with g one sinh-arcsinh function per column of D.
+
+    Attributes
+    ----------
+    mode : (n,). scale : (n, n), lower factor of the Laplace covariance.
+    directions : (n, k), orthonormal columns D. shape : (4, k), the centre, width, skewness and tail weight of each.
+    """
+
+    mode: np.ndarray
+    scale: np.ndarray
+    directions: np.ndarray
+    shape: np.ndarray
+
+    @classmethod
+    def laplace(cls, mode: np.ndarray, scale: np.ndarray) -> Coordinates:
+        """Whitened by the Laplace approximation, nothing bent."""
+        return cls(mode, scale, np.zeros((len(mode), 0)), np.zeros((4, 0)))
+
+    def straightened(self, w: np.ndarray) -> Coordinates:
+        """These coordinates with the wide directions of the draws `w` (draw, n) bent into standard normal ones."""
+        variance, vectors = np.linalg.eigh(np.cov(w.T))
+        directions = vectors[:, variance > _WIDE]
+        shape = np.array([_fit_sinh_arcsinh(p) for p in (w @ directions).T]).reshape(-1, 4).T
+        return Coordinates(self.mode, self.scale, directions, shape)
+
+    def z(self, w: Any, xp: Any) -> Any:
+        """Coordinates of the posterior, for `w` (..., n)."""
+        along = w @ self.directions
+        bent, _ = _sinh_arcsinh(along, self.shape, xp)
+        return self.mode + (w + (bent - along) @ self.directions.T) @ self.scale.T
+
+    def log_volume(self, w: Any, xp: Any) -> Any:
+        """log |dz/dw| at `w` (n,), but for a constant."""
+        return xp.sum(_sinh_arcsinh(w @ self.directions, self.shape, xp)[1])
+
+
+def _sinh_arcsinh(u: Any, shape: Any, xp: Any) -> tuple[Any, Any]:
+    """g(u) and log g'(u)."""
+    centre, width, skewness, tail = shape
+    bent = (xp.arcsinh(u) + skewness) / tail
+    return centre + width * xp.sinh(bent), xp.log(width / tail) + xp.log(xp.cosh(bent)) - 0.5 * xp.log1p(u * u)
+
+
+def _fit_sinh_arcsinh(p: np.ndarray) -> np.ndarray:
+    """Centre, width, skewness and tail weight for which g^-1(p) is most likely standard normal."""
+    from scipy.optimize import minimize
+
+    middle, spread = np.median(p), p.std()
+
+    def shape(x: np.ndarray) -> np.ndarray:
+        return np.array([middle + spread * x[0], spread * np.exp(x[1]), x[2], np.exp(x[3])])
+
+    def cost(x: np.ndarray) -> float:
+        centre, width, skewness, tail = shape(x)
+        u = np.sinh(tail * np.arcsinh((p - centre) / width) - skewness)
+        return float(np.mean(0.5 * u * u + _sinh_arcsinh(u, shape(x), np)[1]))
+
+    found = minimize(cost, np.zeros(4), method="L-BFGS-B", bounds=[(-3, 3), (-3, 3), (-3, 3), (-1.5, 1.5)])
+    return shape(found.x)
+
+
+def sample(
+    value_and_gradient: Any, mode: np.ndarray, scale: np.ndarray, samples: int, warmup: int, chains: int, seed: int, log: Log
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Draws (draw, quantity) of a posterior and their diagnostics.
+
+    Every piece of a chain is kept in the cache, so that an interrupted run goes on where it was, and a run with more draws
+    takes up those of one with fewer.
+
+    Parameters
+    ----------
+    value_and_gradient : of the negative log posterior, compiled. mode : (n,), scale : (n, n), of its Laplace approximation.
+    samples, warmup : steps per chain.
+    """
+    coordinates = Coordinates.laplace(mode, scale)
+    pilot, _, _ = _run(value_and_gradient, coordinates, _PILOT[1], _PILOT[0], chains, seed, partial(_said, log, "pilot"))
+    coordinates = coordinates.straightened(pilot.reshape(-1, len(mode)))
+    log(f"NUTS: {coordinates.shape.shape[1]} directions straightened, widths "
+        f"{', '.join(f'{width:.1f}' for width in coordinates.shape[1]) or 'none'} of the Laplace approximation's")  # fmt: skip
+    w, diverging, steps = _run(value_and_gradient, coordinates, samples, warmup, chains, seed, partial(_said, log, "NUTS"))
+    draws = coordinates.z(w, np)
+    return draws.reshape(-1, len(mode)), _diagnostics(draws, diverging, steps, warmup)
+
+
+def _said(log: Log, stage: str, message: str) -> None:
+    log(f"{stage}: {message}")
+
+
+def _diagnostics(draws: np.ndarray, diverging: np.ndarray, steps: np.ndarray, warmup: int) -> dict[str, Any]:
+    """Of draws (chain, draw, quantity)."""
+    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
+
+    return {
+        "chains": draws.shape[0], "warmup": warmup, "samples": draws.shape[1],
+        "r_hat_max": float(np.max(split_gelman_rubin(draws))), "ess_min": float(np.min(effective_sample_size(draws))),
+        "divergences": int(diverging.sum()), "mean_steps": float(steps.mean()), "max_tree_depth": _TREE_DEPTH,
+    }  # fmt: skip
+
+
+def _run(
+    value_and_gradient: Any, coordinates: Coordinates, samples: int, warmup: int, chains: int, seed: int, log: Log
+) -> tuple[np.ndarray, ...]:
+    """Draws (chain, draw, n) in the coordinates, which diverged, and leapfrog steps (chain, draw) of each."""
+    import jax
+    from numpyro.infer import NUTS
+
+    n = len(coordinates.mode)
+    kernel = NUTS(
+        potential_fn=_potential(value_and_gradient, coordinates), max_tree_depth=_TREE_DEPTH, target_accept_prob=_ACCEPT
+    )
+    starts = [
+        kernel.init(jax.random.PRNGKey(seed + k), warmup, 0.5 * np.random.default_rng([seed, k]).standard_normal(n), (), {})
+        for k in range(chains)
+    ]
+    begin = time.monotonic()
+    advance = jax.jit(lambda state: jax.lax.scan(lambda s, _: _step(kernel, s), state, None, length=_PIECE))
+    advance = advance.lower(starts[0]).compile()
+    log(f"compiled in {time.monotonic() - begin:.0f} s")
+    folder = cache_directory() / f"calibration_{_key(coordinates, warmup, seed)}"
+    stop = Event()
+
+    def chain(k: int) -> tuple[np.ndarray, ...]:
+        with jax.enable_x64(True):  # a setting of each thread
+            return _chain(advance, starts[k], folder / f"chain_{k}.pickle", warmup, samples, k, stop, log)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            done = list(pool.map(chain, range(chains)))
+        except BaseException:
+            stop.set()  # chains end with the piece they are at; those of the next call take it up
+            raise
+    return tuple(np.stack(parts) for parts in zip(*done, strict=True))
+
+
+def _key(coordinates: Coordinates, warmup: int, seed: int) -> str:
+    """Name of what a chain depends on: a chain is taken up again only under the same."""
+    places = (coordinates.mode, coordinates.scale, coordinates.directions, coordinates.shape)
+    settings = ([x.round(6).tolist() for x in places], warmup, seed, _TREE_DEPTH, _ACCEPT)
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+
+
+def _potential(value_and_gradient: Any, coordinates: Coordinates) -> Callable[[Any], Any]:
+    """The negative log density in the coordinates w, with the gradient that is compiled already."""
+    import jax
+
+    jnp = jax.numpy
+    target = jax.custom_vjp(lambda z: value_and_gradient(z)[0])
+    target.defvjp(value_and_gradient, lambda gradient, weight: (weight * gradient,))
+    return lambda w: target(coordinates.z(w, jnp)) - coordinates.log_volume(w, jnp)
+
+
+def _step(kernel: Any, state: Any) -> tuple[Any, tuple[Any, Any, Any]]:
+    """One draw: the next state, and its place, whether it diverged, and its leapfrog steps."""
+    state = kernel.sample(state, (), {})
+    return state, (state.z, state.diverging, state.num_steps)
+
+
+def _chain(
+    advance: Callable[[Any], Any], state: Any, path: Path, warmup: int, samples: int, chain: int, stop: Event, log: Log
+) -> tuple[np.ndarray, ...]:
+    """One chain: draws (draw, n), which diverged, and steps per draw. Taken up again from `path` where that exists."""
+    import jax
+
+    pieces: list[tuple[np.ndarray, ...]] = []
+    if path.is_file():
+        pieces, state = pickle.loads(path.read_bytes())
+        log(f"chain {chain + 1} goes on after {len(pieces) * _PIECE} of {warmup + samples} steps")
+    begin = time.monotonic()
+    while len(pieces) * _PIECE < warmup + samples and not stop.is_set():
+        state, kept = advance(state)
+        pieces.append(tuple(np.asarray(part) for part in kept))
+        _keep(path, (pieces, jax.device_get(state)))
+        log(f"chain {chain + 1}: {len(pieces) * _PIECE} of {warmup + samples} steps, {warmup} of them to warm up, "
+            f"{pieces[-1][2].mean():.0f} leapfrog steps each, {time.monotonic() - begin:.0f} s")  # fmt: skip
+    return tuple(np.concatenate(parts)[warmup : warmup + samples] for parts in zip(*pieces, strict=True))
+
+
+def _keep(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(pickle.dumps(content))
+    temporary.replace(path)
