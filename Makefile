@@ -18,7 +18,7 @@ demo: $(READY)  ## nasal esketamine and intravenous ketamine, 1,000 virtual adul
 	@$(PY) examples/demo.py
 
 test: $(READY)  ## all tests
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto --dist worksteal
 
 quick: $(READY)  ## the tests that take seconds
 	@$(PY) -m pytest -m "not slow" -q
