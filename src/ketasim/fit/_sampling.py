@@ -26,7 +26,8 @@ from ketasim.cache import cache_directory
 
 Log = Callable[[str], None]
 _TREE_DEPTH = 7
-_ACCEPT = 0.85  # wanted share of accepted steps
+#: Wanted share of accepted steps, of the pilot and of the draws: these must not diverge.
+_PILOT_ACCEPT, _ACCEPT = 0.85, 0.95
 _PIECE = 20  # steps between two savings of a chain
 _PILOT = (200, 400)  # steps to warm up, draws per chain
 _WIDE = 2.0  # variance, in units of the Laplace approximation's, from which a direction is straightened
@@ -109,11 +110,12 @@ def sample(
     samples, warmup : steps per chain.
     """
     coordinates = Coordinates.laplace(mode, scale)
-    pilot, _, _ = _run(value_and_gradient, coordinates, _PILOT[1], _PILOT[0], chains, seed, partial(_said, log, "pilot"))
+    run = partial(_run, value_and_gradient, chains=chains, seed=seed)
+    pilot, _, _ = run(coordinates, _PILOT[1], _PILOT[0], accept=_PILOT_ACCEPT, log=partial(_said, log, "pilot"))
     coordinates = coordinates.straightened(pilot.reshape(-1, len(mode)))
     log(f"NUTS: {coordinates.shape.shape[1]} directions straightened, widths "
         f"{', '.join(f'{width:.1f}' for width in coordinates.shape[1]) or 'none'} of the Laplace approximation's")  # fmt: skip
-    w, diverging, steps = _run(value_and_gradient, coordinates, samples, warmup, chains, seed, partial(_said, log, "NUTS"))
+    w, diverging, steps = run(coordinates, samples, warmup, accept=_ACCEPT, log=partial(_said, log, "NUTS"))
     draws = coordinates.z(w, np)
     return draws.reshape(-1, len(mode)), _diagnostics(draws, diverging, steps, warmup)
 
@@ -134,16 +136,22 @@ def _diagnostics(draws: np.ndarray, diverging: np.ndarray, steps: np.ndarray, wa
 
 
 def _run(
-    value_and_gradient: Any, coordinates: Coordinates, samples: int, warmup: int, chains: int, seed: int, log: Log
+    value_and_gradient: Any,
+    coordinates: Coordinates,
+    samples: int,
+    warmup: int,
+    *,
+    accept: float,
+    chains: int,
+    seed: int,
+    log: Log,
 ) -> tuple[np.ndarray, ...]:
     """Draws (chain, draw, n) in the coordinates, which diverged, and leapfrog steps (chain, draw) of each."""
     import jax
     from numpyro.infer import NUTS
 
     n = len(coordinates.mode)
-    kernel = NUTS(
-        potential_fn=_potential(value_and_gradient, coordinates), max_tree_depth=_TREE_DEPTH, target_accept_prob=_ACCEPT
-    )
+    kernel = NUTS(potential_fn=_potential(value_and_gradient, coordinates), max_tree_depth=_TREE_DEPTH, target_accept_prob=accept)
     starts = [
         kernel.init(jax.random.PRNGKey(seed + k), warmup, 0.5 * np.random.default_rng([seed, k]).standard_normal(n), (), {})
         for k in range(chains)
@@ -152,7 +160,7 @@ def _run(
     advance = jax.jit(lambda state: jax.lax.scan(lambda s, _: _step(kernel, s), state, None, length=_PIECE))
     advance = advance.lower(starts[0]).compile()
     log(f"compiled in {time.monotonic() - begin:.0f} s")
-    folder = cache_directory() / f"calibration_{_key(coordinates, warmup, seed)}"
+    folder = cache_directory() / f"calibration_{_key(coordinates, warmup, seed, accept)}"
     stop = Event()
 
     def chain(k: int) -> tuple[np.ndarray, ...]:
@@ -168,10 +176,10 @@ def _run(
     return tuple(np.stack(parts) for parts in zip(*done, strict=True))
 
 
-def _key(coordinates: Coordinates, warmup: int, seed: int) -> str:
+def _key(coordinates: Coordinates, warmup: int, seed: int, accept: float) -> str:
     """Name of what a chain depends on: a chain is taken up again only under the same."""
     places = (coordinates.mode, coordinates.scale, coordinates.directions, coordinates.shape)
-    settings = ([x.round(6).tolist() for x in places], warmup, seed, _TREE_DEPTH, _ACCEPT)
+    settings = ([x.round(6).tolist() for x in places], warmup, seed, _TREE_DEPTH, accept)
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
