@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class EventGroup(NamedTuple):
-    """Subjects whose records agree in everything but amounts and values.
+    """Spans of subjects whose records agree in everything but amounts and values.
 
     Attributes
     ----------
-    template : their records, EVID 0 included. subjects : (subject,), positions in `EventData.ids`.
+    template : their records, EVID 0 included. spans : (subject,), positions in `EventData.spans`.
     times : (time,), h: distinct times of their observations (EVID 0), ascending; empty where there are none.
     """
 
     template: EventTemplate
-    subjects: Ints
+    spans: Ints
     times: Floats
 
 
@@ -61,6 +61,15 @@ class EventData:
         ids = self.records["ID"]
         return np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1, [len(ids)])).astype(np.int64)
 
+    @cached_property
+    def spans(self) -> Ints:
+        """First record of each span, and the number of records at the end: (span + 1,).
+
+        A span is what one clock times: a subject, or, where a reset set TIME back, each part of one.
+        """
+        time = self.records["TIME"]
+        return np.union1d(self.starts, np.flatnonzero(time[1:] < time[:-1]) + 1)
+
     @property
     def ids(self) -> Ints:
         """(subject,), in the order of the table."""
@@ -76,10 +85,10 @@ class EventData:
         """Number of records."""
         return len(self.records["ID"])
 
-    def rows(self, subjects: Ints) -> Ints:
-        """(record, subject): positions in the columns, for subjects of one group."""
-        length = int(self.starts[subjects[0] + 1] - self.starts[subjects[0]])
-        return self.starts[subjects][None, :] + np.arange(length)[:, None]
+    def rows(self, spans: Ints) -> Ints:
+        """(record, span): positions in the columns, for spans of one group."""
+        length = int(self.spans[spans[0] + 1] - self.spans[spans[0]])
+        return self.spans[spans][None, :] + np.arange(length)[:, None]
 
     @property
     def observations(self) -> pd.DataFrame:
@@ -99,16 +108,19 @@ class EventData:
         return frame
 
     def groups(self) -> list[EventGroup]:
-        """Subjects with identical structure together, in order of first appearance.
+        """Spans with identical structure together, in order of first appearance; never two of one subject.
 
         Identical are times, EVID, CMT, II, ADDL, SS and the kind of RATE (above 0, 0, -1, -2); amounts, rates and
         values differ per subject.
         """
-        codes, lengths = self._codes(), np.diff(self.starts)
+        codes, lengths = self._codes(), np.diff(self.spans)
+        subject = np.searchsorted(self.starts, self.spans[:-1], side="right") - 1
+        which = np.arange(len(lengths)) - np.searchsorted(subject, subject)  # first, second ... span of its subject
         found: list[Ints] = []
         for length in np.unique(lengths):
             members = np.flatnonzero(lengths == length)
-            matrix = codes[self.starts[members][:, None] + np.arange(length)[None, :]]
+            records = codes[self.spans[members][:, None] + np.arange(length)[None, :]]
+            matrix = np.column_stack([which[members].astype(codes.dtype), records])
             found += [members[part] for part in _same_rows(matrix)]
         found.sort(key=lambda members: int(members[0]))
         return [self._group(members) for members in found]

@@ -95,6 +95,7 @@ class Rules:
             out[name] = self.column(name)
             self.refuse(~np.isfinite(out[name]), name, "is not finite. Allowed: numbers.")
         out["EVID"] = self.events(out)
+        self.clock(out["EVID"])
         dose = (out["EVID"] == 1) | (out["EVID"] == 4)
         self.sizes(out)
         self.misplaced(out, dose)
@@ -107,7 +108,7 @@ class Rules:
         return out
 
     def subjects(self) -> None:
-        """ID and TIME: present, whole, one block per subject, time not backwards."""
+        """ID and TIME: present, whole, one block per subject."""
         ids, time = self.table.columns["ID"], self.table.columns["TIME"]
         self.refuse(np.isnan(ids), "ID", "is missing. Every record needs the number of its subject.")
         self.refuse((ids != np.floor(ids)) | (np.abs(ids) > 2**53), "ID", "is no whole number. Number the subjects 1, 2, 3 ...")
@@ -116,11 +117,6 @@ class Rules:
             ~np.isfinite(time) | (time < 0), "TIME", "is not allowed. Allowed: hours from the subject's start, 0 or more."
         )
         first = np.append(True, ids[1:] != ids[:-1])
-        back = np.append(False, (time[1:] < time[:-1])) & ~first
-        if back.any():
-            row = int(np.argmax(back))
-            problem = f"is before the record above ({time[row - 1]:g}). Within a subject time must not run backwards"
-            self.refuse(back, "TIME", problem + ", also not after a reset.")
         starts = np.flatnonzero(first)
         order = np.argsort(ids[starts], kind="stable")
         again = starts[order[1:][ids[starts[order[1:]]] == ids[starts[order[:-1]]]]]
@@ -132,6 +128,15 @@ class Rules:
                 "ID",
                 "has records in two separate blocks. Keep the records of a subject together, or give the second a new number.",
             )
+
+    def clock(self, evid: NDArray[Any]) -> None:
+        """TIME: not backwards within a subject, but for a reset, with which the clock may start anew."""
+        ids, time = self.table.columns["ID"], self.table.columns["TIME"]
+        back = np.append(False, (time[1:] < time[:-1]) & (ids[1:] == ids[:-1])) & ~np.isin(evid, (3, 4))
+        if back.any():
+            above = time[int(np.argmax(back)) - 1]
+            self.refuse(back, "TIME", f"is before the record above ({above:g}). Within a subject time must not run backwards, "
+                        "unless the record is a reset (EVID 3 or 4).")  # fmt: skip
 
     def events(self, out: dict[str, NDArray[Any]]) -> NDArray[Any]:
         """EVID, derived where it is missing: a dose if AMT > 0 or a constant infusion at steady state, else an observation."""

@@ -26,37 +26,48 @@ TYPICAL = {"WT": 70.0, "AGE": 40.0}
 
 def simulate_table(common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool) -> xr.DataTree:
     """Result with one record dimension: ``output`` holds ID, TIME, every state and every output per observation record."""
+    _check_outputs(data, times)
     pieces: list[pd.DataFrame] = []
     subjects: list[pd.DataFrame] = []
     for template, members, _ in data.groups():
-        wanted, at_record = _output_times(template, times, data)
+        wanted, at_record = _output_times(template, times)
+        if not len(wanted):
+            continue  # nothing is seen before the clock starts anew
         params, template = _parameters(common, template, data, data.rows(members), vary)
         solution = solve(
             common.model, template, params, wanted, rtol=common.rtol, states=True, interpolation=common.interpolation,  # type: ignore[arg-type]
             at_record=at_record, threads=common.threads,
         )  # fmt: skip
-        pieces.append(_frame(template, solution, wanted))
+        pieces.append(_frame(template, solution, wanted).assign(span=np.repeat(members, len(wanted))))
         subjects.append(pd.DataFrame({"subject": template.ids, "status": solution.status, "solver_error": solution.error}))
-    order = pd.Series(np.arange(len(data.ids)), index=data.ids)
-    table = pd.concat(pieces, ignore_index=True)
-    table = table.iloc[np.argsort(order[table["ID"]].to_numpy(), kind="stable")].reset_index(drop=True)
-    people = pd.concat(subjects).set_index("subject").loc[data.ids]
+    table = pd.concat(pieces, ignore_index=True).sort_values("span", kind="stable", ignore_index=True).drop(columns="span")
+    people = pd.concat(subjects).groupby("subject").max().loc[data.ids]  # of a subject's spans the worst
     return _tree(common, data, table, people)
 
 
-def _output_times(
-    template: EventTemplate, times: Sequence[float] | Floats | None, data: EventData
-) -> tuple[Floats, NDArray[np.int64]]:
+def _check_outputs(data: EventData, times: Sequence[float] | Floats | None) -> None:
+    """Every subject has output times, and they are on one clock."""
+    if times is None:
+        lacking = np.setdiff1d(data.ids, data.records["ID"][data.records["EVID"] == 0])
+        if len(lacking):
+            raise InvalidData(
+                f"{data.name}: subject {lacking[0]} has no observation record (EVID 0) and no output times were given (--times)."
+            )
+    elif len(data.spans) > len(data.starts):
+        record = np.setdiff1d(data.spans, data.starts)[0]
+        raise InvalidData(
+            f"{data.name}: output times (--times) were given, but TIME of subject {data.records['ID'][record]} starts anew at a "
+            "reset, so that a time may mean two moments. Give observation records (EVID 0) in the table."
+        )
+
+
+def _output_times(template: EventTemplate, times: Sequence[float] | Floats | None) -> tuple[Floats, NDArray[np.int64]]:
     """Output times and the records they belong to: an observation sees what stands before it in the table, with its own values."""
     if times is not None:
         wanted = np.unique(np.asarray(times, float))
         latest = np.searchsorted(template.time, wanted, side="right") - 1
         return wanted, np.where(np.isin(wanted, template.time), latest, -2)
     rows = np.flatnonzero(template.evid == 0)
-    if not len(rows):
-        raise InvalidData(
-            f"{data.name}: subject {template.ids[0]} has no observation record (EVID 0) and no output times were given (--times)."
-        )
     return template.time[rows], rows
 
 
@@ -66,7 +77,7 @@ def _parameters(
     """Individual parameters; covariates of the records act through the model's covariate effects, record by record."""
     model, n = common.model, template.n_subjects
     used = {e.by for number in model.numbers.values() for e in number.covariates}
-    records = {name: _filled(column[rows]) for name, column in data.covariates.items() if name in used}
+    records = {name: _filled(column, data)[rows] for name, column in data.covariates.items() if name in used}
     first = {name: values[0] for name, values in records.items()}
     for name, value in TYPICAL.items():
         first.setdefault(name, np.full(n, value))
@@ -82,9 +93,13 @@ def _parameters(
     return params, changed
 
 
-def _filled(values: NDArray[Any]) -> NDArray[Any]:
+def _filled(column: NDArray[Any], data: EventData) -> NDArray[Any]:
     """Gaps filled within each subject: with the next record's value, at the end with the last."""
-    return pd.DataFrame(values).bfill().ffill().to_numpy()
+    series = pd.Series(column)
+    if not series.isna().any():
+        return column
+    subject = data.records["ID"]
+    return series.groupby(subject).bfill().groupby(subject).ffill().to_numpy()
 
 
 def _frame(template: EventTemplate, solution: Solution, times: Floats) -> pd.DataFrame:

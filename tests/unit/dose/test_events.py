@@ -71,6 +71,7 @@ BAD_ROWS = {
     "1,0,5,0,1,-2,0,0,0": ("line 2, column CMT", "'-2'"),
     "1,0,5,0,1,CENTR,0,0,0": ("line 2, column CMT", "Close: 'CENT'"),
     "1,5,5,0,1,1,0,0,0\n1,4,5,0,1,1,0,0,0": ("line 3, column TIME", "'4' is before the record above (5)"),
+    "1,5,5,0,1,1,0,0,0\n1,4,0,0,3,0,0,0,0\n1,3,0,0,0,0,0,0,0": ("line 4, column TIME", "unless the record is a reset"),
     "1,0,5,0,1,1,0,0,1": ("line 2, column II", "'0' with SS above 0"),
     "1,0,5,0,1,1,3,0,0": ("line 2, column II", "'0' with ADDL above 0"),
     "1,0,five,0,1,1,0,0,0": ("line 2, column AMT", "'five' is no number"),
@@ -177,12 +178,20 @@ def test_groups_hold_subjects_of_one_structure(read):
         "5,0,9,0,1,1,9\n"
     )
     groups = data.groups()
-    assert [g.subjects.tolist() for g in groups] == [[0, 2], [1], [3], [4]]
-    template, subjects, times = groups[0]
+    assert [g.spans.tolist() for g in groups] == [[0, 2], [1], [3], [4]]
+    template, spans, times = groups[0]
     assert template.amt.tolist() == [[5, 9], [0, 0]] and template.ids.tolist() == [1, 3] and times.tolist() == [1.0]
     assert template.overrides["CL"].tolist() == [[1, 5], [2, 6]]
-    assert data.rows(subjects).tolist() == [[0, 4], [1, 5]]
+    assert data.rows(spans).tolist() == [[0, 4], [1, 5]]
     assert groups[3].times.size == 0
+
+
+def test_the_clock_may_start_anew_at_a_reset(read):
+    data = read("ID,TIME,AMT,EVID,CMT\n1,2,5,4,1\n1,4,.,0,.\n1,2,5,4,1\n1,4,.,0,.\n1,0,.,3,.\n2,2,5,4,1\n2,4,.,0,.\n")
+    assert data.starts.tolist() == [0, 5, 7] and data.ids.tolist() == [1, 2]
+    assert data.spans.tolist() == [0, 2, 4, 5, 7]
+    assert [g.spans.tolist() for g in data.groups()] == [[0, 3], [1], [2]]
+    assert [g.template.ids.tolist() for g in data.groups()] == [[1, 2], [1], [1]]
 
 
 def test_what_is_written_is_read_back(tmp_path, generic, enantiomers):

@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 
 import ketasim
-from ketasim.errors import InvalidOption, OutputError
+from ketasim.errors import InvalidData, InvalidOption, OutputError
 from ketasim.population import Cohort, typical_values
-from ketasim.results import QuantileSketch, save, summary, sureness, to_dataframe
+from ketasim.results import QuantileSketch, save, summary, sureness, to_dataframe, wide_table
 
 REGIMEN = "esketamine nasal 56 mg, 2/week x 1 week"
 OPTIONS = {"model": "perezruixo2021", "population": "adults", "seed": 3, "times": np.arange(0.0, 97.0, 1.0)}
@@ -172,3 +172,36 @@ def test_draws_are_refused_where_they_mean_nothing() -> None:
     table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 1.0], "AMT": [10.0, 0.0], "EVID": [1, 0], "CMT": [1, 1]})
     with pytest.raises(InvalidOption, match="an event table is not"):
         ketasim.simulate("generic/two_cmt", table, draws=2)
+
+
+def _restarted() -> pd.DataFrame:
+    """One person seen twice: the second time the body is empty and the clock starts anew; weight is written once."""
+    dose = {"AMT": 50.0, "CMT": 1}
+    seen = {"AMT": 0.0, "CMT": 0, "EVID": 0}
+    rows = [{"TIME": 0, "EVID": 1, "II": 8, "ADDL": 3, **dose}, {"TIME": 1, **seen}, {"TIME": 9, "WT": 52, **seen},
+            {"TIME": 0, "EVID": 4, **dose}, {"TIME": 1, **seen}, {"TIME": 9, **seen},
+            {"TIME": 2, "EVID": 3, "AMT": 0.0, "CMT": 0}, {"TIME": 0, "EVID": 4, **dose}, {"TIME": 1, **seen},
+            {"TIME": 0, "EVID": 4, **dose}, {"TIME": 1, **seen}]  # fmt: skip
+    return pd.DataFrame(rows).assign(ID=7).fillna({"II": 0, "ADDL": 0})
+
+
+def test_a_clock_that_starts_anew_at_a_reset_starts_an_empty_body() -> None:
+    table = _restarted()
+    whole = wide_table(ketasim.simulate("perezruixo2021", table, variability=True, seed=3))
+    apart = [wide_table(ketasim.simulate("perezruixo2021", part.assign(WT=52), variability=True, seed=3))
+             for part in (table[:3], table[3:6], table[7:9], table[9:])]  # fmt: skip
+    pd.testing.assert_frame_equal(whole, pd.concat(apart, ignore_index=True))
+    assert whole["ID"].tolist() == [7] * 6 and whole["TIME"].tolist() == [1, 9, 1, 9, 1, 1]
+
+
+def test_output_times_need_one_clock() -> None:
+    with pytest.raises(InvalidData, match="TIME of subject 7 starts anew at a reset"):
+        ketasim.simulate("perezruixo2021", _restarted(), times=[1.0])
+
+
+def test_a_subject_without_output_times_is_named() -> None:
+    table = pd.DataFrame(
+        {"ID": [1, 1, 2], "TIME": [0.0, 1.0, 0.0], "AMT": [10.0, 0.0, 10.0], "EVID": [1, 0, 1], "CMT": [1, 1, 1]}
+    )
+    with pytest.raises(InvalidData, match="subject 2 has no observation record"):
+        ketasim.simulate("generic/two_cmt", table)
