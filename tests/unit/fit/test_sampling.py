@@ -64,19 +64,33 @@ def test_a_wide_skewed_direction_is_straightened_and_stays_the_target(sampled) -
 
 
 def test_the_volume_is_that_of_the_change_of_variables() -> None:
-    n = 3
-    directions = np.linalg.qr(RNG.standard_normal((n, 2)))[0]
+    n = 4
     shape = np.array([[0.3, -1.0], [2.5, 0.7], [0.4, -0.8], [0.7, 1.4]])
     scale = np.linalg.cholesky(np.cov(RNG.standard_normal((n, 40))))
-    coordinates = Coordinates(RNG.standard_normal(n), scale, directions, shape)
+    rotation = np.linalg.qr(RNG.standard_normal((n, n)))[0]
+    bends = (RNG.standard_normal(1), RNG.standard_normal(3), RNG.standard_normal((6, 2)))
+    coordinates = Coordinates(RNG.standard_normal(n), scale, rotation, shape, bends, np.array([0.5, 2.0]))
     flat = Coordinates.laplace(coordinates.mode, scale)
-    for w in RNG.standard_normal((5, n)):
+    for x in RNG.standard_normal((5, n)):
         h = 1e-6
-        columns = [(coordinates.z(w + e, np) - coordinates.z(w - e, np)) / (2 * h) for e in h * np.eye(n)]
+        columns = [(coordinates.z(x + e, np) - coordinates.z(x - e, np)) / (2 * h) for e in h * np.eye(n)]
         volume = np.linalg.slogdet(np.array(columns).T)[1] - np.linalg.slogdet(scale)[1]
-        assert coordinates.log_volume(w, np) == pytest.approx(volume, abs=1e-7)
-        assert flat.log_volume(w, np) == 0.0
-        np.testing.assert_allclose(flat.z(w, np), flat.mode + scale @ w, rtol=1e-12)
+        assert coordinates.log_volume(x, np) == pytest.approx(volume, abs=1e-7)  # widths 0.5 and 2 cancel
+        assert flat.log_volume(x, np) == 0.0
+        np.testing.assert_allclose(flat.z(x, np), flat.mode + scale @ x, rtol=1e-12)
+
+
+def test_what_bends_with_a_wide_direction_is_straightened_too() -> None:
+    """A banana: one direction three times as wide as thought, the other a parabola of it."""
+    wide = 3.0 * RNG.standard_normal(4000)
+    draws = np.stack([wide, 0.2 * wide**2 + 0.5 * RNG.standard_normal(4000)], axis=1)
+    coordinates = Coordinates.laplace(np.zeros(2), np.eye(2)).straightened(draws)
+    assert coordinates.shape.shape == (4, 1) or coordinates.shape.shape == (4, 2)
+    again = coordinates.z(RNG.standard_normal((4000, 2)), np)
+    left = again[:, 1] - 0.2 * again[:, 0] ** 2
+    assert again[:, 0].std() == pytest.approx(3.0, rel=0.1)
+    assert left.mean() == pytest.approx(0.0, abs=0.1)
+    assert left.std() == pytest.approx(0.5, rel=0.2)
 
 
 def test_draws_of_a_normal_stay_as_they_are() -> None:
