@@ -257,8 +257,9 @@ def test_residual_error_has_its_form() -> None:
 
 def test_numbers_from_sources_stay_fixed_in_nonmem() -> None:
     text = export_nonmem(model_of("ketasim_reference"))
+    clint = re.escape(str(model_of("ketasim_reference").numbers["CLint"].value))
     assert re.search(r"^  1\.0 FIX ; \d+ A_3A4_LIVER", text, re.MULTILINE)
-    assert re.search(r"^  \(0\.0, 306\.4\) ; 1 CLINT", text, re.MULTILINE)
+    assert re.search(rf"^  \(0\.0, {clint}\) ; 1 CLINT", text, re.MULTILINE)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
