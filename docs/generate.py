@@ -61,7 +61,7 @@ def catalogue_page() -> str:
 
     parts = [
         "# Catalogue\n",
-        "`provisional` entries still wait for an independent second entry of their numbers and a published checkpoint.\n",
+        "`provisional` entries still wait for an independent second entry of their numbers or for agreement with a published checkpoint.\n",
     ]
     titles = {"pk": "Pharmacokinetic models", "generic": "Generic models", "mechanism": "Mechanisms"}
     for kind in KINDS:

@@ -199,6 +199,6 @@ def _remarks(result: xr.DataTree) -> None:
         _show.note(f"{failed} of {result.attrs['n']} patients failed to solve; they are empty in the result.")
     provisional = result.attrs.get("provisional") or []
     if len(provisional):
-        _show.note(f"Provisional entries (no independent second entry yet): {', '.join(map(str, provisional))}.")
+        _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(map(str, provisional))}.")
     _show.note(f"Sources: ketasim cite {' '.join(str(m).partition('@')[0] for m in result.attrs['models'])}")
     _show.notice()

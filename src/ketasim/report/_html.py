@@ -232,7 +232,7 @@ def _evidence(result: xr.DataTree) -> str:
         except Exception:  # a user's own source need not be in our bibliography
             items.append(f"<li>{escape(str(key))}</li>")
     warn = (
-        f"<p>Entries without independent second entry and checkpoint: {escape(', '.join(provisional))}.</p>"
+        f"<p>Provisional entries (second entry or published checkpoint missing): {escape(', '.join(provisional))}.</p>"
         if provisional
         else ""
     )

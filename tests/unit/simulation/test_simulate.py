@@ -175,7 +175,7 @@ def test_draws_are_refused_where_they_mean_nothing() -> None:
 
 
 def _restarted() -> pd.DataFrame:
-    """One person seen twice: the second time the body is empty and the clock starts anew; weight is written once."""
+    """One person seen four times: each time the body is empty and the clock starts anew; weight is written once."""
     dose = {"AMT": 50.0, "CMT": 1}
     seen = {"AMT": 0.0, "CMT": 0, "EVID": 0}
     rows = [{"TIME": 0, "EVID": 1, "II": 8, "ADDL": 3, **dose}, {"TIME": 1, **seen}, {"TIME": 9, "WT": 52, **seen},
