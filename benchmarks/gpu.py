@@ -14,8 +14,7 @@ import numpy as np
 from ketasim import library
 from ketasim.dose import parse, resolve
 from ketasim.model import assemble
-from ketasim.solve import Reference, solve
-from ketasim.solve._jax import differentiable
+from ketasim.solve import Reference, differentiable, solve
 
 
 def main() -> None:

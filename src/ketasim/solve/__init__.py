@@ -1,5 +1,19 @@
 """Event timelines and the numerical engine; knows nothing of drugs."""
 
+from typing import TYPE_CHECKING, Any
+
 from ketasim.solve._driver import STATUS, Reference, Solution, solve, solver_of
 
-__all__ = ["STATUS", "Reference", "Solution", "solve", "solver_of"]
+if TYPE_CHECKING:
+    from ketasim.solve._jax import differentiable
+
+__all__ = ["STATUS", "Reference", "Solution", "differentiable", "solve", "solver_of"]
+
+
+def __getattr__(name: str) -> Any:
+    """`differentiable` brings JAX, which takes a second to import: only when asked for."""
+    if name == "differentiable":
+        from ketasim.solve._jax import differentiable
+
+        return differentiable
+    raise AttributeError(f"module 'ketasim.solve' has no attribute '{name}'")

@@ -19,7 +19,7 @@ from ketasim.solve._numba import Kernel, kernel_for
 from ketasim.solve._place import place
 from ketasim.solve._plan import Plan, plan
 from ketasim.solve._steady import EQUILIBRIUM_SPAN, STEADY_SHARE, Flow, approach, fixed_point, period_events
-from ketasim.solve._timeline import AFTER, BEFORE, DECIMALS, Event, Group, Inlets, events_of, groups_of
+from ketasim.solve._timeline import AFTER, BEFORE, DECIMALS, Event, Group, Inlets, Orbit, events_of, groups_of
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -108,11 +108,16 @@ def solve(
     moving = _moving(template, params) if interpolation == "linear" else ()
     kernel = kernel_for(model, moving, method)
     _warn_unused(kernel, model, template)
-    record = np.full(len(t_out), -2) if at_record is None else np.asarray(at_record)
-    rank = np.where(record >= 0, 2 * record, np.where(record == -1, BEFORE, AFTER)).astype(np.int64)
+    rank = ranks_of(t_out, at_record)
     names = tuple(kernel.ports if ports is None else ports)
     run = _Run(kernel, template, params, t_out, rank, rtol, names, states, interpolation, moving, threads)
     return run.solve(reference or _own_reference(model, template))
+
+
+def ranks_of(times: Floats, at_record: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Order of outputs among the events of their times."""
+    record = np.full(len(times), -2) if at_record is None else np.asarray(at_record)
+    return np.where(record >= 0, 2 * record, np.where(record == -1, BEFORE, AFTER)).astype(np.int64)
 
 
 def solver_of(model: Model) -> str:
@@ -169,13 +174,13 @@ class _Run:
             threads,
         )
         self.inlets = Inlets(lambda kind, state, p: kernel.inlet(kind, kernel.states[state], p), kernel.states)
+        self.own = len(kernel.states) - len(moving) - kernel.uses_time  # states of the model itself
         self.start = float(min(t_out[0], template.time[0] if len(template.time) else t_out[0]))
         self.gap = float(np.max(np.diff(t_out, prepend=self.start)))
 
     def solve(self, reference: Reference) -> Solution:
         n, n_port = self.template.n_subjects, len(self.ports)
-        own = len(self.kernel.states) - len(self.moving) - self.kernel.uses_time
-        states = aligned((len(self.t_out), own if self.want_states else 0, n))
+        states = aligned((len(self.t_out), self.own if self.want_states else 0, n))
         ports = aligned((len(self.t_out), n_port, n))
         status, error = np.zeros(n, np.int64), np.zeros(n)
         groups, blocks, initial = self._timelines(self.template, self.params)
@@ -196,7 +201,7 @@ class _Run:
         if np.any(status != OK):
             states[:, :, status != OK] = np.nan
             ports[:, :, status != OK] = np.nan
-        return Solution(self.t_out, states, ports, self.kernel.states[:own], self.ports, status, error)
+        return Solution(self.t_out, states, ports, self.kernel.states[: self.own], self.ports, status, error)
 
     def _plans(self, reference: Reference) -> dict[bytes, Plan]:
         template = reference.template.take(slice(0, LANES))
@@ -325,8 +330,8 @@ class _Run:
             events.append(Event(time, "set", self.kernel.states.index(name), column[r], record=r))
         return values
 
-    def _steady(self, state: int, p: dict[str, Floats], lag: Floats, value: Floats, duration: Floats, ii: float) -> Floats:
-        """State at a steady-state record, before its own dose enters: (state, subject)."""
+    def _steady(self, state: int, p: dict[str, Floats], lag: Floats, value: Floats, duration: Floats, ii: float) -> Orbit:
+        """Steady state at a record."""
         n, kernel = len(value), self.kernel
         span = ii if ii > 0 else EQUILIBRIUM_SPAN
         if ii > 0:
@@ -340,23 +345,28 @@ class _Run:
         )
         inner.start, inner.gap = 0.0, span
         empty = inner._initial(p, n)
-        guess = approach(inner._flow(events, p, empty), empty)
+        guess = approach(inner._flow(inner._parts(events, p, empty), p, empty), empty)
         # Planned again where the states are what they come to: steps of an empty body are too long for a full one.
-        orbit, _ = fixed_point(inner._flow(events, p, guess), guess, scale)
-        return orbit
+        parts = inner._parts(events, p, guess)
+        orbit, _ = fixed_point(inner._flow(parts, p, guess), guess, scale, self.own)
+        return Orbit(orbit[: self.own], parts, scale, span)
 
-    def _flow(self, events: list[Event], p: Mapping[str, Floats], typical: Floats) -> Flow:
-        """States after the one output time, from any states before; steps suit states like `typical` (state, subject)."""
-        n, kernel = typical.shape[1], self.kernel
-        blocks = self._array(p, n)[None]
-        groups = groups_of(events, n, 0.0, self.t_out)
-        likely = np.where(np.isfinite(typical), typical, 0.0)
-        parts = []
-        for g in groups:
-            grid = plan(
-                kernel, _first_lanes(g), blocks[:, :, g.subjects[:LANES]], likely[:, g.subjects[:LANES]], self.t_out, self.rtol
-            )
-            parts.append((g, grid, self._refinement(g, grid, blocks, likely)))
+    def _parts(self, events: list[Event], p: Mapping[str, Floats], typical: Floats) -> tuple[tuple[Group, Plan], ...]:
+        """Orders of events with their steps, which suit states like `typical` (state, subject)."""
+        n = typical.shape[1]
+        blocks, likely = self._array(p, n)[None], np.where(np.isfinite(typical), typical, 0.0)
+
+        def planned(g: Group) -> Plan:
+            first = g.subjects[:LANES]
+            return plan(self.kernel, _first_lanes(g), blocks[:, :, first], likely[:, first], self.t_out, self.rtol)
+
+        return tuple((g, planned(g)) for g in groups_of(events, n, 0.0, self.t_out))
+
+    def _flow(self, planned: tuple[tuple[Group, Plan], ...], p: Mapping[str, Floats], typical: Floats) -> Flow:
+        """States after the one output time, from any states before."""
+        n = typical.shape[1]
+        blocks, likely = self._array(p, n)[None], np.where(np.isfinite(typical), typical, 0.0)
+        parts = [(g, grid, self._refinement(g, grid, blocks, likely)) for g, grid in planned]
 
         def flow(x: Floats, owners: NDArray[np.int64]) -> Floats:
             after, nothing = np.empty_like(x, order="C"), np.empty((1, 0, x.shape[1]))

@@ -23,7 +23,7 @@ from ketasim.solve._head import LANES
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 45
+CODE_VERSION = 46
 #: ``auto``: a cascade where the model is one, else RODAS5P.
 METHODS = {"auto": RODAS5P, "rodas4": RODAS4, "rodas5p": RODAS5P}
 
@@ -192,7 +192,8 @@ def operate(w, first, last, op_code, op_state, op_value, X0, sub):
             elif op_code[k] == 1: w[AT_R + i + l] = op_value[k, sub[l]]
             elif op_code[k] == 2:
                 for j in range(N):
-                    w[AT_X + j*L + l] = X0[ORDER[j], sub[l]]; w[AT_R + j*L + l] = 0.0
+                    w[AT_R + j*L + l] = 0.0
+                    if ORDER[j] < N_OWN: w[AT_X + j*L + l] = X0[ORDER[j], sub[l]]  # not time, nor parameters that move
             else: w[AT_X + i + l] = op_value[k, sub[l]]
 
 

@@ -211,7 +211,7 @@ class Printer:
         """Sizes, offsets and index lists, as globals of the module."""
         program = self.program
         lines = [f"N, NH, NT, NC, NP, NO, L = {len(self.place)}, {len(self.head)}, {len(self.tail)}, {len(self.coupled)}, "
-                 f"{len(program.params)}, {len(program.ports)}, {LANES}"]  # fmt: skip
+                 f"{len(program.params)}, {len(program.ports)}, {LANES}", f"N_OWN = {program.own}"]  # fmt: skip
         lines += [f"AT_{name.upper()} = {row * LANES}" for name, row in self.rows.items()]
         lines += [
             "AT_TAIL = AT_X + NH*L",

@@ -7,6 +7,7 @@ models, quadratic otherwise. The derivative of the flow comes from perturbed cop
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,10 @@ def phase_events(state: int, lag: Floats, value: Floats, duration: Floats, ii: f
         begin, finish = lag - k * ii, lag - k * ii + duration
         if np.any(duration > 0):
             on = np.where(finish > 0, value, 0.0)
-            events.append(Event(np.maximum(begin, 0.0), "on", state, on, -(token * 1000 + k)))
-            events.append(Event(np.maximum(finish, 0.0), "off", state, on, -(token * 1000 + k)))
+            events.append(Event(np.maximum(begin, 0.0), "on", state, on, -(token * 1000 + k), back=k))
+            events.append(Event(np.maximum(finish, 0.0), "off", state, on, -(token * 1000 + k), back=k))
         else:
-            events.append(Event(np.maximum(begin, 0.0), "add", state, np.where(begin > 0, value, 0.0)))
+            events.append(Event(np.maximum(begin, 0.0), "add", state, np.where(begin > 0, value, 0.0), back=k))
     return events
 
 
@@ -63,49 +64,53 @@ def approach(flow: Flow, x: Floats) -> Floats:
     return x
 
 
-def fixed_point(flow: Flow, guess: Floats, scale: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def fixed_point(flow: Flow, guess: Floats, scale: Floats, own: int) -> tuple[Floats, NDArray[np.bool_]]:
     """Fixed point of a flow near a guess, per subject, by Newton's method.
 
     Parameters
     ----------
     flow : (x (state, copies), subject of each copy) -> x after one interval.
     guess : (state, subject). scale : (subject,), size of the inputs, for perturbations and tolerance.
+    own : the first so many states are sought; parameters that move as states stand after them and stay as they are.
 
     Returns
     -------
     x : (state, subject); converged : (subject,).
     """
-    n_state, n = guess.shape
+    n = guess.shape[1]
     x = guess.copy()
     positive = x >= 0
     converged = np.zeros(n, bool)
-    floor = 1e-9 * scale
     for _ in range(MAX_ITERATIONS):
         todo = np.flatnonzero(~converged)
         if not len(todo):
             break
-        copies = np.repeat(todo, n_state + 1)
-        start = np.repeat(x[:, todo], n_state + 1, axis=1)
-        step = 1e-5 * (np.abs(x[:, todo]) + scale[todo])
-        for j in range(n_state):
-            start[j, np.arange(len(todo)) * (n_state + 1) + j + 1] += step[j]
-        after = flow(start, copies).reshape(n_state, len(todo), n_state + 1)
+        copies = np.repeat(todo, own + 1)
+        start = np.repeat(x[:, todo], own + 1, axis=1)
+        step = 1e-5 * (np.abs(x[:own, todo]) + scale[todo])
+        for j in range(own):
+            start[j, np.arange(len(todo)) * (own + 1) + j + 1] += step[j]
+        after = flow(start, copies).reshape(-1, len(todo), own + 1)
         base = after[:, :, 0]
         residual = base - x[:, todo]
-        # The second bound refuses "fixed points" so far away that the input is lost in the rounding of the state.
-        allowed = np.minimum(1e-10 * np.abs(x[:, todo]) + floor[todo] * 1e-3, 1e-6 * scale[todo])
-        small = np.all(np.abs(residual) <= allowed, axis=0)
-        jacobian = np.moveaxis((after[:, :, 1:] - base[:, :, None]), 1, 0) / step.T[:, None, :]
+        small = np.all(np.abs(residual) <= allowed_residual(x[:, todo], scale[todo], np), axis=0)
+        jacobian = np.moveaxis((after[:own, :, 1:] - base[:own, :, None]), 1, 0) / step.T[:, None, :]
         converged[todo[small]] = True
         for position in np.flatnonzero(~small):
-            delta = _solve(np.eye(n_state) - jacobian[position], residual[:, position])
-            x[:, todo[position]] = x[:, todo[position]] + delta
+            delta = _solve(np.eye(own) - jacobian[position], residual[:own, position])
+            x[:own, todo[position]] = x[:own, todo[position]] + delta
         if not np.all(np.isfinite(x[:, todo])):
             x[:, todo] = np.where(np.isfinite(x[:, todo]), x[:, todo], 0.0)
     # A saturable model overwhelmed by its input has a fixed point at negative amounts, which is none of the patient's.
     converged &= ~np.any(positive & (x < -1e-6 * scale), axis=0)
     x[:, ~converged] = np.nan
     return x, converged
+
+
+def allowed_residual(x: Any, scale: Any, xp: Any) -> Any:
+    """How much states may change over an interval and still count as steady."""
+    # The second bound refuses "fixed points" so far away that the input is lost in the rounding of the state.
+    return xp.minimum(1e-10 * xp.abs(x) + 1e-12 * scale, 1e-6 * scale)
 
 
 def _solve(matrix: Floats, right: Floats) -> Floats:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,9 @@ class Event:
     """Something that happens to every subject, each at their own time.
 
     ``what``: add | on | off | reset | ss | block | set. ``time`` (subject,). ``value`` (subject,), or (state, subject) for ``ss``.
-    ``record`` and ``repeat``: the record it stems from and its number among the additional doses. ``late``: whether it comes after
-    what the record itself observes, as the values of the next record do.
+    ``record`` and ``repeat``: the record it stems from and its number among the additional doses; ``back``: how many intervals before
+    the record its dose was given, at steady state. ``orbit``: of ``ss``, how its value was found. ``late``: whether it comes after what
+    the record itself observes, as the values of the next record do.
     """
 
     time: Floats
@@ -41,6 +43,8 @@ class Event:
     mode: int = 1
     repeat: int = 0
     late: bool = False
+    back: int = 0
+    orbit: Orbit | None = None
 
     @property
     def rank(self) -> int:
@@ -86,7 +90,20 @@ def record_parameters(template: EventTemplate, params: Mapping[str, Floats], row
     return {**params, **own}
 
 
-SteadyState = Callable[[int, dict[str, Floats], Floats, Floats, Floats, float], Floats]
+@dataclass(frozen=True)
+class Orbit:
+    """Steady state of one record: the model's own states before its dose enters, (state, subject), and the interval that repeats.
+
+    parts : order of events and steps of every group of subjects. scale : (subject,), size of the inputs. span : h.
+    """
+
+    states: Floats
+    parts: tuple[tuple[Group, Any], ...]
+    scale: Floats
+    span: float
+
+
+SteadyState = Callable[[int, dict[str, Floats], Floats, Floats, Floats, float], Orbit]
 
 
 def events_of(template: EventTemplate, params: Mapping[str, Floats], inlets: Inlets, steady: SteadyState) -> list[Event]:
@@ -112,13 +129,14 @@ def _dose(
     mode = int(template.ss[row])
     at = np.full(n, template.time[row])
     if mode and ii == 0:
-        events.append(Event(at, "ss", state, steady(state, p, lag, template.rate[row], np.zeros(n), 0.0), record=row, mode=mode))
+        orbit = steady(state, p, lag, template.rate[row], np.zeros(n), 0.0)
+        events.append(Event(at, "ss", state, orbit.states, record=row, mode=mode, orbit=orbit))
         return
     if mode:
         from ketasim.solve._steady import phase_events
 
         orbit = steady(state, p, lag, np.where(duration > 0, rate, amount), duration, ii)
-        events.append(Event(at, "ss", state, orbit, record=row, mode=mode))
+        events.append(Event(at, "ss", state, orbit.states, record=row, mode=mode, orbit=orbit))
         for event in phase_events(state, lag, np.where(duration > 0, rate, amount), duration, ii, len(events)):
             event.time, event.record = event.time + at, row
             events.append(event)

@@ -156,6 +156,16 @@ def test_equations_may_use_time() -> None:
     np.testing.assert_allclose(got[:, 0], t - 2 * (1 - np.exp(-0.5 * t)), rtol=1e-6, atol=1e-9)
 
 
+def test_a_reset_empties_the_body_and_does_not_turn_back_the_clock() -> None:
+    model = assemble(Part(Rising(), {"slope": Number(0.5, "1/h")}, id="rising"))
+    t = np.array([0.0, 5.0, 10.0, 12.0])
+    reset = template([{"time": 6.0, "evid": 3}])
+    level, clock = solve(model, reset, {"slope": np.array([0.5])}, t, rtol=1e-9).states[:, :, 0].T
+    np.testing.assert_allclose(clock, [0.0, 5.0, 4.0, 6.0], rtol=1e-9)  # integrates 1 from the reset on
+    since = t[2:] - 6.0  # level' = (t - level)/2 from 0 at 6 h
+    np.testing.assert_allclose(level[2:], t[2:] - 2.0 - 4.0 * np.exp(-0.5 * since), rtol=1e-6)
+
+
 def covariate_table(**values: list[float]) -> pd.DataFrame:
     base = {
         "ID": [1, 1, 1, 1],
@@ -181,6 +191,18 @@ def test_interpolation_of_values_between_records() -> None:
         np.testing.assert_allclose(
             central(interpolation), 100 * np.exp(-np.array(integral) / 30.0), rtol=1e-7, err_msg=interpolation
         )
+
+
+@pytest.mark.parametrize(("amount", "clearance"), [(100.0, 3.0), (65536.0, 1.0), (65536.0, 2.0)])
+@pytest.mark.parametrize("mode", [1, 2])
+def test_values_may_move_from_a_steady_state_on(amount: float, clearance: float, mode: int) -> None:
+    """A parameter on the move is no state whose orbit is sought: Newton's matrix would be singular, by luck of rounding or not."""
+    table = covariate_table(AMT=[amount, 0, 0, 0], II=[12.0, 0, 0, 0], SS=[mode, 0, 0, 0], CL=[clearance] * 4)
+    moving = covariate_table(AMT=[amount, 0, 0, 0], II=[12.0, 0, 0, 0], SS=[mode, 0, 0, 0], CL=[*[clearance] * 3, 9.0])
+    constant = wide_table(simulate("generic/two_cmt", table, rtol=1e-9))["CENT"].to_numpy()
+    result = simulate("generic/two_cmt", moving, rtol=1e-9, interpolation="linear")
+    assert not result["subject"]["status"].any()
+    np.testing.assert_allclose(wide_table(result)["CENT"].to_numpy()[:2], constant[:2], rtol=1e-7)
 
 
 def test_observation_before_a_dose_at_the_same_time_sees_the_value_before() -> None:
