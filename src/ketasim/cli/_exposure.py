@@ -83,7 +83,7 @@ def exposures(result: xr.DataTree, site: str = "", *, all_totals: bool = False) 
 
 def _show_draws(results: Mapping[str, xr.DataTree], analytes: Sequence[str]) -> None:
     """How sure the medians are, and in a comparison their ratios to the first arm."""
-    from ketasim.results import sureness
+    from ketasim.results import held_sentence, sureness
 
     rows = sorted((row for row in sureness(results) if row["analyte"] in analytes), key=lambda row: _rank(row["analyte"]))
     if not rows:
@@ -98,6 +98,8 @@ def _show_draws(results: Mapping[str, xr.DataTree], analytes: Sequence[str]) -> 
         _show.table(("arm", *head), [(row["arm"], *line) for row, line in zip(rows, cells, strict=True)], title, numbers_from=3)
     else:
         _show.table(head, cells, title, numbers_from=2)
+    if note := held_sentence(results[first]):
+        _show.note(note)
     lost = {label: int(result["draws"]["failed"].sum()) for label, result in results.items()}
     for label, number in lost.items():
         if number:

@@ -86,7 +86,7 @@ Draws = Annotated[
         "--draws",
         min=0,
         metavar="N",
-        help="Repeat with N plausible versions of the model: how sure are the medians? Their curves go into .zarr.",
+        help="Repeat with N plausible versions of the model: how sure are the medians, or the outputs of a table? All draws go into .zarr.",
     ),
 ]
 Out = Annotated[

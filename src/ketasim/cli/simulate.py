@@ -58,6 +58,7 @@ def simulate(
     ketasim simulate "0.5 mg/kg racemic ketamine iv over 40 min" --with ticlopidine -o curves.csv
     ketasim simulate "esketamine nasal 56 mg" -n 200 --draws 100
     ketasim simulate --data events.csv --model generic/two_cmt --param CL=5 -o out.csv
+    ketasim simulate --data events.csv --model pk/otto2021 --draws 100 -o out.csv
     """
     from ketasim.cli import _outputs, _values
 
@@ -107,7 +108,10 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
 def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...]) -> None:
     import ketasim
     from ketasim.cli import _outputs, _show
-    from ketasim.results import to_dataframe
+    from ketasim.cli._progress import progress
+    from ketasim.dose import read_events
+    from ketasim.results import held_sentence, to_dataframe
+    from ketasim.simulation import as_model
 
     if not data.is_file():
         raise InvalidOption(f"--data {data}: no such file.")
@@ -115,7 +119,10 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
         raise InvalidOption(
             "--until has no meaning with --data: its observation records (EVID 0) are the output times, or give --times."
         )
-    result = ketasim.simulate(model, data, **options)
+    whole = as_model(model)
+    events = read_events(data, whole)
+    with progress((len(events.spans) - 1) * (1 + options["draws"])) as bar:
+        result = ketasim.simulate(whole, events, progress=bar, **options)
     _outputs.write(result, files)
     if settings.json:
         _show.emit_json(to_dataframe(result).to_dict("list"))
@@ -124,6 +131,8 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     elif not files:
         _show.frame(to_dataframe(result), numbers_from=0)
     _failures(result)
+    if options["draws"] and (held := held_sentence(result)):
+        _note(held)
     _show.notice()
 
 

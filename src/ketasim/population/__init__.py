@@ -8,7 +8,7 @@ from ketasim.population._population import Population, population, population_fr
 from ketasim.population._random import normal, uniform
 from ketasim.population._residual import sample_residual
 from ketasim.population._table import cohort_from_table
-from ketasim.population._uncertainty import typical_values
+from ketasim.population._uncertainty import typical_values, undrawn
 from ketasim.population._variability import cv_from_omega2, omega2_from_cv
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "populations",
     "sample_residual",
     "typical_values",
+    "undrawn",
     "uniform",
 ]

@@ -61,6 +61,12 @@ def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | No
     return values | drawn | posterior
 
 
+def undrawn(model: ModelLike) -> tuple[str, ...]:
+    """Parameters that every draw holds at their published or assumed value, for nothing says how sure it is; derived ones aside."""
+    covered = _posterior_row(model, 0)
+    return tuple(n for n, number in model.numbers.items() if number.se == 0 and n not in covered and number.kind != "derived")
+
+
 def multiplier_values(
     model: ModelLike, drug: str, multipliers: Mapping[str, Number], uncertainty: int | None, seed: int
 ) -> dict[str, float]:

@@ -16,7 +16,7 @@ import pandas as pd
 from ketasim.errors import OutputError
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
 from ketasim.report._figures import ORDER, as_arms, concentration_figure, exposure_figure, pretty, sites
-from ketasim.results import NOTICE, sureness
+from ketasim.results import NOTICE, held_sentence, sureness
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -202,7 +202,8 @@ def _sure(arms: Mapping[str, xr.DataTree]) -> str:
     place = sites(first)[0].replace("_", " ")
     note = (
         f'<p class="soft">{escape(place.capitalize())}; medians over patients: 5 to 95 % of {first.attrs["draws"]} draws of the model\'s typical values. This is how well the '
-        "typical patient is known, not how patients differ; that the structure of the model is right is taken for granted.</p>"
+        "typical patient is known, not how patients differ; that the structure of the model is right is taken for granted. "
+        f"{escape(held_sentence(first))}</p>"
     )
     return f"<h2>How sure the medians are</h2>{note}{_table(head, cells, 3)}"
 

@@ -2,11 +2,12 @@
 
 from ketasim.results._save import save, summary, to_dataframe, wide_table
 from ketasim.results._sketch import QuantileSketch
-from ketasim.results._sure import sureness
+from ketasim.results._sure import held_sentence, sureness
 from ketasim.results._tree import (
     NOTICE,
     TOTALS,
     add_draws,
+    add_record_draws,
     build_summary,
     build_tree,
     concentration_ports,
@@ -19,9 +20,11 @@ __all__ = [
     "TOTALS",
     "QuantileSketch",
     "add_draws",
+    "add_record_draws",
     "build_summary",
     "build_tree",
     "concentration_ports",
+    "held_sentence",
     "mass_concentrations",
     "provenance",
     "save",

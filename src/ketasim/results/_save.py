@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,28 @@ def to_dataframe(result: xr.DataTree, group: str = "plasma") -> pd.DataFrame:
 
 
 def wide_table(result: xr.DataTree) -> pd.DataFrame:
-    """Columns ID, TIME, every state, every output under its port name in the port's own unit (one row per output time)."""
+    """Columns ID, TIME, every state, every output under its port name in the port's own unit (one row per output time).
+
+    An event table repeated with draws of the model has columns NAME_P05 and NAME_P95 for every output NAME too: percentiles over draws.
+    """
     if "output" in result.children:
-        return result["output"].to_dataset().to_dataframe().reset_index(drop=True)
+        table = result["output"].to_dataset().to_dataframe().reset_index(drop=True)
+        if "draws" not in result.children:
+            return table
+        return pd.concat([table, _percentiles(result["draws"].to_dataset().drop_vars("failed"))], axis="columns")
     parts = [result[g].to_dataset() for g in ("state", "port") if g in result.children]
     if not parts:
         raise InvalidOption("the result holds no states; simulate with states=True.")
     frame = xr.merge(parts, compat="override").to_dataframe().reset_index()
     return frame.rename(columns={"subject": "ID", "time": "TIME"})
+
+
+def _percentiles(drawn: xr.Dataset) -> pd.DataFrame:
+    """5th and 95th over draws of every output; draws in which the subject failed are left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a record that failed in all draws is empty
+        band = drawn.quantile([0.05, 0.95], "draw")
+    return pd.DataFrame({f"{name}_P{q}": band[name].to_numpy()[i] for name in band for i, q in enumerate(("05", "95"))})
 
 
 def save(result: xr.DataTree, path: str | Path, table: pd.DataFrame | None = None) -> Path:

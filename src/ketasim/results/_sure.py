@@ -10,6 +10,7 @@ import xarray as xr
 
 _COLUMNS = {"cmax": "CMAX", "auc": "AUCLST"}
 _ENDS = (("low", 0.05), ("high", 0.95))
+_NAMED = 6  # held parameters named in a sentence
 
 
 def sureness(results: Mapping[str, xr.DataTree], site: str = "") -> list[dict[str, Any]]:
@@ -50,3 +51,18 @@ def sureness(results: Mapping[str, xr.DataTree], site: str = "") -> list[dict[st
 
 def _ends(name: str, values: np.ndarray) -> dict[str, float]:
     return {f"{name}_{end}": float(np.quantile(values, q)) for end, q in _ENDS}
+
+
+def held_sentence(result: xr.DataTree) -> str:
+    """What the intervals over draws do not hold; empty where every parameter is drawn.
+
+    result : of `simulate` with ``draws``.
+    """
+    held = list(result.attrs.get("draws_hold", []))
+    if not held:
+        return ""
+    named = ", ".join(held[:_NAMED]) + (" ..." if len(held) > _NAMED else "")
+    return (
+        f"{len(held)} of {result.attrs['n_parameters']} parameters have neither posterior nor standard error and are the same in every "
+        f"draw ({named}): what is unknown of them widens no interval."
+    )

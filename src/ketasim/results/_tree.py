@@ -144,13 +144,15 @@ def add_draws(
     levels: Sequence[float],
     sites: Mapping[str, tuple[tuple[str, ...], Floats, Floats, str]],
     failed: NDArray[np.int64],
+    held: Sequence[str],
 ) -> xr.DataTree:
     """The result with what draws of the model's typical values make of it.
 
     Parameters
     ----------
     levels : quantiles over patients. sites : site -> analytes, curves (draw, quantile, time, analyte), exposures (draw,
-        quantile, CMAX or AUCLST, analyte), unit of concentration. failed : (draw,), patients without a result.
+        quantile, CMAX or AUCLST, analyte), unit of concentration. failed : (draw,), patients without a result. held : parameters
+        that no draw changes.
 
     Returns
     -------
@@ -172,5 +174,20 @@ def add_draws(
     count = xr.DataArray(failed, dims="draw", attrs={"units": "1", "long_name": "patients without a result"})
     result["draws"] = xr.DataTree(xr.Dataset(curves | {"failed": count}).assign_coords({**shared, "time": time}))
     result["draws_exposure"] = xr.DataTree(xr.Dataset(exposures).assign_coords({**shared, "parameter": ["CMAX", "AUCLST"]}))
-    result.attrs["draws"] = len(failed)
+    result.attrs |= {"draws": len(failed), "draws_hold": list(held)}
+    return result
+
+
+def add_record_draws(
+    result: xr.DataTree, outputs: Mapping[str, Floats], failed: NDArray[np.int64], held: Sequence[str]
+) -> xr.DataTree:
+    """The result of an event table with group ``draws``: every output (draw, record), and how many subjects failed (draw,).
+
+    held : parameters that no draw changes.
+    """
+    units = result["output"].to_dataset()
+    drawn = {name: xr.DataArray(v, dims=("draw", "record"), attrs=dict(units[name].attrs)) for name, v in outputs.items()}
+    count = xr.DataArray(failed, dims="draw", attrs={"units": "1", "long_name": "subjects without a result"})
+    result["draws"] = xr.DataTree(xr.Dataset(drawn | {"failed": count}).assign_coords(draw=np.arange(len(failed))))
+    result.attrs |= {"draws": len(failed), "draws_hold": list(held)}
     return result

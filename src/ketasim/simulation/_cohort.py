@@ -96,12 +96,13 @@ def simulate(
     variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
     stream : quantiles only, in bounded memory; default above 20,000 patients.
     draws : repeats the run in the same patients with this many plausible versions of the model's typical values (its
-        posterior, or its standard errors); shows how sure the result is. Needs a regimen and a cohort that is not streamed.
+        posterior, or its standard errors); shows how sure the result is. Not for a streamed cohort.
     checkpoint : file that lets an interrupted streamed run resume.
 
     Returns
     -------
-    xarray.DataTree with groups dose, subject, plasma, and state, port, draws, draws_exposure where asked for.
+    xarray.DataTree with groups dose, subject, plasma, and state, port, draws, draws_exposure where asked for; an event table gives
+    dose, subject, output, and draws where asked for.
     """
     if isinstance(model, str) and " " in model and isinstance(dosing, str) and not dosing:
         model, dosing = DEFAULT_MODEL, model
@@ -110,10 +111,9 @@ def simulate(
     drugs = tuple(library.comedication(name) for name in comedication)
     common = _Common(whole, drugs, rtol, threads or os.cpu_count() or 1, interpolation, states, command, seed)
     if isinstance(dosing, (EventData, Path, pd.DataFrame)):
-        if draws:
-            raise InvalidOption(f"draws = {draws}: only a regimen is repeated with draws of the model, an event table is not.")
+        check_draws(draws, whole, streamed=False)
         data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole)
-        return _simulate_data(common, data, times, bool(variability))
+        return _simulate_data(common, data, times, bool(variability), draws, progress)
     if not dosing:
         raise InvalidOption("no dosing given; write e.g. simulate(dosing='esketamine nasal 56 mg').")
     regimen = parse(dosing) if isinstance(dosing, str) else dosing
@@ -374,11 +374,13 @@ def _dose_dataset(frame: pd.DataFrame, given: str, described: str) -> xr.Dataset
     return xr.Dataset(arrays, attrs={"as_given": given, "described": described})
 
 
-def _simulate_data(common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool) -> xr.DataTree:
+def _simulate_data(
+    common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool, draws: int, progress: Progress | None
+) -> xr.DataTree:
     """Event table: observation records are the output times, unless `times` are given."""
     from ketasim.simulation._table import simulate_table
 
-    return simulate_table(common, data, times, vary)
+    return simulate_table(common, data, times, vary, draws, progress)
 
 
 def status_text(status: int) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ketasim.errors import InvalidOption
 from ketasim.model import Model
+from ketasim.population import undrawn
 from ketasim.results import add_draws, mass_concentrations
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def with_draws(run: _Cohort, draws: int, progress: Callable[[int, int], None] | 
             curves.setdefault(site, []).append(_over_patients(alive, levels))
             exposures.setdefault(site, []).append(_over_patients(exposure, levels))
     stacked = {site: (names, np.stack(curves[site]), np.stack(exposures[site]), unit) for site, (names, unit) in labels.items()}
-    return add_draws(result, run.times, levels, stacked, failed)
+    return add_draws(result, run.times, levels, stacked, failed, undrawn(run.common.model))
 
 
 def _report(progress: Callable[[int, int], None], number: int, total: int, done: int, of: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +13,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim.dose import EventData, EventTemplate
-from ketasim.errors import InvalidData
-from ketasim.population import Cohort, individual_parameters
-from ketasim.results import provenance
+from ketasim.errors import InvalidData, InvalidOption
+from ketasim.population import Cohort, individual_parameters, undrawn
+from ketasim.results import add_record_draws, provenance
 from ketasim.solve import Solution, solve, solver_of
 
 if TYPE_CHECKING:
@@ -22,15 +24,52 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 #: Covariates of a subject whose table does not say; the typical adult.
 TYPICAL = {"WT": 70.0, "AGE": 40.0}
+#: Numbers kept of draws: 1.6 GB.
+MOST_DRAWN = 200_000_000
 
 
-def simulate_table(common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool) -> xr.DataTree:
-    """Result with one record dimension: ``output`` holds ID, TIME, every state and every output per observation record."""
+def simulate_table(
+    common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool, draws: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> xr.DataTree:  # fmt: skip
+    """Result with one record dimension: ``output`` holds ID, TIME, every state and every output per observation record.
+
+    draws : repeats the table with so many versions of the model's typical values, into ``draws``.
+    """
     _check_outputs(data, times)
+    total = (draws + 1) * (len(data.spans) - 1)
+
+    def moved(number: int, done: int) -> None:
+        if progress is not None:
+            progress(number * (len(data.spans) - 1) + done, total)
+
+    table, people = _solved(common, data, times, vary, partial(moved, 0))
+    result = _tree(common, data, table, people)
+    if not draws:
+        return result
+    outputs = list(common.model.ports)
+    if draws * len(table) * len(outputs) > MOST_DRAWN:
+        raise InvalidOption(
+            f"draws = {draws}: {len(table):,} output records with {len(outputs)} outputs each would be "
+            f"{draws * len(table) * len(outputs):,} numbers; at most {MOST_DRAWN:,} are kept. Take fewer draws or output times."
+        )
+    drawn, failed = np.empty((len(outputs), draws, len(table))), np.empty(draws, np.int64)
+    for k in range(draws):
+        again, who = _solved(replace(common, draw=k), data, times, vary, partial(moved, k + 1))
+        drawn[:, k], failed[k] = again[outputs].to_numpy().T, int((who["status"] != 0).sum())
+    return add_record_draws(result, dict(zip(outputs, drawn, strict=True)), failed, undrawn(common.model))
+
+
+def _solved(
+    common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool, progress: Callable[[int], None]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Output records in the order of the table, and status and error of every subject."""
+    done = 0
     pieces: list[pd.DataFrame] = []
     subjects: list[pd.DataFrame] = []
     for template, members, _ in data.groups():
         wanted, at_record = _output_times(template, times)
+        done += len(members)
         if not len(wanted):
             continue  # nothing is seen before the clock starts anew
         params, template = _parameters(common, template, data, data.rows(members), vary)
@@ -40,9 +79,10 @@ def simulate_table(common: _Common, data: EventData, times: Sequence[float] | Fl
         )  # fmt: skip
         pieces.append(_frame(template, solution, wanted).assign(span=np.repeat(members, len(wanted))))
         subjects.append(pd.DataFrame({"subject": template.ids, "status": solution.status, "solver_error": solution.error}))
+        progress(done)
     table = pd.concat(pieces, ignore_index=True).sort_values("span", kind="stable", ignore_index=True).drop(columns="span")
     people = pd.concat(subjects).groupby("subject").max().loc[data.ids]  # of a subject's spans the worst
-    return _tree(common, data, table, people)
+    return table, people
 
 
 def _check_outputs(data: EventData, times: Sequence[float] | Floats | None) -> None:
@@ -83,7 +123,8 @@ def _parameters(
         first.setdefault(name, np.full(n, value))
     cohort = Cohort(ids=template.ids, covariates=first, seed=common.seed, name=data.name)
     changing = {name: values for name, values in records.items() if np.any(values != values[:1])}
-    values = individual_parameters(model, cohort, comedication=common.comedication, variability=vary, covariates=changing or None)
+    values = individual_parameters(model, cohort, comedication=common.comedication, variability=vary, covariates=changing or None,
+                                   uncertainty=common.draw)  # fmt: skip
     params = {name: v if np.ndim(v) == 1 else v[0] for name, v in values.items()}
     by_record = {name: v for name, v in values.items() if np.ndim(v) == 2 and name not in template.overrides}
     if not by_record:

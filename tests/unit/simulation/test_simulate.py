@@ -163,15 +163,49 @@ def test_draws_share_the_model_between_arms_and_take_the_drug_with_them() -> Non
     assert row["ratio_auc_high"] / row["ratio_auc_low"] < row["auc_high"] / row["auc_low"]
 
 
-def test_draws_are_refused_where_they_mean_nothing() -> None:
+def test_draws_are_refused_where_they_mean_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     regimen = "esketamine nasal 56 mg"
     with pytest.raises(InvalidOption, match="draws = -1"):
         ketasim.simulate(regimen, draws=-1)
     with pytest.raises(InvalidOption, match="a streamed cohort"):
         ketasim.simulate(regimen, n=4, stream=True, draws=2)
     table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 1.0], "AMT": [10.0, 0.0], "EVID": [1, 0], "CMT": [1, 1]})
-    with pytest.raises(InvalidOption, match="an event table is not"):
+    with pytest.raises(InvalidOption, match="neither a posterior nor standard errors"):
         ketasim.simulate("generic/two_cmt", table, draws=2)
+    monkeypatch.setattr("ketasim.simulation._table.MOST_DRAWN", 5)
+    with pytest.raises(InvalidOption, match="1 output records with 4 outputs each would be 8 numbers"):
+        ketasim.simulate("pk/otto2021", table, draws=2)
+
+
+def test_an_event_table_is_repeated_with_draws() -> None:
+    table = pd.DataFrame({"ID": [1, 1, 2, 2, 2], "TIME": [0.0, 1.0, 0.0, 2.0, 4.0], "AMT": [20.0, 0, 25, 0, 0], "EVID": [1, 0, 1, 0, 0],
+                          "CMT": 1, "WT": [70.0, 70, 90, 90, 90]})  # fmt: skip
+    steps: list[tuple[int, int]] = []
+    result = ketasim.simulate("pk/otto2021", table, draws=12, seed=3, progress=lambda *at: steps.append(at))
+    assert steps[-1] == (26, 26) and sorted(steps) == steps
+    plain = ketasim.simulate("pk/otto2021", table, seed=3)
+    assert result["output"].equals(plain["output"])
+    values = typical_values(ketasim.simulation.as_model("pk/otto2021"), 5, 3)
+    same = ketasim.simulate(ketasim.simulation.as_model("pk/otto2021").with_values(values), table)
+    name = "C_venous_s_norketamine"
+    np.testing.assert_allclose(result["draws"][name].sel(draw=5), same["output"][name], rtol=1e-9)
+    wide = ketasim.results.wide_table(result)
+    assert np.array_equal(wide[f"{name}_P95"], np.quantile(result["draws"][name], 0.95, axis=0))
+    assert (wide[f"{name}_P05"] < wide[name]).all() and (wide[name] < wide[f"{name}_P95"]).all()
+    assert result["draws"]["failed"].values.tolist() == [0] * 12
+    # What no draw changes is said: the interval of the drug itself is empty.
+    assert "6 of 11 parameters" in ketasim.results.held_sentence(result) and "CL" in result.attrs["draws_hold"]
+    assert np.array_equal(wide["C_venous_s_ketamine_P05"], wide["C_venous_s_ketamine_P95"])
+
+
+@pytest.mark.filterwarnings("ignore::ketasim.population.OutOfBounds")
+def test_a_subject_that_fails_has_no_interval() -> None:
+    table = pd.DataFrame({"ID": [1, 1, 2, 2], "TIME": [0.0, 1.0] * 2, "AMT": [20.0, 0] * 2, "EVID": [1, 0] * 2, "CMT": 1,
+                          "WT": [70.0, 70.0, np.nan, np.nan]})  # fmt: skip
+    result = ketasim.simulate("pk/otto2021", table, draws=3)
+    wide = ketasim.results.wide_table(result)
+    assert result["draws"]["failed"].values.tolist() == [1, 1, 1]
+    assert wide["C_venous_s_norketamine_P05"].isna().tolist() == [False, True]
 
 
 def _restarted() -> pd.DataFrame:
