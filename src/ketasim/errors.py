@@ -72,6 +72,10 @@ class UnusedModelledInput(KetasimWarning):
     """The model declares a modelled duration or rate for a compartment, but the data do not ask for it."""
 
 
+class UnusedColumn(KetasimWarning):
+    """A column of an event table acts on nothing in the model."""
+
+
 class ProvisionalEntry(KetasimWarning):
     """A library entry without independent second entry and checkpoint was used."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ketasim.model import Model
 
 Bools = NDArray[np.bool_]
-RESERVED = ("ID", "TIME", "AMT", "RATE", "EVID", "CMT", "ADDL", "II", "SS", "MDV", "DV")
+RESERVED = ("ID", "TIME", "AMT", "RATE", "EVID", "CMT", "ADDL", "II", "SS", "MDV", "DV", "TINF")
 DATES = ("DATE", "DAT1", "DAT2", "DAT3")
 
 
@@ -36,7 +36,7 @@ def canonical_names(names: list[str], where: str, model: Model) -> list[str]:
         if not name:
             raise InvalidData(f"{where}: column {position} has no name in the header line.")
         matches = lower.get(name.lower(), [])
-        if name.upper() in RESERVED:
+        if name.upper() in RESERVED and not (name.upper() == "TINF" and matches):  # NONMEM has no TINF; a model may
             out.append(name.upper())
         elif name in model.params or len(matches) == 1:
             out.append(name if name in model.params else matches[0])
@@ -99,6 +99,7 @@ class Rules:
         dose = (out["EVID"] == 1) | (out["EVID"] == 4)
         self.sizes(out)
         self.misplaced(out, dose)
+        out["RATE"] = self.rates(out, dose)
         self.repeats(out, dose)
         out["CMT"] = self.compartments(dose)
         self.modelled(out, dose)
@@ -175,6 +176,19 @@ class Rules:
                 self.refuse(
                     bad, name, f"stands on a record with EVID {evid}. Allowed: 0 there; a dose needs EVID 1 (or 4, with a reset)."
                 )
+
+    def rates(self, out: dict[str, NDArray[Any]], dose: Bools) -> NDArray[np.float64]:
+        """RATE, from the duration of the infusion (Monolix's TINF) where that is given."""
+        lasts = np.zeros(self.n) if "TINF" in self.model.params else self.column("TINF")
+        self.refuse(
+            ~(np.isfinite(lasts) & (lasts >= 0)), "TINF", "is not allowed. Allowed: hours of the infusion; 0 for a bolus."
+        )
+        self.refuse((lasts > 0) & ~dose, "TINF", "stands on a record that is no dose. Allowed: 0 there.")
+        self.refuse((lasts > 0) & (out["RATE"] != 0), "TINF", "stands beside a RATE. Give one of them.")
+        self.refuse(
+            (lasts > 0) & (out["AMT"] <= 0), "TINF", "without an amount. An infusion that lasts so long needs AMT above 0."
+        )
+        return np.where(lasts > 0, out["AMT"] / np.where(lasts > 0, lasts, 1.0), out["RATE"])
 
     def repeats(self, out: dict[str, NDArray[Any]], dose: Bools) -> None:
         """ADDL, II and SS together."""

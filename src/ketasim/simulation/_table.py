@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,12 +14,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim.dose import EventData, EventTemplate
-from ketasim.errors import InvalidData, InvalidOption
+from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names
 from ketasim.population import Cohort, individual_parameters, undrawn
 from ketasim.results import add_record_draws, provenance
 from ketasim.solve import Solution, solve, solver_of
 
 if TYPE_CHECKING:
+    from ketasim.model import Model
     from ketasim.simulation._cohort import _Common
 
 Floats = NDArray[np.float64]
@@ -37,6 +39,7 @@ def simulate_table(
     draws : repeats the table with so many versions of the model's typical values, into ``draws``.
     """
     _check_outputs(data, times)
+    _warn_unused(common.model, data)
     total = (draws + 1) * (len(data.spans) - 1)
 
     def moved(number: int, done: int) -> None:
@@ -101,6 +104,22 @@ def _check_outputs(data: EventData, times: Sequence[float] | Floats | None) -> N
         )
 
 
+def _covariates(model: Model) -> set[str]:
+    """Covariates the model's numbers depend on."""
+    return {e.by for number in model.numbers.values() for e in number.covariates}
+
+
+def _warn_unused(model: Model, data: EventData) -> None:
+    """Name what is carried along only: a misspelt parameter would otherwise pass as a covariate."""
+    unused = [name for name in data.covariates if name not in _covariates(model)]
+    if unused:
+        near = close_names(unused[0], model.params) if len(unused) == 1 else ""
+        warnings.warn(
+            f"{data.name}: {'columns' if len(unused) > 1 else 'column'} {', '.join(unused)} {'act' if len(unused) > 1 else 'acts'} on nothing "
+            f"in {model.id}.{near}", UnusedColumn, stacklevel=4,
+        )  # fmt: skip
+
+
 def _output_times(template: EventTemplate, times: Sequence[float] | Floats | None) -> tuple[Floats, NDArray[np.int64]]:
     """Output times and the records they belong to: an observation sees what stands before it in the table, with its own values."""
     if times is not None:
@@ -116,7 +135,7 @@ def _parameters(
 ) -> tuple[dict[str, Floats], EventTemplate]:
     """Individual parameters; covariates of the records act through the model's covariate effects, record by record."""
     model, n = common.model, template.n_subjects
-    used = {e.by for number in model.numbers.values() for e in number.covariates}
+    used = _covariates(model)
     records = {name: _filled(column, data)[rows] for name, column in data.covariates.items() if name in used}
     first = {name: values[0] for name, values in records.items()}
     for name, value in TYPICAL.items():

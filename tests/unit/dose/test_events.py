@@ -155,6 +155,29 @@ def test_constant_infusion_at_steady_state_is_legal(read):
     assert group.template.ss.tolist() == [1] and group.template.rate.tolist() == [[10.0]]
 
 
+def test_an_infusion_may_be_given_by_its_duration(read):
+    data = read("ID,TIME,AMT,RATE,tinf\n1,0,100,0,0.5\n1,4,60,20,.\n1,8,7,.,\n1,9,,,\n")
+    assert data.records["RATE"].tolist() == [200, 20, 0, 0]
+    assert data.covariates == {}
+    for row, message in (
+        ("100,5,0.5,1", "'0.5' stands beside a RATE"),
+        ("100,0,-1,1", "'-1' is not allowed"),
+        ("0,0,2,0", "'2' stands on a record that is no dose"),
+        ("0,0,2,1", "'2' without an amount"),
+    ):
+        with pytest.raises(InvalidData, match=rf"line 2, column TINF: {message}"):
+            read(f"ID,TIME,AMT,RATE,TINF,EVID\n1,0,{row}\n")
+
+
+def test_a_parameter_named_tinf_is_the_parameter(generic):
+    class Own:  # as `generic`, with one more parameter
+        params = {**generic.params, "Tinf": next(iter(generic.params.values()))}
+        compartments, id = generic.compartments, generic.id
+
+    data = read_events(pd.DataFrame({"ID": 1, "TIME": [0, 1], "AMT": [10, 0], "TINF": 2.0}), Own)
+    assert data.overrides["Tinf"].tolist() == [2.0, 2.0] and data.records["RATE"].tolist() == [0, 0]
+
+
 def test_tables_in_memory(generic):
     frame = pd.DataFrame(
         {"id": [1, 1], "time": [0.0, 1.0], "amt": [5, None], "CMT": ["DEPOT", None], "SEX": pd.Categorical(["M", "M"])}

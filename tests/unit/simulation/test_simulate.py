@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import ketasim
-from ketasim.errors import InvalidData, InvalidOption, OutputError
+from ketasim.errors import InvalidData, InvalidOption, OutputError, UnusedColumn
 from ketasim.population import Cohort, typical_values
 from ketasim.results import QuantileSketch, save, summary, sureness, to_dataframe, wide_table
 
@@ -198,6 +198,14 @@ def test_an_event_table_is_repeated_with_draws() -> None:
     assert np.array_equal(wide["C_venous_s_ketamine_P05"], wide["C_venous_s_ketamine_P95"])
 
 
+def test_columns_that_act_on_nothing_are_named() -> None:
+    table = pd.DataFrame({"ID": 1, "TIME": [0.0, 1.0], "AMT": [20.0, 0], "EVID": [1, 0], "CMT": 1, "WT": 70.0, "CLNK": 50.0})
+    with pytest.warns(UnusedColumn, match=r"table: column CLNK acts on nothing in otto2021@1\. Close: 'CL_nk'"):
+        ketasim.simulate("pk/otto2021", table)
+    with pytest.warns(UnusedColumn, match=r"columns WT, CLNK act on nothing in two_cmt@1"):
+        ketasim.simulate("generic/two_cmt", table)
+
+
 @pytest.mark.filterwarnings("ignore::ketasim.population.OutOfBounds")
 def test_a_subject_that_fails_has_no_interval() -> None:
     table = pd.DataFrame({"ID": [1, 1, 2, 2], "TIME": [0.0, 1.0] * 2, "AMT": [20.0, 0] * 2, "EVID": [1, 0] * 2, "CMT": 1,
@@ -219,6 +227,7 @@ def _restarted() -> pd.DataFrame:
     return pd.DataFrame(rows).assign(ID=7).fillna({"II": 0, "ADDL": 0})
 
 
+@pytest.mark.filterwarnings("ignore::ketasim.errors.UnusedColumn")
 def test_a_clock_that_starts_anew_at_a_reset_starts_an_empty_body() -> None:
     table = _restarted()
     whole = wide_table(ketasim.simulate("perezruixo2021", table, variability=True, seed=3))
