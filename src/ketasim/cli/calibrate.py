@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Fit the reference model to the evi
 @verb
 def calibrate_pk(
     *,
-    samples: Annotated[int, typer.Option("--samples", min=0, help="Draws per chain; 0 stops after mode and Laplace.")] = 300,
+    samples: Annotated[int, typer.Option("--samples", min=0, help="Draws per chain; 0 stops after mode and Laplace.")] = 1600,
     warmup: Annotated[int, typer.Option("--warmup", min=1, help="Warm-up steps per chain.")] = 200,
     chains: Annotated[int, typer.Option("--chains", min=1, help="Chains.")] = 4,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same draws.")] = 20260101,

@@ -31,7 +31,7 @@ from ketasim.model import assemble
 MODEL = "ketasim_reference"
 _LIBRARY = Path(ketasim.library.__file__).parent
 _STORE = _LIBRARY / "pk"
-_LAPLACE_DRAWS = 1000
+_STORED_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Calibration:
 
 def calibrate_pk(
     *,
-    samples: int = 300,
+    samples: int = 1600,
     warmup: int = 200,
     chains: int = 4,
     seed: int = 20260101,
@@ -98,8 +98,9 @@ def calibrate_pk(
             f"NUTS: largest R-hat {diagnostics['r_hat_max']:.3f}, smallest ESS {diagnostics['ess_min']:.0f}, "
             f"{diagnostics['divergences']} divergences"
         )
+        z = rng.permutation(z)  # a user's first few draws must be as good as any others, not neighbours in a chain
     else:
-        z, diagnostics = mode + rng.standard_normal((_LAPLACE_DRAWS, len(mode))) @ scale.T, {}
+        z, diagnostics = mode + rng.standard_normal((_STORED_DRAWS, len(mode))) @ scale.T, {}
     result = _outcome(objective, priors, z, mode, "nuts" if samples else "laplace", diagnostics, seed)
     if write and samples and not _converged(diagnostics):
         log("NUTS has not converged (R-hat < 1.01, ESS > 400 and no divergences are needed): nothing is stored. More --samples "
@@ -224,7 +225,9 @@ def store(result: Calibration, objective: Objective, library: Path = _LIBRARY) -
             text = _with_number(text, section, values[name], float(sd[name]), path)
         path.write_text(text, encoding="utf-8")
     np.savez_compressed(
-        library / "pk" / f"{MODEL}.posterior.npz", names=np.array(result.names), draws=result.draws.astype(np.float32)
+        library / "pk" / f"{MODEL}.posterior.npz",
+        names=np.array(result.names),
+        draws=result.draws[:_STORED_DRAWS].astype(np.float32),
     )
     provenance = json.dumps(result.provenance, indent=1, ensure_ascii=False)
     (library / "pk" / f"{MODEL}.calibration.json").write_text(provenance + "\n", encoding="utf-8")

@@ -1,10 +1,9 @@
-"""NUTS for a posterior whose gradient is costly: chains side by side, in coordinates a pilot run has straightened.
+"""NUTS for a posterior whose gradient is costly: chains side by side, in coordinates a pilot run has whitened.
 
 The posterior of a calibration has directions in which the data say little: along these it is many times wider than the
-curvature at the mode tells, skewed, and everything else bends with them. A pilot run in Laplace-whitened coordinates finds them;
-the draws come from a second run, in which each of them is stretched into a standard normal one (sinh-arcsinh, Jones and Pewsey
-2009) and the others follow straight (a triangular map, as of Parno and Marzouk 2018). The coordinates are a change of variables
-only: with their volume in the potential, the target stays what it was.
+curvature at the mode tells. A pilot run in Laplace-whitened coordinates finds them; the draws come from a second run, in
+coordinates whitened by the covariance of its draws. Maps that also take skewness and bends out (sinh-arcsinh, triangular) were
+tried and made more divergences, not fewer: a pilot's few independent draws do not fix them.
 """
 
 from __future__ import annotations
@@ -27,113 +26,44 @@ from ketasim.cache import cache_directory
 
 Log = Callable[[str], None]
 _TREE_DEPTH = 7
-#: Wanted share of accepted steps, of the pilot and of the draws: these must not diverge.
+#: Wanted share of accepted steps, of the pilot and of the draws: these should not diverge.
 _PILOT_ACCEPT, _ACCEPT = 0.85, 0.95
 _PIECE = 20  # steps between two savings of a chain
 _PILOT = (200, 400)  # steps to warm up, draws per chain
-_RIDGE = 1e-3  # of a bend's regression, in variances of its features
-_WIDE = 2.0  # variance, in units of the Laplace approximation's, from which a direction is straightened
 
 
 @dataclass(frozen=True)
 class Coordinates:
-    """z = mode + scale R y, with y a triangular map of x: a standard normal x makes y as the draws of a pilot run are.
-
-    y_j = b_j(x_1 .. x_(j-1)) + g_j(x_j) along the k wide directions, b_j quadratic and g_j a sinh-arcsinh function;
-    y_j = b_j(x_1 .. x_k) + width_j x_j along the others.
+    """z = mode + scale R (centre + width x): x is standard normal where z is normal with this centre and covariance.
 
     Attributes
     ----------
-    mode : (n,). scale : (n, n), lower factor of the Laplace covariance. rotation : (n, n), R, the wide directions first.
-    shape : (4, k), the centre, width, skewness and tail weight of each g. bends : coefficients of b_j, one array per wide
-        direction and one, (feature, n - k), for all others. width : (n - k,).
+    mode : (n,). scale : (n, n), lower factor of the Laplace covariance. rotation : (n, n), R. centre, width : (n,).
     """
 
     mode: np.ndarray
     scale: np.ndarray
     rotation: np.ndarray
-    shape: np.ndarray
-    bends: tuple[np.ndarray, ...]
+    centre: np.ndarray
     width: np.ndarray
 
     @classmethod
     def laplace(cls, mode: np.ndarray, scale: np.ndarray) -> Coordinates:
-        """Whitened by the Laplace approximation, nothing bent."""
+        """Whitened by the Laplace approximation."""
         n = len(mode)
-        return cls(mode, scale, np.eye(n), np.zeros((4, 0)), (np.zeros((1, n)),), np.ones(n))
+        return cls(mode, scale, np.eye(n), np.zeros(n), np.ones(n))
 
-    def straightened(self, w: np.ndarray) -> Coordinates:
-        """The coordinates in which draws `w` (draw, n) in Laplace-whitened ones are nearest to standard normal."""
-        variance, vectors = np.linalg.eigh(np.cov(w.T))
-        rotation, wide = vectors[:, ::-1], int(np.sum(variance > _WIDE))
+    def whitened(self, w: np.ndarray) -> Coordinates:
+        """The coordinates in which draws `w` (draw, n) in Laplace-whitened ones are standard normal as far as covariances go."""
+        rotation = np.linalg.eigh(np.cov(w.T))[1][:, ::-1]
         y = w @ rotation
-        x, shape, bends = np.empty((len(w), wide)), np.empty((4, wide)), []
-        for j in range(wide):
-            bends.append(_fit_bend(x[:, :j], y[:, j]))
-            left = y[:, j] - _features(x[:, :j], np) @ bends[j]
-            shape[:, j] = _fit_sinh_arcsinh(left)
-            x[:, j] = _inverse_sinh_arcsinh(left, shape[:, j])
-        bends.append(_fit_bend(x, y[:, wide:]))
-        width = (y[:, wide:] - _features(x, np) @ bends[-1]).std(axis=0)
-        return Coordinates(self.mode, self.scale, rotation, shape, tuple(bends), width)
+        centre = y.mean(axis=0)
+        return Coordinates(self.mode, self.scale, rotation, centre, (y - centre).std(axis=0))
 
     def z(self, x: Any, xp: Any) -> Any:
         """Coordinates of the posterior, for `x` (..., n)."""
-        wide = self.shape.shape[1]
-        along = _sinh_arcsinh(x[..., :wide], self.shape, xp)[0]
-        bent = [_features(x[..., :j], xp) @ self.bends[j] + along[..., j] for j in range(wide)]
-        others = _features(x[..., :wide], xp) @ self.bends[-1] + self.width * x[..., wide:]
-        y = xp.concatenate([*(b[..., None] for b in bent), others], axis=-1)
+        y = xp.asarray(self.centre) + self.width * x
         return self.mode + y @ self.rotation.T @ self.scale.T
-
-    def log_volume(self, x: Any, xp: Any) -> Any:
-        """log |dz/dx| at `x` (n,), but for a constant."""
-        return xp.sum(_sinh_arcsinh(x[: self.shape.shape[1]], self.shape, xp)[1])
-
-
-def _features(x: Any, xp: Any) -> Any:
-    """1, all x and all their products: (..., feature)."""
-    n = x.shape[-1]
-    products = [x[..., i] * x[..., j] for i in range(n) for j in range(i, n)]
-    return xp.stack([xp.ones(x.shape[:-1]), *(x[..., i] for i in range(n)), *products], axis=-1)
-
-
-def _fit_bend(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Coefficients of the quadratic function of `x` (draw, k) nearest to `y`, held back a little."""
-    features = _features(x, np)
-    ridge = _RIDGE * len(x) * np.eye(features.shape[1])
-    ridge[0, 0] = 0.0
-    return np.linalg.solve(features.T @ features + ridge, features.T @ y)
-
-
-def _sinh_arcsinh(u: Any, shape: Any, xp: Any) -> tuple[Any, Any]:
-    """g(u) and log g'(u)."""
-    centre, width, skewness, tail = shape
-    bent = (xp.arcsinh(u) + skewness) / tail
-    return centre + width * xp.sinh(bent), xp.log(width / tail) + xp.log(xp.cosh(bent)) - 0.5 * xp.log1p(u * u)
-
-
-def _inverse_sinh_arcsinh(p: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """g^-1(p)."""
-    centre, width, skewness, tail = shape
-    return np.sinh(tail * np.arcsinh((p - centre) / width) - skewness)
-
-
-def _fit_sinh_arcsinh(p: np.ndarray) -> np.ndarray:
-    """Centre, width, skewness and tail weight for which g^-1(p) is most likely standard normal."""
-    from scipy.optimize import minimize
-
-    middle, spread = np.median(p), p.std()
-
-    def shape(x: np.ndarray) -> np.ndarray:
-        return np.array([middle + spread * x[0], spread * np.exp(x[1]), x[2], np.exp(x[3])])
-
-    def cost(x: np.ndarray) -> float:
-        u = _inverse_sinh_arcsinh(p, shape(x))
-        return float(np.mean(0.5 * u * u + _sinh_arcsinh(u, shape(x), np)[1]))
-
-    found = minimize(cost, np.zeros(4), method="L-BFGS-B", bounds=[(-3, 3), (-3, 3), (-3, 3), (-1.5, 1.5)])
-    return shape(found.x)
 
 
 def sample(
@@ -152,9 +82,9 @@ def sample(
     coordinates = Coordinates.laplace(mode, scale)
     run = partial(_run, value_and_gradient, chains=chains, seed=seed)
     pilot, _, _ = run(coordinates, _PILOT[1], _PILOT[0], accept=_PILOT_ACCEPT, log=partial(_said, log, "pilot"))
-    coordinates = coordinates.straightened(pilot.reshape(-1, len(mode)))
-    log(f"NUTS: {coordinates.shape.shape[1]} directions straightened, widths "
-        f"{', '.join(f'{width:.1f}' for width in coordinates.shape[1]) or 'none'} of the Laplace approximation's")  # fmt: skip
+    coordinates = coordinates.whitened(pilot.reshape(-1, len(mode)))
+    widest = ", ".join(f"{width:.1f}" for width in coordinates.width[:5])
+    log(f"NUTS: the posterior is up to {widest} times as wide as the Laplace approximation")
     x, diverging, steps = run(coordinates, samples, warmup, accept=_ACCEPT, log=partial(_said, log, "NUTS"))
     draws = coordinates.z(x, np)
     return draws.reshape(-1, len(mode)), _diagnostics(draws, diverging, steps, warmup)
@@ -219,19 +149,19 @@ def _run(
 def _key(coordinates: Coordinates, warmup: int, seed: int, accept: float) -> str:
     """Name of what a chain depends on: a chain is taken up again only under the same."""
     c = coordinates
-    places = (c.mode, c.scale, c.rotation, c.shape, *c.bends, c.width)
+    places = (c.mode, c.scale, c.rotation, c.centre, c.width)
     settings = ([x.round(6).tolist() for x in places], warmup, seed, _TREE_DEPTH, accept)
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
 def _potential(value_and_gradient: Any, coordinates: Coordinates) -> Callable[[Any], Any]:
-    """The negative log density in the coordinates x, with the gradient that is compiled already."""
+    """The negative log density in the coordinates x, with the gradient that is compiled already. Their volume is constant."""
     import jax
 
     jnp = jax.numpy
     target = jax.custom_vjp(lambda z: value_and_gradient(z)[0])
     target.defvjp(value_and_gradient, lambda gradient, weight: (weight * gradient,))
-    return lambda x: target(coordinates.z(x, jnp)) - coordinates.log_volume(x, jnp)
+    return lambda x: target(coordinates.z(x, jnp))
 
 
 def _step(kernel: Any, state: Any) -> tuple[Any, tuple[Any, Any, Any]]:

@@ -135,6 +135,9 @@ def test_the_entry_carries_its_posterior_and_every_draw_lies_within_bounds() -> 
     for name, draws in posterior.items():
         low, high = model.params[name].bounds if name in model.params else (0.0, math.inf)
         assert ((draws >= low) & (draws <= high)).all(), name
+    # Draws stand in no order: neighbours are as far from each other as any two.
+    logs = np.log(np.stack([posterior[name] for name in ("CLint", "Q1_nk", "Vc_nk")]))
+    assert all(abs(np.corrcoef(x[1:], x[:-1])[0, 1]) < 0.1 for x in logs)
     # Rows keep what the data tie together: a larger intrinsic clearance goes with a smaller hepatic flow.
     assert np.corrcoef(np.log(posterior["CLint"]), np.log(posterior["Qh"]))[0, 1] < -0.2
 
