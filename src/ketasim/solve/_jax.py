@@ -95,8 +95,7 @@ class _Target:
         self.carried = {name: v for name, v in course.template.overrides.items() if name in params}
         program = course.equations.program
         self.blocks = np.moveaxis(blocks, -1, 0)  # (subject, block, parameter)
-        self.free = np.array([name in params and name not in self.carried for name in program.params])
-        self.columns = [name if free else None for name, free in zip(program.params, self.free, strict=True)]
+        self.columns = [name if name in params and name not in self.carried else None for name in program.params]
         self.rows = sorted({e.record for e in course.group.knot_events if e is not None and e.record >= 0})
 
     def __call__(self, params: Mapping[str, Array]) -> tuple[Array, Array]:

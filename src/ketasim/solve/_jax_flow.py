@@ -67,11 +67,6 @@ class Flow:
         """Propagators, less the identity up to level `N_DENSE`: (level, n, n)."""
         h = DELTA * 0.5**self.halvings
 
-        def add(carry: tuple[Array, Array], k: Array) -> tuple[tuple[Array, Array], None]:
-            level, term = carry
-            term = (matrix @ term) * (h / k)
-            return (level + term, term), None
-
         def double(level: Array, _: None) -> tuple[Array, None]:
             return 2.0 * level + level @ level, None
 
@@ -80,8 +75,7 @@ class Flow:
             above = above + jnp.where(k == N_DENSE, jnp.eye(self.n), 0.0)
             return above, above
 
-        first = matrix * h
-        level = jax.lax.scan(add, (first, first), jnp.arange(2.0, TERMS + 1))[0][0]
+        level = _taylor(matrix, h, matrix * h, matrix * h)
         level = jax.lax.scan(double, level, None, length=self.halvings)[0]
         return jnp.concatenate([level[None], jax.lax.scan(climb, level, jnp.arange(1, LEVELS))[1]])
 
@@ -104,14 +98,9 @@ class Flow:
     def _short(self, x: Array, time: Array, c: Array, matrix: Array) -> Array:
         h = time * 0.5**self.halvings
 
-        def add(carry: tuple[Array, Array], k: Array) -> tuple[tuple[Array, Array], None]:
-            x, term = carry
-            term = (matrix @ term) * (h / k)
-            return (x + term, term), None
-
         def part(x: Array, _: Array) -> tuple[Array, None]:
             term = h * (matrix @ x + c)
-            return jax.lax.scan(add, (x + term, term), jnp.arange(2.0, TERMS + 1))[0][0], None
+            return _taylor(matrix, h, x + term, term), None
 
         return part(x, x)[0] if self.halvings == 0 else jax.lax.scan(part, x, None, length=2**self.halvings)[0]
 
@@ -133,3 +122,14 @@ class Flow:
         matrix = self._of(self.matrix, self.block[segment])
         v = matrix @ x + self.c[segment]
         return x, v, matrix @ v
+
+
+def _taylor(matrix: Array, h: Array | float, total: Array, term: Array) -> Array:
+    """`total`, which ends with the first term of an exponential's series, and the terms that follow it."""
+
+    def add(carry: tuple[Array, Array], k: Array) -> tuple[tuple[Array, Array], None]:
+        total, term = carry
+        term = (matrix @ term) * (h / k)
+        return (total + term, term), None
+
+    return jax.lax.scan(add, (total, term), jnp.arange(2.0, TERMS + 1))[0][0]
