@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ketasim.solve._printing import Printer
 
 #: Errors are looked at in every so many steps whose stencils overlap.
-EVERY = 2
+EVERY = 4
 
 
 def cascade_text(printer: Printer) -> str:
