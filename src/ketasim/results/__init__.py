@@ -6,6 +6,7 @@ from ketasim.results._sure import held_sentence, sureness
 from ketasim.results._tree import (
     NOTICE,
     TOTALS,
+    Concentrations,
     add_draws,
     add_record_draws,
     build_summary,
@@ -13,11 +14,13 @@ from ketasim.results._tree import (
     concentration_ports,
     mass_concentrations,
     provenance,
+    reported_concentrations,
 )
 
 __all__ = [
     "NOTICE",
     "TOTALS",
+    "Concentrations",
     "QuantileSketch",
     "add_draws",
     "add_record_draws",
@@ -27,6 +30,7 @@ __all__ = [
     "held_sentence",
     "mass_concentrations",
     "provenance",
+    "reported_concentrations",
     "save",
     "summary",
     "sureness",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -31,20 +32,48 @@ def concentration_ports(model: Model) -> dict[str, dict[str, str]]:
     return out
 
 
-def mass_concentrations(model: Model, ports: Mapping[str, Floats]) -> dict[str, tuple[tuple[str, ...], Floats, str]]:
-    """Concentrations per site: analytes (with totals), values (time, analyte, subject), unit.
+@dataclass(frozen=True)
+class Concentrations:
+    """What is reported of a site.
+
+    Attributes
+    ----------
+    analytes : names, totals last. terms : per analyte the ports it is the sum of, each with its factor. unit : of all of them.
+    """
+
+    analytes: tuple[str, ...]
+    terms: tuple[tuple[tuple[str, float], ...], ...]
+    unit: str
+
+
+def reported_concentrations(model: Model) -> dict[str, Concentrations]:
+    """site -> what is reported of it.
 
     Molar concentrations become ng/mL: umol/L times g/mol is ug/L, which is ng/mL. Others keep their port's unit.
     """
-    out: dict[str, tuple[tuple[str, ...], Floats, str]] = {}
+    out: dict[str, Concentrations] = {}
     for site, by_analyte in concentration_ports(model).items():
         unit = model.ports[next(iter(by_analyte.values()))].unit
         molar = unit == "umol/L"
-        values = {a: ports[port] * (molar_mass(a) if molar else 1.0) for a, port in by_analyte.items()}
+        terms = {a: ((port, molar_mass(a) if molar else 1.0),) for a, port in by_analyte.items()}
         for total, parts in TOTALS.items():
-            if total not in values and all(p in values for p in parts):
-                values[total] = values[parts[0]] + values[parts[1]]
-        out[site] = (tuple(values), np.stack(list(values.values()), axis=1), "ng/mL" if molar else unit)
+            if total not in terms and all(p in terms for p in parts):
+                terms[total] = terms[parts[0]] + terms[parts[1]]
+        out[site] = Concentrations(tuple(terms), tuple(terms.values()), "ng/mL" if molar else unit)
+    return out
+
+
+def mass_concentrations(model: Model, ports: Mapping[str, Floats]) -> dict[str, tuple[tuple[str, ...], Floats, str]]:
+    """Concentrations per site: analytes (with totals), values (time, analyte, subject), unit. ports : name -> (time, subject)."""
+    out: dict[str, tuple[tuple[str, ...], Floats, str]] = {}
+    for site, reported in reported_concentrations(model).items():
+        times, *subjects = ports[reported.terms[0][0][0]].shape
+        values = np.empty((times, len(reported.analytes), *subjects))
+        for k, ((port, factor), *others) in enumerate(reported.terms):
+            np.multiply(ports[port], factor, out=values[:, k])
+            for other, its_factor in others:
+                values[:, k] += ports[other] * its_factor
+        out[site] = (reported.analytes, values, reported.unit)
     return out
 
 

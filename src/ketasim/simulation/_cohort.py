@@ -22,9 +22,9 @@ from ketasim.errors import InvalidOption, OutputError
 from ketasim.model import Model, Part, assemble
 from ketasim.population import Cohort, individual_parameters
 from ketasim.population import population as load_population
-from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, mass_concentrations, provenance
+from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, provenance, reported_concentrations
 from ketasim.simulation._draws import check_draws, with_draws
-from ketasim.solve import STATUS, Reference, solve, solver_of
+from ketasim.solve import STATUS, Reference, Solution, solve, solver_of
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -35,6 +35,8 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 STREAM_ABOVE = 20_000
 #: Patients solved together; bounds memory, never changes a number.
 CHUNK = 2048
+#: Numbers that come of a chunk of a streamed cohort, at most: their memory then goes from one chunk to the next (`solve`).
+_MOST_NUMBERS = 2**25 - 2**10
 #: Seed and first id of the patients who plan the step grid; apart from any cohort a user samples.
 _PLAN_SEED, _PLAN_START, _PLAN_SIZE = 715_225_739, 10**12, 16
 _CHECKPOINT_EVERY = 8
@@ -236,14 +238,14 @@ class _Cohort:
                          reference=self.reference, threads=common.threads)  # fmt: skip
         return cohort, template, params, solution
 
-    def _ranges(self) -> list[tuple[int, int]]:
+    def _ranges(self, chunk: int) -> list[tuple[int, int]]:
         n = self.people.n
-        return [(a, min(n, a + self.chunk)) for a in range(0, n, self.chunk)]
+        return [(a, min(n, a + chunk)) for a in range(0, n, chunk)]
 
     def solved(self, progress: Progress | None) -> tuple[list[Any], dict[str, Floats]]:
         """Every chunk as solved, and every port: (time, subject)."""
         pieces = []
-        for start, stop in self._ranges():
+        for start, stop in self._ranges(self.chunk):
             pieces.append(self._solve(start, stop, self.common.states))
             if progress:
                 progress(stop, self.people.n)
@@ -275,14 +277,15 @@ class _Cohort:
 
     def streamed(self, quantiles: Sequence[float], progress: Progress | None, checkpoint: str | Path | None) -> xr.DataTree:
         """Quantiles only; memory does not grow with the cohort."""
-        state = _Stream(self._key(), Path(checkpoint) if checkpoint else None)
+        state = _Stream(self._key(), Path(checkpoint) if checkpoint else None, self._sketches())
         template = None
-        for number, (start, stop) in enumerate(self._ranges()):
+        chunk = min(self.chunk, max(1, _MOST_NUMBERS // max(1, len(self.times) * len(self.ports))))
+        for number, (start, stop) in enumerate(self._ranges(chunk)):
             if stop <= state.done:
                 continue
             _, template, _, solution = self._solve(start, stop, False)
-            ports = {name: solution.ports[:, i] for i, name in enumerate(self.ports)}
-            state.add(mass_concentrations(self.common.model, ports), solution.status, solution.error, stop)
+            state.add(solution, stop, self.common.threads)
+            del solution
             if progress:
                 progress(stop, self.people.n)
             if number % _CHECKPOINT_EVERY == _CHECKPOINT_EVERY - 1:
@@ -290,12 +293,19 @@ class _Cohort:
         if template is None:
             template, _ = self._patients(self.people.take(0, 1), False)
         bands = {
-            site: (names, np.moveaxis(state.sketches[site].quantiles(quantiles), 0, -1), unit)
-            for site, (names, unit) in state.labels.items()
+            site: (reported.analytes, np.moveaxis(state.sketches[site].quantiles(quantiles), 0, -1), reported.unit)
+            for site, reported in reported_concentrations(self.common.model).items()
         }
         facts = {"n": (self.people.n, "1"), "failed": (state.failed, "1"), "solver_error": (state.error, "1")}
         state.remove()
         return build_summary(self.common.model, self.times, quantiles, bands, facts, self._dose(template), self._attrs())  # type: ignore[arg-type]
+
+    def _sketches(self) -> dict[str, QuantileSketch]:
+        """Per site, counts of what is reported of it, from the ports in their order."""
+        return {
+            site: QuantileSketch(len(self.times), [[(self.ports.index(p), f) for p, f in terms] for terms in reported.terms])
+            for site, reported in reported_concentrations(self.common.model).items()
+        }
 
     def _key(self) -> str:
         common = self.common
@@ -318,28 +328,23 @@ class _Cohort:
 class _Stream:
     """Counts so far, and the file that lets a run resume."""
 
-    def __init__(self, key: str, path: Path | None) -> None:
-        self.key, self.path = key, path
+    def __init__(self, key: str, path: Path | None, sketches: dict[str, QuantileSketch]) -> None:
+        self.key, self.path, self.sketches = key, path, sketches
         self.done, self.failed, self.error = 0, 0, 0.0
-        self.sketches: dict[str, QuantileSketch] = {}
-        self.labels: dict[str, tuple[tuple[str, ...], str]] = {}
         if path is not None and path.is_file():
             self._load(path)
 
-    def add(self, concentrations: Mapping[str, Any], status: NDArray[np.int64], error: Floats, done: int) -> None:
-        for site, (names, values, unit) in concentrations.items():
-            if site not in self.sketches:
-                self.sketches[site], self.labels[site] = QuantileSketch(values.shape[:2]), (names, unit)
-            self.sketches[site].add(values)
-        self.done, self.failed = done, self.failed + int(np.sum(status != 0))
-        self.error = max(self.error, float(np.max(error)))
+    def add(self, solution: Solution, done: int, threads: int) -> None:
+        for sketch in self.sketches.values():
+            sketch.add(solution.ports, threads)
+        self.done, self.failed = done, self.failed + int(np.sum(solution.status != 0))
+        self.error = max(self.error, float(np.max(solution.error)))
 
     def save(self) -> None:
         if self.path is None:
             return
         temporary = self.path.with_name(self.path.name + ".part")
-        facts = {"key": self.key, "done": self.done, "failed": self.failed, "error": self.error,
-                 "labels": {s: [list(n), u] for s, (n, u) in self.labels.items()}}  # fmt: skip
+        facts = {"key": self.key, "done": self.done, "failed": self.failed, "error": self.error}
         try:
             with temporary.open("wb") as file:
                 np.savez_compressed(file, facts=json.dumps(facts), **{f"count_{s}": k.counts for s, k in self.sketches.items()})  # type: ignore[arg-type]
@@ -356,11 +361,8 @@ class _Stream:
                     f"{path} belongs to another run (model, regimen, cohort or settings differ). Delete it or name another file."
                 )
             self.done, self.failed, self.error = facts["done"], facts["failed"], facts["error"]
-            for site, (names, unit) in facts["labels"].items():
-                counts = stored[f"count_{site}"]
-                self.labels[site] = (tuple(names), unit)
-                self.sketches[site] = QuantileSketch((counts.shape[0] // len(names), len(names)))
-                self.sketches[site].counts[:] = counts
+            for site, sketch in self.sketches.items():
+                sketch.counts[:] = stored[f"count_{site}"]
 
     def remove(self) -> None:
         if self.path is not None:

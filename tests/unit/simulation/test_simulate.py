@@ -110,12 +110,24 @@ def test_summary_is_plain_data(cohort: xr.DataTree) -> None:
 def test_sketch_is_exact_to_a_bin_and_knows_zeros() -> None:
     values = np.random.default_rng(1).lognormal(size=(2, 5000))
     values[1, :3000] = 0.0
-    sketch = QuantileSketch((2,))
-    sketch.add(values[:, :1234])
-    sketch.add(values[:, 1234:])
-    got = sketch.quantiles((0.05, 0.5, 0.95))
+    sketch = QuantileSketch(2, [[(0, 1.0)]])
+    sketch.add(values[:, None, :1234])
+    sketch.add(values[:, None, 1234:], threads=2)
+    got = sketch.quantiles((0.05, 0.5, 0.95))[:, :, 0]
     np.testing.assert_allclose(got[:, 0], np.quantile(values[0], (0.05, 0.5, 0.95)), rtol=0.012)
     assert got[1, 1] == 0.0
+
+
+def test_sketch_counts_sums_and_shows_what_lies_above_its_bins() -> None:
+    values = np.random.default_rng(2).lognormal(size=(3, 2, 4000))
+    values[1, 0], values[2, 1, 7] = 1e9, np.nan
+    sketch = QuantileSketch(3, [[(1, 0.5)], [(0, 2.0), (1, 3.0)]])
+    sketch.add(values, threads=3)
+    got = sketch.quantiles((0.1, 0.9))
+    expected = np.nanquantile(np.stack([0.5 * values[:, 1], 2 * values[:, 0] + 3 * values[:, 1]], axis=1), (0.1, 0.9), axis=-1)
+    assert np.isinf(got[:, 1, 1]).all()  # never clipped to the last edge
+    got[:, 1, 1] = expected[:, 1, 1]
+    np.testing.assert_allclose(got, expected, rtol=0.012)
 
 
 def test_missing_dosing_is_one_clear_message() -> None:
