@@ -124,7 +124,7 @@ def hop(x, at_x, y, at_y, w, time, n_levels, forced):
         k += 1
     if over > 0.0:
         store(w, AT_DT, splat(over))
-        short(w, MOVING[0], AT_C, AT_DT, AT_NORM, AT_HT, AT_SPARE, A_FIRST, A_COLUMN, A_VALUE)
+        short(w, MOVING[0])
     for i in range(0, NH*L, L): store(y, at_y + i, load(w, AT_MOVING + i))
 
 

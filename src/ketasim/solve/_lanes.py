@@ -238,3 +238,38 @@ def sparse_product(first: Sequence[int], column: Sequence[int]) -> Any:
             types.void(x, offset, y, offset, w, offset, offset, types.boolean, lanes), codegen,
         )
     )  # fmt: skip
+
+
+def sparse_term(first: Sequence[int], column: Sequence[int], value: Sequence[int]) -> Any:
+    """``term(w, at_x, at_y, at_sum, factor)``: y = factor A x, and y is added to the sum; A on a fixed pattern.
+
+    Written out like `sparse_product`. first : (row + 1,), column : (entry,) offsets of x. value : (entry,), offsets of A in `w`.
+    x must not overlap y or the sum.
+    """
+    rows = [(i, range(int(first[i]), int(first[i + 1]))) for i in range(len(first) - 1)]
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _, at_x, at_y, at_sum, factor = args
+        fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{LANES}f64")
+        data = cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).data
+
+        def row(at: Any, offset: int) -> Any:
+            return builder.bitcast(builder.gep(data, [builder.add(at, ir.Constant(at.type, offset))]), _VECTOR.as_pointer())
+
+        def read(at: Any, offset: int) -> Any:
+            found = builder.load(row(at, offset))
+            found.align = 8
+            return found
+
+        start = ir.Constant(at_x.type, 0)
+        for i, entries in rows:
+            total = ir.Constant(_VECTOR, [0.0] * LANES)
+            for k in entries:
+                total = builder.call(fma, [read(start, int(value[k])), read(at_x, int(column[k])), total])
+            total = builder.fmul(total, factor)
+            builder.store(total, row(at_y, i * LANES)).align = 8
+            builder.store(builder.fadd(read(at_sum, i * LANES), total), row(at_sum, i * LANES)).align = 8
+        return context.get_dummy_value()
+
+    offset = types.intp
+    return intrinsic(lambda typingctx, w, at_x, at_y, at_sum, factor: (types.void(w, offset, offset, offset, lanes), codegen))

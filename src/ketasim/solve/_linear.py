@@ -106,16 +106,6 @@ def _square(w, here, there, less_one, first, left, right):
 
 
 @njit(**_OPTIONS)
-def rates(w, at_x, at_y, at_c, first, column, value):
-    """y = A x + c."""
-    for i in range(first.shape[0] - 1):
-        acc = load(w, at_c + i * L)
-        for k in range(first[i], first[i + 1]):
-            acc = acc + load(w, value[k]) * load(w, at_x + column[k])
-        store(w, at_y + i * L, acc)
-
-
-@njit(**_OPTIONS)
 def rates_of(w, at_x, at_y, at_c, chosen, first, column, value):
     """y = A x + c for chosen rows."""
     for m in range(chosen.shape[0]):
@@ -133,63 +123,3 @@ def changes(w, at_y, at_z, first, column, value):
         for k in range(first[m], first[m + 1]):
             acc = acc + load(w, value[k]) * load(w, at_y + column[k])
         store(w, at_z + m * L, acc)
-
-
-@njit(**_OPTIONS)
-def short(w, at_x, at_c, at_dt, at_norm, at_h, at_y, first, column, value):
-    """Advance x by ``w[at_dt + lane]`` with a Taylor series acting on the state, in as many steps as the lane needs."""
-    n = first.shape[0] - 1
-    most = 1
-    for lane in range(L):
-        most = max(most, int(w[at_norm + lane] * w[at_dt + lane] / REACH) + 1)
-    for step in range(most):
-        for lane in range(L):
-            steps = int(w[at_norm + lane] * w[at_dt + lane] / REACH) + 1
-            w[at_h + lane] = w[at_dt + lane] / steps if step < steps else 0.0
-        h = load(w, at_h)
-        term, after = at_y, at_y + n * L
-        rates(w, at_x, term, at_c, first, column, value)
-        for i in range(n):
-            value_i = load(w, term + i * L) * h
-            store(w, term + i * L, value_i)
-            store(w, at_x + i * L, load(w, at_x + i * L) + value_i)
-        for k in range(2, TERMS + 1):
-            factor = h / float(k)
-            for i in range(n):
-                acc = splat(0.0)
-                for m in range(first[i], first[i + 1]):
-                    acc = acc + load(w, value[m]) * load(w, term + column[m])
-                store(w, after + i * L, acc * factor)
-            for i in range(n):
-                value_i = load(w, after + i * L)
-                store(w, term + i * L, value_i)
-                store(w, at_x + i * L, load(w, at_x + i * L) + value_i)
-
-
-@njit(**_OPTIONS)
-def _product(w, at_x, at_y, at_m, at_g, forced, less_one, first, column):
-    """y = M x, + x if `less_one`, + g if `forced`; M in rows of a pattern."""
-    for i in range(first.shape[0] - 1):
-        acc = load(w, at_x + i * L) if less_one else splat(0.0)
-        if forced:
-            acc = acc + load(w, at_g + i * L)
-        for k in range(first[i], first[i + 1]):
-            acc = acc + load(w, at_m + k * L) * load(w, at_x + column[k])
-        store(w, at_y + i * L, acc)
-
-
-@njit(**_OPTIONS)
-def forcing(
-    w, delta, n_levels, n_dense, at_levels, at_g, at_c, at_dt, at_norm, at_h, at_y, first, column, value, first_m, column_m
-):
-    """g of every level: where a constant input alone takes an empty system in that time."""
-    n = first.shape[0] - 1
-    size = first_m[n]
-    for lane in range(L):
-        w[at_dt + lane] = delta
-    for i in range(n):
-        store(w, at_g + i * L, splat(0.0))
-    short(w, at_g, at_c, at_dt, at_norm, at_h, at_y, first, column, value)
-    for k in range(1, n_levels):
-        below, here = at_g + (k - 1) * n * L, at_g + k * n * L
-        _product(w, below, here, at_levels + (k - 1) * size * L, below, True, k - 1 < n_dense, first_m, column_m)

@@ -250,7 +250,8 @@ class Printer:
             "B_VALUE": [v for r in onward for _, v in r],
         }  # fmt: skip
         lists = [_ints(name, values) for name, values in named.items()]
-        return [*lists, f"N_REACH = {len(pattern.reach)}", "product = sparse_product(M_FIRST, M_COLUMN)"]
+        return [*lists, f"N_REACH = {len(pattern.reach)}", "product = sparse_product(M_FIRST, M_COLUMN)",
+                "term = sparse_term(A_FIRST, A_COLUMN, A_VALUE)"]  # fmt: skip
 
     def inlets(self) -> str:
         """Functions of the dosing quantities and initial values over a mapping of parameter arrays."""
