@@ -19,7 +19,7 @@ from ketasim.solve._numba import Kernel, kernel_for
 from ketasim.solve._place import place
 from ketasim.solve._plan import Plan, plan
 from ketasim.solve._steady import EQUILIBRIUM_SPAN, STEADY_SHARE, Flow, approach, fixed_point, period_events
-from ketasim.solve._timeline import AFTER, BEFORE, DECIMALS, Event, Group, Inlets, Orbit, events_of, groups_of
+from ketasim.solve._timeline import AFTER, BEFORE, DECIMALS, Dosed, Event, Group, Inlets, Orbit, events_of, groups_of
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -330,15 +330,15 @@ class _Run:
             events.append(Event(time, "set", self.kernel.states.index(name), column[r], record=r))
         return values
 
-    def _steady(self, state: int, p: dict[str, Floats], lag: Floats, value: Floats, duration: Floats, ii: float) -> Orbit:
-        """Steady state at a record."""
-        n, kernel = len(value), self.kernel
+    def _steady(self, state: int, p: dict[str, Floats], lag: Floats, dosed: Dosed, ii: float) -> Orbit:
+        """Steady state at a record; without II, of a constant infusion."""
+        n, kernel = len(lag), self.kernel
         span = ii if ii > 0 else EQUILIBRIUM_SPAN
         if ii > 0:
-            events = period_events(state, lag, value, duration, ii)
+            events = period_events(state, lag, dosed, ii)
         else:
-            events = [Event(np.zeros(n), "on", state, value, 1)]
-        scale = np.maximum(np.abs(value) * np.where(duration > 0, duration, span if ii == 0 else 1.0), 1e-12)
+            events = [Event(np.zeros(n), "on", state, dosed.rate, 1)]
+        scale = np.maximum(np.abs(dosed.amount) if ii > 0 else dosed.rate * span, 1e-12)
         rtol = float(np.clip(self.rtol * STEADY_SHARE, 1e-12, 1e-9))
         inner = _Run(
             kernel, self.template, p, np.array([span]), np.array([BEFORE]), rtol, (), True, "nocb", self.moving, self.threads

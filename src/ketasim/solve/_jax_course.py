@@ -123,15 +123,15 @@ class Course:
         origin, ii = 0.0 if repeats else t.time[row], t.ii[row]
         if event.what not in ("add", "on", "off"):
             return jnp.asarray(origin, float), jnp.zeros(())
-        if repeats and ii == 0.0:  # an infusion that has run forever
-            return jnp.zeros(()), person.rates[row]
         lag, amount, rate, duration = self._dose(person, row, event.state)
-        begin = (event.repeat - event.back) * ii + lag
+        if repeats and ii == 0.0:  # an infusion that has run forever
+            return jnp.zeros(()), rate
+        begin, lasts = (event.repeat - event.back) * ii + lag, duration > _ONE_TIME
         if event.what == "add":
             # At steady state an earlier dose enters after its record or has entered before; in the interval that repeats, once.
-            enters = begin > 0 if event.back else begin < ii if repeats else True
-            return origin + (jnp.maximum(begin, 0.0) if event.back else begin), jnp.where(enters, amount, 0.0)
-        finish = begin + duration
+            enters = begin > -_ONE_TIME if event.back else begin < ii - _ONE_TIME if repeats else True
+            return origin + (jnp.maximum(begin, 0.0) if event.back else begin), jnp.where(enters & ~lasts, amount, 0.0)
+        finish, rate = begin + duration, jnp.where(lasts, rate, 0.0)
         time = finish if event.what == "off" else begin
         if event.back:
             time, rate = jnp.maximum(time, 0.0), jnp.where(finish > 0, rate, 0.0)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ketasim.solve._timeline import Event
+from ketasim.solve._timeline import DECIMALS, Dosed, Event, entering
 
 Floats = NDArray[np.float64]
 #: Interval over which a constant infusion is followed to find its equilibrium, h.
@@ -23,35 +23,29 @@ BURN_IN, MAX_ITERATIONS = 10, 40
 STEADY_SHARE = 1e-2
 
 
-def phase_events(state: int, lag: Floats, value: Floats, duration: Floats, ii: float, token: int) -> list[Event]:
-    """Inputs within (0, ...) that stem from doses recorded at -ii, -2 ii, ...: late arrivals and infusions still running.
+def phase_events(state: int, lag: Floats, dosed: Dosed, ii: float, token: int) -> list[Event]:
+    """Inputs within [0, ...) that stem from doses recorded at -ii, -2 ii, ...: late arrivals and infusions still running.
 
     Parameters
     ----------
-    lag, duration : (subject,), h. value : (subject,), amount of a bolus or rate of an infusion.
+    lag : (subject,), h.
     """
     events: list[Event] = []
-    n_back = int(np.ceil(np.max((lag + duration) / ii))) if len(lag) else 0
+    n_back = int(np.ceil(np.max((lag + dosed.duration) / ii))) if len(lag) else 0
     for k in range(1, n_back + 1):
-        begin, finish = lag - k * ii, lag - k * ii + duration
-        if np.any(duration > 0):
-            on = np.where(finish > 0, value, 0.0)
-            events.append(Event(np.maximum(begin, 0.0), "on", state, on, -(token * 1000 + k), back=k))
-            events.append(Event(np.maximum(finish, 0.0), "off", state, on, -(token * 1000 + k), back=k))
-        else:
-            events.append(Event(np.maximum(begin, 0.0), "add", state, np.where(begin > 0, value, 0.0), back=k))
+        begin = lag - k * ii
+        arrives = np.where((np.round(begin, DECIMALS) >= 0) & (np.round(dosed.duration, DECIMALS) == 0), dosed.amount, 0.0)
+        zero = np.zeros_like(begin)
+        for event in entering(state, np.maximum(begin, zero), np.maximum(begin + dosed.duration, zero), arrives, dosed.rate, -(token * 1000 + k)):
+            event.back = k
+            events.append(event)
     return events
 
 
-def period_events(state: int, lag: Floats, value: Floats, duration: Floats, ii: float) -> list[Event]:
+def period_events(state: int, lag: Floats, dosed: Dosed, ii: float) -> list[Event]:
     """Inputs of one interval [0, ii) of a regimen that has run forever."""
-    events = phase_events(state, lag, value, duration, ii, 1)
-    if np.any(duration > 0):
-        events.append(Event(lag, "on", state, value, 1))
-        events.append(Event(lag + duration, "off", state, value, 1))
-    else:
-        events.append(Event(lag, "add", state, np.where(lag < ii, value, 0.0)))
-    return events
+    own = np.where(np.round(lag - ii, DECIMALS) < 0, dosed.amount, 0.0)
+    return phase_events(state, lag, dosed, ii, 1) + entering(state, lag, lag + dosed.duration, own, dosed.rate, 1)
 
 
 Flow = Callable[[Floats, NDArray[np.int64]], Floats]

@@ -103,7 +103,16 @@ class Orbit:
     span: float
 
 
-SteadyState = Callable[[int, dict[str, Floats], Floats, Floats, Floats, float], Orbit]
+@dataclass(frozen=True)
+class Dosed:
+    """What a record gives: amount, rate of its infusion and how long that takes, h, each (subject,); rate and duration 0: at once."""
+
+    amount: Floats
+    rate: Floats
+    duration: Floats
+
+
+SteadyState = Callable[[int, dict[str, Floats], Floats, Dosed, float], Orbit]
 
 
 def events_of(template: EventTemplate, params: Mapping[str, Floats], inlets: Inlets, steady: SteadyState) -> list[Event]:
@@ -129,25 +138,38 @@ def _dose(
     mode = int(template.ss[row])
     at = np.full(n, template.time[row])
     if mode and ii == 0:
-        orbit = steady(state, p, lag, template.rate[row], np.zeros(n), 0.0)
+        orbit = steady(state, p, lag, Dosed(amount, rate, duration), 0.0)
         events.append(Event(at, "ss", state, orbit.states, record=row, mode=mode, orbit=orbit))
         return
     if mode:
         from ketasim.solve._steady import phase_events
 
-        orbit = steady(state, p, lag, np.where(duration > 0, rate, amount), duration, ii)
+        dosed = Dosed(amount, rate, duration)
+        orbit = steady(state, p, lag, dosed, ii)
         events.append(Event(at, "ss", state, orbit.states, record=row, mode=mode, orbit=orbit))
-        for event in phase_events(state, lag, np.where(duration > 0, rate, amount), duration, ii, len(events)):
+        for event in phase_events(state, lag, dosed, ii, len(events)):
             event.time, event.record = event.time + at, row
             events.append(event)
     for k in range(int(template.addl[row]) + 1):
-        when = at + k * ii + lag
-        token = row * 1_000_003 + k
-        if np.any(duration > 0):
-            events.append(Event(when, "on", state, rate, token, row, repeat=k))
-            events.append(Event(when + duration, "off", state, rate, token, row, repeat=k))
-        else:
-            events.append(Event(when, "add", state, amount, record=row, repeat=k))
+        begin = at + k * ii + lag
+        for event in entering(state, begin, begin + duration, amount, rate, row * 1_000_003 + k):
+            event.record, event.repeat = row, k
+            events.append(event)
+
+
+def entering(state: int, begin: Floats, finish: Floats, amount: Floats, rate: Floats, token: int) -> list[Event]:
+    """A dose of every subject: an infusion from `begin` to `finish`, or all at once where these are one time."""
+    lasts = np.round(finish, DECIMALS) > np.round(begin, DECIMALS)
+    events: list[Event] = []
+    if np.any(lasts):
+        # Where the infusion takes no time its rate is 0: its end, which sorts first, would not stop it.
+        on = np.where(lasts, rate, 0.0)
+        events += [Event(begin, "on", state, on, token), Event(finish, "off", state, on, token)]
+    if not np.all(lasts):
+        at_once = np.where(lasts, 0.0, amount)
+        if not events or np.any(at_once):
+            events.append(Event(begin, "add", state, at_once))
+    return events
 
 
 def _inlet(inlets: Inlets, kind: str, state: int, p: dict[str, Floats], n: int, default: float) -> Floats:
@@ -170,8 +192,15 @@ def _input(template: EventTemplate, row: int, amount: Floats, p: dict[str, Float
                 f"RATE = -1 for compartment '{name}', but the model declares no modelled rate for it; give RATE > 0."
             )
         rate = np.broadcast_to(np.asarray(rate, float), amount.shape)
-        return np.where(rate > 0, rate, 0.0), np.where(rate > 0, amount / np.where(rate > 0, rate, 1.0), 0.0)
+        if np.any(rate <= 0):
+            who = int(np.flatnonzero(rate <= 0)[0])
+            raise InvalidData(
+                f"RATE = -1 for compartment '{name}', but the modelled rate of ID {template.ids[who]} is {rate[who]:g}: it must be above 0."
+            )
+        return rate, amount / rate
     if kind == -2:
+        if template.ss[row] and template.ii[row] == 0:
+            raise InvalidData(f"RATE = -2 for compartment '{name}' with SS and no II: a constant infusion has no duration. Give RATE > 0 or -1.")
         duration = inlets.get("duration", state, p)
         if duration is None:
             raise InvalidData(
