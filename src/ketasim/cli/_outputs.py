@@ -37,6 +37,10 @@ def check_writable(path: Path) -> None:
     """Refuse a place that cannot be written, naming it."""
     if path.is_dir() and path.suffix.lower() != ".zarr":
         raise OutputError(f"{path}: is a folder; give the name of a file.")
+    if path.suffix.lower() == ".zarr":
+        from ketasim.results import check_target
+
+        check_target(path)
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

@@ -13,15 +13,17 @@ class Settings:
     Attributes
     ----------
     json : results as JSON on standard output. quiet : no progress, notes or notice. packs : folders of own entries.
+    typed : options of the verb that stand on the command line, by their name in Python.
     """
 
     json: bool = False
     quiet: bool = False
     packs: list[str] = field(default_factory=list)
+    typed: set[str] = field(default_factory=set)
 
     def reset(self) -> None:
         """Back to the defaults: one process may run several commands (tests, notebooks)."""
-        self.json, self.quiet, self.packs = False, False, []
+        self.json, self.quiet, self.packs, self.typed = False, False, [], set()
 
     def add(self, *, json: bool, quiet: bool, packs: list[str] | None) -> None:
         """Options given at one more place."""

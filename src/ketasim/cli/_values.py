@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ketasim.cli._settings import settings
 from ketasim.errors import InvalidData, InvalidOption, InvalidParameter, InvalidRegimen
 
 if TYPE_CHECKING:
@@ -118,6 +119,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return inner if isinstance(inner, dict) else data
 
 
+def refuse_typed(options: Mapping[str, str], why: str) -> None:
+    """Refuse options that would be ignored. options : name in Python -> on the command line."""
+    if ignored := [shown for name, shown in options.items() if name in settings.typed]:
+        raise InvalidOption(f"{', '.join(ignored)}: no meaning {why}")
+
+
 def people(population: str, n: int, seed: int) -> dict[str, Any]:
     """Options of `simulate` that say who: a library population, a population file, or a covariate table."""
     ending = Path(population).suffix.lower()
@@ -125,7 +132,10 @@ def people(population: str, n: int, seed: int) -> dict[str, Any]:
         from ketasim.population import cohort_from_table
 
         _exists(population, "--population")
-        return {"cohort": cohort_from_table(population, seed=seed, name=Path(population).name), "seed": seed}
+        cohort = cohort_from_table(population, seed=seed, name=Path(population).name)
+        if "n" in settings.typed and n != len(cohort):
+            raise InvalidOption(f"-n {n}: {population} has {len(cohort)} patients, who are all simulated. Leave -n out.")
+        return {"cohort": cohort, "seed": seed}
     if ending == ".toml":
         from ketasim.population import population_from_file
 
@@ -134,7 +144,9 @@ def people(population: str, n: int, seed: int) -> dict[str, Any]:
     from ketasim.population import population as load
 
     load(population)
-    return {"population": population, "n": n, "seed": seed}
+    # One patient of no population in particular is the typical one.
+    chosen = {"population": population} if n > 1 or "population" in settings.typed else {}
+    return chosen | {"n": n, "seed": seed}
 
 
 def cohort_of(population: str, n: int, seed: int) -> Cohort:

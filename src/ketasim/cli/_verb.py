@@ -24,15 +24,25 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(function)
 
     @functools.wraps(function)
-    def command(*args: Any, json_: bool = False, quiet: bool = False, pack: list[str] | None = None, **options: Any) -> None:
+    def command(
+        *args: Any,
+        context: typer.Context,
+        json_: bool = False,
+        quiet: bool = False,
+        pack: list[str] | None = None,
+        **options: Any,
+    ) -> None:
+        sources = {name: context.get_parameter_source(name) for name in options}
         settings.add(json=json_, quiet=quiet, packs=pack)
+        settings.typed = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
         with guarded():
             use_packs()
             function(*args, **options)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     own = [p.replace(annotation=hints[p.name]) for p in signature.parameters.values()]
-    added = [inspect.Parameter(name, keyword, annotation=kind, default=value) for name, (kind, value) in _COMMON.items()]
+    added = [inspect.Parameter("context", keyword, annotation=typer.Context)]
+    added += [inspect.Parameter(name, keyword, annotation=kind, default=value) for name, (kind, value) in _COMMON.items()]
     command.__signature__ = signature.replace(parameters=[*own, *added], return_annotation=None)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
     return command

@@ -42,10 +42,18 @@ def events(
     ketasim events "0.5 mg/kg racemic ketamine iv over 40 min, 2/week x 4 week" --weight 82
     ketasim events --data events.csv --model generic/two_cmt
     """
-    from ketasim.cli import _outputs, _show
+    from ketasim.cli import _outputs, _show, _values
 
     if bool(regimen) == (data is not None):
         raise InvalidOption('give either a regimen, e.g. "esketamine nasal 56 mg", or --data FILE.csv.')
+    if data is not None:
+        _values.refuse_typed(
+            {"weight": "--weight", "population": "--population", "n": "-n", "expand": "--expand"}, "with --data."
+        )
+    elif population:
+        _values.refuse_typed({"weight": "--weight"}, "with --population, whose patients have weights of their own.")
+    else:
+        _values.refuse_typed({"n": "-n", "seed": "--seed"}, "without --population.")
     if out is not None:
         _outputs.check_writable(out)
     described, table = (

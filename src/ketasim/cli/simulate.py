@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _RTOL = (1e-13, 1e-2)
+_NOT_FOR_TABLES = {
+    "population": "--population", "n": "-n", "typical": "--typical", "stream": "--stream", "resume": "--resume", "log": "--log",
+}  # fmt: skip
 
 
 @verb
@@ -61,6 +64,7 @@ def simulate(
     ketasim simulate --data events.csv --model pk/otto2021 --draws 100 -o out.csv
     """
     from ketasim.cli import _outputs, _values
+    from ketasim.dose import check_interpolation
 
     files = _outputs.checked(out, report, figure)
     options: dict[str, Any] = {
@@ -72,12 +76,14 @@ def simulate(
         "rtol": check_rtol(rtol),
         "threads": threads,
         "chunk": chunk,
+        "interpolation": check_interpolation(interpolation),
         "command": command_line(),
     }
     if bool(regimen) == (data is not None):
         raise InvalidOption('give either a regimen, e.g. "esketamine nasal 56 mg", or --data FILE.csv.')
     if data is not None:
-        _events(data, model, options | {"interpolation": _interpolation(interpolation)}, files)
+        _values.refuse_typed(_NOT_FOR_TABLES, "with --data, whose subjects are the patients.")
+        _events(data, model, options, files)
         return
     given = _values.regimen_of(regimen)
     options |= _values.people(population, n, seed) | {"stream": stream, "variability": False if typical else None}
@@ -120,7 +126,7 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
             "--until has no meaning with --data: its observation records (EVID 0) are the output times, or give --times."
         )
     whole = as_model(model)
-    events = read_events(data, whole)
+    events = read_events(data, whole, options["interpolation"])
     with progress((len(events.spans) - 1) * (1 + options["draws"])) as bar:
         result = ketasim.simulate(whole, events, progress=bar, **options)
     _outputs.write(result, files)
@@ -163,12 +169,6 @@ def check_rtol(rtol: float) -> float:
     if not low <= rtol <= high:
         raise InvalidOption(f"--rtol {rtol:g}: must lie between {low:g} and {high:g}; 1e-6 is usual.")
     return rtol
-
-
-def _interpolation(name: str) -> str:
-    if name not in ("nocb", "locf", "linear"):
-        raise InvalidOption(f"--interpolation {name}: choose nocb (next observation carried backward), locf or linear.")
-    return name
 
 
 def remarks(regimen: Any) -> list[str]:

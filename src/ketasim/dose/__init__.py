@@ -2,6 +2,7 @@
 
 from ketasim.dose._drugs import ANALYTES, DEVICE_MG, DRUGS, FORMS, ROUTES, has_molar_mass, molar_mass, salt_factor
 from ketasim.dose._files import read_arms, write_arms
+from ketasim.dose._gaps import INTERPOLATIONS, check_interpolation, filled
 from ketasim.dose._grammar import parse, parse_arms, with_drug
 from ketasim.dose._nonmem import EventData, EventGroup, read_events, write_events
 from ketasim.dose._quantity import Quantity
@@ -14,6 +15,7 @@ __all__ = [
     "DEVICE_MG",
     "DRUGS",
     "FORMS",
+    "INTERPOLATIONS",
     "ROUTES",
     "WEEK_DAYS",
     "Dose",
@@ -24,6 +26,8 @@ __all__ = [
     "Quantity",
     "Regimen",
     "Schedule",
+    "check_interpolation",
+    "filled",
     "has_molar_mass",
     "molar_mass",
     "parse",

@@ -86,7 +86,8 @@ def _items(row: Any, where: str) -> tuple[Item, ...]:
         dose = Dose(**{name: row[key] for key, name in _KEYS.items() if key in row})
         words = str(row.get("schedule", ""))
         start = str(row.get("start", ""))
-        start += " h" if start and start.replace(".", "", 1).isdigit() else ""
+        if start.replace(".", "", 1).isdigit():
+            raise InvalidRegimen(f"start {start}: say the unit, e.g. 'day {start}' or '{start} h'.")
         schedule, shift = parse_schedule(f"{words} starting {start}" if start else words) if words or start else (None, 0.0)
     except InvalidRegimen as error:
         raise InvalidRegimen(f"{where}: {error}") from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._rules import RESERVED, Rules, canonical_names
 from ketasim.dose._table import from_frame, read_table
 from ketasim.dose._template import COLUMNS, EventTemplate, Floats, Ints
@@ -174,12 +175,13 @@ def _same_rows(matrix: NDArray[Any]) -> Iterator[Ints]:
     yield from np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
 
 
-def read_events(source: str | Path | pd.DataFrame, model: Model) -> EventData:
+def read_events(source: str | Path | pd.DataFrame, model: Model, interpolation: str = "nocb") -> EventData:
     """Read an event table: ID TIME AMT RATE EVID CMT ADDL II SS MDV DV, parameters and covariates; any letter case.
 
     Parameters
     ----------
     source : CSV file (comma or tab), or a table in memory. model : gives compartments and parameter names.
+    interpolation : what stands in empty cells of parameters: nocb, locf or linear.
 
     Returns
     -------
@@ -189,6 +191,8 @@ def read_events(source: str | Path | pd.DataFrame, model: Model) -> EventData:
     ------
     InvalidData: one message with file, line, column, value and what is allowed.
     """
+
+    check_interpolation(interpolation)
 
     def numeric(name: str) -> bool:
         return name in model.params or (name in RESERVED and name != "CMT")
@@ -207,7 +211,7 @@ def read_events(source: str | Path | pd.DataFrame, model: Model) -> EventData:
         if name in ("DV", "MDV"):
             data.values[name] = column
         elif name in model.params:
-            data.overrides[name] = rules.parameter(name, block)
+            data.overrides[name] = rules.parameter(name, block, interpolation)
         elif name not in RESERVED and not (name == "C" and column.dtype != object and np.isnan(column).all()):
             data.covariates[name] = column
     return data

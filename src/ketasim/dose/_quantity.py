@@ -121,6 +121,8 @@ def amount(text: str | Quantity) -> Quantity:
     """
     if isinstance(text, Quantity):
         return text
+    if not isinstance(text, str):
+        raise InvalidRegimen(f"amount {text!r}: give the number with its unit, as text. Allowed: {AMOUNT_FORMS}.")
     value, rest = _split(text, "amount", AMOUNT_FORMS)
     pieces = [p.strip() for p in re.split(r"/|\bper\b", rest.lower())]
     unit = SUBSTANCE_UNITS.get(pieces[0])
@@ -144,8 +146,8 @@ def amount_unit(substance: str, per_kg: bool, per_time: str) -> str:
     return substance + ("/kg" if per_kg else "") + (f"/{per_time}" if per_time else "")
 
 
-def span(text: str | float | Quantity, what: str = "time") -> Quantity:
-    """Time span of a text such as ``40 min``; a bare number is hours.
+def span(text: str | float | Quantity, what: str = "time", *, bare: bool = True) -> Quantity:
+    """Time span of a text such as ``40 min``; a bare number is hours. bare : whether that is allowed.
 
     Raises
     ------
@@ -154,6 +156,8 @@ def span(text: str | float | Quantity, what: str = "time") -> Quantity:
     if isinstance(text, Quantity):
         return text
     if not isinstance(text, str):
+        if not bare or isinstance(text, bool) or not isinstance(text, (int, float)):
+            raise InvalidRegimen(f"{what} {text!r}: give the number with its unit, e.g. '40 min'. Allowed: {TIME_FORMS}.")
         return Quantity(float(text), "h")
     value, rest = _split(text, what, TIME_FORMS)
     unit = TIME_UNITS.get(rest.lower())

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ketasim.dose._drugs import DRUGS, FORMS, ROUTES, Form
 from ketasim.dose._quantity import Quantity, amount, number_text, span, to_unit
+from ketasim.dose._tokens import PHRASES
 from ketasim.errors import InvalidRegimen, close_names
 
 DAY, WEEK = 24.0, 168.0
@@ -20,6 +21,7 @@ DAY, WEEK = 24.0, 168.0
 WEEK_DAYS: Final[Mapping[int, tuple[int, ...]]] = {
     1: (1,), 2: (1, 4), 3: (1, 3, 5), 4: (1, 2, 4, 5), 5: (1, 2, 3, 4, 5), 6: (1, 2, 3, 4, 5, 6), 7: (1, 2, 3, 4, 5, 6, 7),
 }  # fmt: skip
+_EXAMPLES: Final = {"drug": "esketamine", "route": "nasal", "form": "hydrochloride"}
 #: Routes by which a dose can be given over a time; the others take as long as their kinetics say.
 INFUSIBLE: Final = ("iv", "im", "sc", "inhaled")
 
@@ -122,11 +124,12 @@ class Course:
             out.append(replace(item, schedule=Schedule(tuple(times), 0.0, len(times))))
         return Regimen(tuple(out))
 
-    def then(self, other: Course, after: str | float | None = None) -> Regimen:
+    def then(self, other: Course | str, after: str | float | None = None) -> Regimen:
         """This, and when it is over, the other.
 
         Parameters
         ----------
+        other : a dose, a regimen, or a text such as ``"esketamine nasal 84 mg"``.
         after : pause between the two, e.g. ``"3 day"``. A repeating course is over one interval after its last dose
             (2/week x 4 week: after 4 weeks), a list of days when its last day is, an infusion when it stops.
 
@@ -134,15 +137,15 @@ class Course:
         ------
         InvalidRegimen: it is not clear when the first is over (a single dose that is no infusion) and `after` is not given.
         """
-        mine, others = self.as_items(), other.as_items()
+        mine, others = self.as_items(), _course(other).as_items()
         if after is None:
             refuse_unclear(mine, others)
         start = end_of(mine) + (span(after, "pause").hours if after is not None else 0.0)
         return Regimen((*mine, *(replace(item, start=item.start + start) for item in others)))
 
-    def __add__(self, other: Course) -> Regimen:
+    def __add__(self, other: Course | str) -> Regimen:
         """Both on the same clock."""
-        return Regimen((*self.as_items(), *other.as_items()))
+        return Regimen((*self.as_items(), *_course(other).as_items()))
 
 
 @dataclass(frozen=True, init=False)
@@ -176,13 +179,14 @@ class Dose(Course):
     notes: tuple[str, ...] = field(compare=False)
 
     def __init__(
-        self, amount: str | Quantity, drug: str = "", route: str = "iv", duration: str | float | Quantity | None = None, *,
-        form: Form | None = None, cap: str | Quantity | None = None, round_to: str | Quantity | None = None,
+        self, amount: str | Quantity, drug: str = "", route: str = "iv", duration: str | Quantity | None = None, *,
+        form: str | None = None, cap: str | Quantity | None = None, round_to: str | Quantity | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         values = {
-            "amount": _amount(amount), "drug": drug, "route": route, "form": form or "base",
-            "duration": None if duration is None else span(duration, "duration"),
+            "amount": _amount(amount), "drug": _word("drug", drug), "route": _word("route", route),
+            "form": _word("form", form or "base"),
+            "duration": None if duration is None else span(duration, "duration", bare=False),
             "cap": None if cap is None else _amount(cap), "round_to": None if round_to is None else _amount(round_to),
             "notes": notes,
         }  # fmt: skip
@@ -332,6 +336,17 @@ class Regimen(Course):
         write_regimen(self, path)
 
 
+def _course(given: Course | str) -> Course:
+    """A course, or what a text in the dose language says."""
+    if isinstance(given, Course):
+        return given
+    from ketasim.dose._grammar import parse
+
+    if not isinstance(given, str):
+        raise InvalidRegimen(f"{given!r} is no regimen: give a Dose, a Regimen or a text such as 'esketamine nasal 56 mg'.")
+    return parse(given)
+
+
 def end_of(items: Iterable[Item]) -> float:
     """When all items are over, h."""
     return max(item.end for item in items)
@@ -359,6 +374,15 @@ def refuse_unclear(before: Sequence[Item], after: Sequence[Item]) -> None:
 
 def _amount(given: str | Quantity) -> Quantity:
     return amount(given)
+
+
+def _word(kind: str, word: str) -> str:
+    """The name of a drug, route or form that the dose language has another word for, such as ``intravenous`` or ``hcl``."""
+    if not isinstance(word, str):
+        raise InvalidRegimen(f"dose: {kind} {word!r} must be a word, e.g. '{_EXAMPLES[kind]}'.")
+    meant, name = PHRASES.get(word.lower(), ("", word))
+    # Two letters may well be a compartment; the language's own short names are names already.
+    return name if meant == kind and (kind != "route" or len(word) > 2) else word
 
 
 def _check_words(dose: Dose) -> None:

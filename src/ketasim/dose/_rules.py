@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.dose._gaps import filled
 from ketasim.dose._table import MISSING_TEXT, Table
 from ketasim.errors import InvalidData, close_names
 
@@ -251,24 +252,19 @@ class Rules:
                     f"asks for the model's {what}, and {self.model.id} has none for compartment '{name}'. Give RATE above 0.",
                 )
 
-    def parameter(self, name: str, block: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Values of a parameter column, within bounds; a missing one takes the subject's next, at the end the one before."""
+    def parameter(self, name: str, block: NDArray[np.int64], interpolation: str) -> NDArray[np.float64]:
+        """Values of a parameter column, within bounds; missing ones as the interpolation has it."""
         values = self.table.columns[name]
         low, high = self.model.params[name].bounds
         self.refuse((values < low) | (values > high) | np.isinf(values), name,
                     f"is not allowed. Allowed: {low:g} to {high:g} {self.model.params[name].unit}; {MISSING_TEXT}.")  # fmt: skip
-        if not np.isnan(values).any():
-            return values
-        import pandas as pd
-
-        by = pd.Series(values).groupby(block)
-        filled = by.bfill().groupby(block).ffill().to_numpy()
+        whole = filled(values, self.table.columns["TIME"], block, interpolation)
         self.refuse(
-            np.isnan(filled),
+            np.isnan(whole),
             name,
             "is missing on every record of this subject. Give at least one value, or leave the column out.",
         )
-        return filled
+        return whole
 
 
 def _plain(word: str) -> float:

@@ -149,9 +149,10 @@ def _header(path: Path, data: bytes) -> tuple[list[str], int, int, str]:
         is_header = {"ID", "TIME"} <= {n.upper() for n in names}
         if not text.strip(", \t") or (marked and not is_header):
             continue
-        if separator == ";":
+        if separator == ";" or (len(names) == 1 and {"ID", "TIME"} <= set(bare.upper().split())):
+            shown = "';'" if separator == ";" else "spaces"
             raise InvalidData(
-                f"{path}, line {line}: fields are separated by ';'; save the table with commas, and points in numbers."
+                f"{path}, line {line}: fields are separated by {shown}; save the table with commas, and points in numbers."
             )
         return names, line, at, separator
     raise InvalidData(f"{path}: the file is empty; needed are a header line with ID and TIME, and at least one row.")

@@ -151,8 +151,9 @@ class EventTemplate:
         order = np.argsort(time, kind="stable")
         row, k, time = row[order], k[order], time[order]
         steady = (self.ss[row] > 0) & (k == 0)
+        evid = np.where((self.evid[row] == 4) & (k > 0), 1, self.evid[row])  # the reset happens once
         return EventTemplate(
-            time, self.evid[row], self.cmt[row], self.amt[row], self.rate[row], np.where(steady, self.ii[row], 0.0),
+            time, evid, self.cmt[row], self.amt[row], self.rate[row], np.where(steady, self.ii[row], 0.0),
             np.zeros_like(row), np.where(steady, self.ss[row], 0), self.ids, {name: v[row] for name, v in self.overrides.items()},
             tuple(self.labels[int(r)] for r in row) if self.labels else (),
         )  # fmt: skip

@@ -119,6 +119,10 @@ def _from_frame(frame: pd.DataFrame) -> _Table:
 
 def _header(where: str, cells: list[str]) -> tuple[str, ...]:
     header = tuple(cell.strip().upper() for cell in cells)
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        raise InvalidData(
+            f"{where}: columns are separated by '{';' if ';' in header[0] else 'tabs'}'; save the table with commas, and points in numbers."
+        )
     for position, column in enumerate(header):
         if not column:
             raise InvalidData(f"{where}: column {position + 1} has no name. Give every column a name, e.g. WT.")

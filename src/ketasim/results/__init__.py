@@ -1,6 +1,6 @@
 """Labelled results: the only home of the step from arrays to xarray, tables and files."""
 
-from ketasim.results._save import save, summary, to_dataframe, wide_table
+from ketasim.results._save import check_target, save, summary, to_dataframe, wide_table
 from ketasim.results._sketch import QuantileSketch
 from ketasim.results._sure import held_sentence, sureness
 from ketasim.results._tree import (
@@ -26,6 +26,7 @@ __all__ = [
     "add_record_draws",
     "build_summary",
     "build_tree",
+    "check_target",
     "concentration_ports",
     "held_sentence",
     "mass_concentrations",

@@ -15,6 +15,8 @@ import xarray as xr
 
 from ketasim.errors import InvalidOption, OutputError
 
+#: What a folder that holds a Zarr store has.
+_STORE_MARKS = ("zarr.json", ".zgroup")
 FORMATS = (".csv", ".parquet", ".zarr", ".json")
 
 
@@ -56,12 +58,11 @@ def _percentiles(drawn: xr.Dataset) -> pd.DataFrame:
 def save(result: xr.DataTree, path: str | Path, table: pd.DataFrame | None = None) -> Path:
     """Write a result by the ending of `path`: .csv and .parquet (tidy table), .zarr (everything), .json (summary)."""
     path = Path(path)
-    if path.suffix not in FORMATS:
-        raise InvalidOption(f"'{path}': unknown ending '{path.suffix}'. Use one of {', '.join(FORMATS)}.")
+    check_target(path)
     temporary = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(result, path.suffix, temporary, table)
+        _write(result, path.suffix.lower(), temporary, table)
         if path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
@@ -69,6 +70,24 @@ def save(result: xr.DataTree, path: str | Path, table: pd.DataFrame | None = Non
         _discard(temporary)
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
     return path
+
+
+def check_target(path: Path) -> None:
+    """Refuse an ending without a format, and what must not be replaced: a folder that is no result, a file where a store should be.
+
+    Raises
+    ------
+    InvalidOption, OutputError
+    """
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise InvalidOption(f"'{path}': unknown ending '{path.suffix}'. Use one of {', '.join(FORMATS)}.")
+    if path.is_dir() and (
+        ending != ".zarr" or not (any((path / name).is_file() for name in _STORE_MARKS) or not any(path.iterdir()))
+    ):
+        raise OutputError(f"{path}: is a folder with other things in it, which would be lost. Choose another name.")
+    if ending == ".zarr" and path.is_file():
+        raise OutputError(f"{path}: is a file; a Zarr store is a folder. Choose another name.")
 
 
 def _discard(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -17,10 +18,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim import library
-from ketasim.dose import EventData, EventTemplate, Regimen, parse, read_events, resolve
-from ketasim.errors import InvalidOption, OutputError
+from ketasim.dose import Dose, EventData, EventTemplate, Regimen, check_interpolation, parse, read_events, resolve
+from ketasim.errors import Extrapolation, InvalidOption, OutputError, UnusedColumn, close_names
 from ketasim.model import Model, Part, assemble
-from ketasim.population import Cohort, individual_parameters
+from ketasim.population import COVARIATES, Cohort, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, provenance, reported_concentrations
 from ketasim.simulation._draws import check_draws, with_draws
@@ -62,9 +63,9 @@ def default_times(regimen: Regimen, until: float | None = None) -> Floats:
 
 def simulate(
     model: str | Part | Model = DEFAULT_MODEL,
-    dosing: str | Regimen | EventData | Path | pd.DataFrame = "",
+    dosing: str | Dose | Regimen | EventData | Path | pd.DataFrame = "",
     *,
-    population: str = DEFAULT_POPULATION,
+    population: str | None = None,
     n: int = 1,
     cohort: Cohort | None = None,
     seed: int = 1,
@@ -91,8 +92,9 @@ def simulate(
     ----------
     model : library name (``"ketasim_reference"``, ``"pk/otto2021"``), part or model. A regimen alone may stand first:
         ``simulate("esketamine nasal 56 mg")``.
-    dosing : regimen (text or object), or an event table (path of a CSV, table, `EventData`).
-    population, n, seed : virtual cohort; or give `cohort`. One patient (n=1) without cohort is the typical 70 kg adult.
+    dosing : regimen (text, `Dose`, `Regimen`, or path of a YAML or TOML file), or an event table (path of a CSV, table, `EventData`).
+    population, n, seed : virtual cohort (adults by default); or give `cohort`. One patient (n=1) of no population in particular is
+        the typical 70 kg adult. None of them has a meaning for an event table, whose subjects are its own.
     times, until : output times, h; by default `default_times`.
     parameters : typical values to replace. comedication : names of co-medications.
     variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
@@ -110,26 +112,72 @@ def simulate(
         model, dosing = DEFAULT_MODEL, model
     whole = as_model(model)
     whole = whole.with_values(parameters) if parameters else whole
-    drugs = tuple(library.comedication(name) for name in comedication)
+    drugs = _comedication(comedication)
+    check_interpolation(interpolation)
     common = _Common(whole, drugs, rtol, threads or os.cpu_count() or 1, interpolation, states, command, seed)
+    dosing = _dosing(dosing)
     if isinstance(dosing, (EventData, Path, pd.DataFrame)):
+        if cohort is not None or population is not None or n != 1:
+            raise InvalidOption("population, n and cohort have no meaning for an event table: its subjects are simulated.")
         check_draws(draws, whole, streamed=False)
-        data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole)
+        data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole, interpolation)
         return _simulate_data(common, data, times, bool(variability), draws, progress)
     if not dosing:
         raise InvalidOption("no dosing given; write e.g. simulate(dosing='esketamine nasal 56 mg').")
-    regimen = parse(dosing) if isinstance(dosing, str) else dosing
-    if n < 1:
-        raise InvalidOption(f"n = {n}: give at least 1 patient.")
+    regimen = parse(dosing) if isinstance(dosing, str) else Regimen(dosing.as_items()) if isinstance(dosing, Dose) else dosing
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InvalidOption(f"n = {n!r}: give a whole number of patients, at least 1.")
     grid = default_times(regimen, until) if times is None else np.unique(np.asarray(times, float))
-    people = _People(cohort, population, n, seed, cohort is None and n == 1 and not variability)
-    vary = variability if variability is not None else people.n > 1
+    if population is not None:
+        load_population(population)
+    typical = cohort is None and population is None and n == 1 and not variability
+    if cohort is not None and n not in (1, len(cohort)):
+        raise InvalidOption(
+            f"n = {n}, but the cohort given has {len(cohort)} patients. Leave n out, or take fewer: cohort.take(...)."
+        )
+    if cohort is not None:
+        _warn_of_cohort(whole, cohort)
+    people = _People(cohort, population or DEFAULT_POPULATION, int(n), seed, typical)
+    vary = variability if variability is not None else not typical and (people.n > 1 or population is not None)
     streamed = people.n > STREAM_ABOVE if stream is None else stream
     run = _Cohort(common, regimen, grid, people, vary, chunk)
     check_draws(draws, whole, streamed)
     if streamed:
         return run.streamed(quantiles, progress, checkpoint)
     return with_draws(run, draws, progress) if draws else run.complete(progress)
+
+
+def _warn_of_cohort(model: Model, cohort: Cohort) -> None:
+    """Name covariates that act on nothing (a misspelt one would pass unseen), and patients most models do not cover."""
+    used = {effect.by for number in model.numbers.values() for effect in number.covariates}
+    idle = [name for name in cohort.covariates if name not in COVARIATES and name not in used]
+    if idle:
+        near = close_names(idle[0], COVARIATES)
+        warnings.warn(
+            f"{cohort.name}: {', '.join(idle)}: no covariate of {model.id}, and without effect.{near}", UnusedColumn, stacklevel=3
+        )
+    young = int(np.sum(np.asarray(cohort.covariates["AGE"], float) < 18)) if "AGE" in cohort.covariates else 0
+    if young:
+        warnings.warn(
+            f"{cohort.name}: {young} of {len(cohort)} patients are younger than 18 years, outside the ages most models were estimated in.",
+            Extrapolation, stacklevel=3,
+        )  # fmt: skip
+
+
+def _dosing(dosing: Any) -> Any:
+    """The dosing, or what the file it names holds: a table (.csv), or a regimen (.yaml, .yml, .toml)."""
+    ending = Path(dosing).suffix.lower() if isinstance(dosing, (str, Path)) and " " not in str(dosing) else ""
+    if ending in (".yaml", ".yml", ".toml"):
+        return Regimen.from_file(dosing)
+    return Path(dosing) if ending == ".csv" else dosing
+
+
+def _comedication(names: Iterable[str]) -> tuple[library.Comedication, ...]:
+    """Co-medications by name, each once."""
+    if isinstance(names, str):
+        raise InvalidOption(f"comedication = '{names}': give a list of names, e.g. ['{names}'].")
+    drugs = {drug.cite: drug for drug in (library.comedication(name) for name in names)}
+    return tuple(drugs.values())
 
 
 def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.DataTree]:

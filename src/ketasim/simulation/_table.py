@@ -13,9 +13,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from ketasim.dose import EventData, EventTemplate
+from ketasim.dose import EventData, EventTemplate, filled
 from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names
-from ketasim.population import Cohort, individual_parameters, undrawn
+from ketasim.population import COVARIATES, Cohort, individual_parameters, undrawn
 from ketasim.results import add_record_draws, provenance
 from ketasim.solve import Solution, solve, solver_of
 
@@ -39,6 +39,7 @@ def simulate_table(
     draws : repeats the table with so many versions of the model's typical values, into ``draws``.
     """
     _check_outputs(data, times)
+    _check_covariates(common, data)
     _warn_unused(common.model, data)
     total = (draws + 1) * (len(data.spans) - 1)
 
@@ -109,6 +110,24 @@ def _covariates(model: Model) -> set[str]:
     return {e.by for number in model.numbers.values() for e in number.covariates}
 
 
+def _check_covariates(common: _Common, data: EventData) -> None:
+    """Numbers the model's covariate effects can take: there for every subject, and of a human."""
+    for name, column in data.covariates.items():
+        if name not in _covariates(common.model) or column.dtype == object:
+            continue
+        known = COVARIATES.get(name)
+        low, high = (known.low, known.high) if known and not known.is_category else (-np.inf, np.inf)
+        whole = filled(column, data.records["TIME"], data.records["ID"], common.interpolation)
+        bad = np.isnan(whole) | (whole < low) | (whole > high) | np.isinf(whole)
+        if bad.any():
+            row = int(np.argmax(bad))
+            where = f"{data.name}: subject {data.records['ID'][row]} at TIME {data.records['TIME'][row]:g}, column {name}"
+            if np.isnan(whole[row]):
+                raise InvalidData(f"{where}: is missing on every record of this subject, and {common.model.id} depends on it.")
+            allowed = f"{low:g} to {high:g} {known.unit}" if known else "finite numbers"
+            raise InvalidData(f"{where}: '{whole[row]:g}' is not allowed. Allowed: {allowed}.")
+
+
 def _warn_unused(model: Model, data: EventData) -> None:
     """Name what is carried along only: a misspelt parameter would otherwise pass as a covariate."""
     unused = [name for name in data.covariates if name not in _covariates(model)]
@@ -136,7 +155,8 @@ def _parameters(
     """Individual parameters; covariates of the records act through the model's covariate effects, record by record."""
     model, n = common.model, template.n_subjects
     used = _covariates(model)
-    records = {name: _filled(column, data)[rows] for name, column in data.covariates.items() if name in used}
+    block, time = data.records["ID"], data.records["TIME"]
+    records = {name: filled(v, time, block, common.interpolation)[rows] for name, v in data.covariates.items() if name in used}
     first = {name: values[0] for name, values in records.items()}
     for name, value in TYPICAL.items():
         first.setdefault(name, np.full(n, value))
@@ -151,15 +171,6 @@ def _parameters(
     changed = EventTemplate(template.time, template.evid, template.cmt, template.amt, template.rate, template.ii, template.addl,
                             template.ss, template.ids, {**template.overrides, **by_record}, template.labels)  # fmt: skip
     return params, changed
-
-
-def _filled(column: NDArray[Any], data: EventData) -> NDArray[Any]:
-    """Gaps filled within each subject: with the next record's value, at the end with the last."""
-    series = pd.Series(column)
-    if not series.isna().any():
-        return column
-    subject = data.records["ID"]
-    return series.groupby(subject).bfill().groupby(subject).ffill().to_numpy()
 
 
 def _frame(template: EventTemplate, solution: Solution, times: Floats) -> pd.DataFrame:

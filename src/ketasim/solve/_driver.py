@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption, UnusedModelledInput
 from ketasim.solve._head import LANES, levels_for
@@ -105,6 +106,7 @@ def solve(
         raise InvalidOption("times: give at least one output time, ascending, in hours.")
     if not 1e-12 <= rtol <= 1e-1:
         raise InvalidOption(f"rtol = {rtol:g} is outside [1e-12, 0.1].")
+    check_interpolation(interpolation)
     moving = _moving(template, params) if interpolation == "linear" else ()
     kernel = kernel_for(model, moving, method)
     _warn_unused(kernel, model, template)
@@ -274,7 +276,7 @@ class _Run:
     # -- timelines ----------------------------------------------------------------------------------------------------
     def _timelines(self, template: EventTemplate, params: Mapping[str, Floats]) -> tuple[list[Group], Floats, Floats]:
         params = {name: np.asarray(v, float) for name, v in params.items()}
-        events = events_of(template, params, self.inlets, self._steady)
+        events = events_of(template, params, self.inlets, self._steady, float(self.t_out[-1]))
         blocks, switches = self._blocks(template, params)
         groups = groups_of(events + switches, template.n_subjects, self.start, self.t_out)
         first = {**params, **{n: v[0] for n, v in template.overrides.items() if n in params}} if len(template.time) else params

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption
 from ketasim.solve._algebra import compile_system
@@ -55,6 +56,7 @@ def differentiable(
     ------
     InvalidOption: events whose order differs between subjects.
     """
+    check_interpolation(interpolation)
     moving = _moving(template, params) if interpolation == "linear" else ()
     kernel = kernel_for(model, moving, method)
     t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)

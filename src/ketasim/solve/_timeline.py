@@ -115,8 +115,10 @@ class Dosed:
 SteadyState = Callable[[int, dict[str, Floats], Floats, Dosed, float], Orbit]
 
 
-def events_of(template: EventTemplate, params: Mapping[str, Floats], inlets: Inlets, steady: SteadyState) -> list[Event]:
-    """Expand records into single events, per subject times."""
+def events_of(
+    template: EventTemplate, params: Mapping[str, Floats], inlets: Inlets, steady: SteadyState, end: float
+) -> list[Event]:
+    """Expand records into single events, per subject times. end : h; additional doses that come later for everybody are left out."""
     events: list[Event] = []
     n = template.n_subjects
     for row in range(len(template.time)):
@@ -124,12 +126,12 @@ def events_of(template: EventTemplate, params: Mapping[str, Floats], inlets: Inl
         if evid in (3, 4):
             events.append(Event(at, "reset", record=row))
         if evid in (1, 4):
-            _dose(events, template, row, record_parameters(template, params, row), inlets, steady)
+            _dose(events, template, row, record_parameters(template, params, row), inlets, steady, end)
     return events
 
 
 def _dose(
-    events: list[Event], template: EventTemplate, row: int, p: dict[str, Floats], inlets: Inlets, steady: SteadyState
+    events: list[Event], template: EventTemplate, row: int, p: dict[str, Floats], inlets: Inlets, steady: SteadyState, end: float
 ) -> None:
     n, state, ii = template.n_subjects, int(template.cmt[row]), float(template.ii[row])
     amount = template.amt[row] * _inlet(inlets, "F", state, p, n, 1.0)
@@ -152,6 +154,8 @@ def _dose(
             events.append(event)
     for k in range(int(template.addl[row]) + 1):
         begin = at + k * ii + lag
+        if k and np.all(begin > end):
+            break
         for event in entering(state, begin, begin + duration, amount, rate, row * 1_000_003 + k):
             event.record, event.repeat = row, k
             events.append(event)
@@ -200,7 +204,9 @@ def _input(template: EventTemplate, row: int, amount: Floats, p: dict[str, Float
         return rate, amount / rate
     if kind == -2:
         if template.ss[row] and template.ii[row] == 0:
-            raise InvalidData(f"RATE = -2 for compartment '{name}' with SS and no II: a constant infusion has no duration. Give RATE > 0 or -1.")
+            raise InvalidData(
+                f"RATE = -2 for compartment '{name}' with SS and no II: a constant infusion has no duration. Give RATE > 0 or -1."
+            )
         duration = inlets.get("duration", state, p)
         if duration is None:
             raise InvalidData(

@@ -126,7 +126,7 @@ def test_files_people_write(tmp_path):
     assert list(read_arms(text)) == ["A", "B"]
     text.write_text("56 mg, 2/week x 4 week\n")
     assert list(read_arms(text)) == ["plain"]
-    rows = {"doses": [{"amount": "56 mg", "route": "nasal", "drug": "esketamine", "start": 24}]}
+    rows = {"doses": [{"amount": "56 mg", "route": "nasal", "drug": "esketamine", "start": "24 h"}]}
     assert times(Regimen.from_dict(rows)) == [24]
 
 
@@ -164,3 +164,35 @@ def test_unreadable_and_unwritable(tmp_path):
         SPRAY.at(1).to_file(tmp_path / "a.json")
     with pytest.raises(OutputError, match="cannot be written"):
         SPRAY.at(1).to_file(tmp_path / "no" / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"amount": 56}, "with its unit, as text"),
+        ({"amount": "56 mg", "cap": 50}, "with its unit, as text"),
+        ({"amount": "0.5 mg/kg", "route": "iv", "duration": 40}, "e.g. '40 min'"),
+        ({"amount": "56 mg", "drug": 3}, "must be a word"),
+    ],
+)
+def test_numbers_without_unit_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidRegimen, match=message):
+        Dose(**options)  # type: ignore[arg-type]
+
+
+def test_doses_take_the_words_and_texts_of_the_language() -> None:
+    dose = Dose("56 mg", drug="s-ketamine", route="intranasal", form="hcl")
+    assert (dose.drug, dose.route, dose.form) == ("esketamine", "nasal", "hydrochloride")
+    assert (
+        str(dose.weekly(2, weeks=4).then("84 mg"))
+        == "56 mg esketamine nasal as hydrochloride, 2/week x 4 week then 84 mg esketamine nasal as base"
+    )
+    with pytest.raises(InvalidRegimen, match="is no regimen"):
+        dose + 3  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("key", ["amount", "max", "round_to", "over", "start", "drug", "form", "route"])
+def test_a_file_says_the_unit_of_every_number(key: str) -> None:
+    row = {"amount": "0.5 mg/kg", "drug": "ketamine", "route": "iv", "over": "40 min", key: 29}
+    with pytest.raises(InvalidRegimen, match=r"regimen, dose 1: .*29"):
+        Regimen.from_dict({"doses": [row]})

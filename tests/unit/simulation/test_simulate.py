@@ -220,8 +220,8 @@ def test_columns_that_act_on_nothing_are_named() -> None:
 
 @pytest.mark.filterwarnings("ignore::ketasim.population.OutOfBounds")
 def test_a_subject_that_fails_has_no_interval() -> None:
-    table = pd.DataFrame({"ID": [1, 1, 2, 2], "TIME": [0.0, 1.0] * 2, "AMT": [20.0, 0] * 2, "EVID": [1, 0] * 2, "CMT": 1,
-                          "WT": [70.0, 70.0, np.nan, np.nan]})  # fmt: skip
+    table = pd.DataFrame({"ID": [1, 1, 2, 2], "TIME": [0.0, 1.0] * 2, "AMT": [20.0, 0, 1.7e308, 0], "EVID": [1, 0] * 2, "CMT": 1,
+                          "ADDL": [9, 0] * 2, "II": [0.01, 0] * 2})  # fmt: skip
     result = ketasim.simulate("pk/otto2021", table, draws=3)
     wide = ketasim.results.wide_table(result)
     assert result["draws"]["failed"].values.tolist() == [1, 1, 1]

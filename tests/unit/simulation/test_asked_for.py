@@ -1,0 +1,120 @@
+"""What a user asks for is done, or refused by name: who is simulated, in which words a dosing comes, what is given beside."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ketasim
+from ketasim.dose import Dose
+from ketasim.errors import Extrapolation, InvalidData, InvalidOption, OutputError, UnusedColumn
+from ketasim.population import Cohort, cohort_from_table
+from ketasim.results import save
+
+TEXT = "esketamine nasal 56 mg"
+BRIEF = {"times": [0.0, 1.0, 2.0]}
+
+
+def venous(**options: object) -> np.ndarray:
+    return ketasim.simulate(**{"dosing": TEXT, **BRIEF, **options})["plasma"]["venous"].values  # type: ignore[arg-type]
+
+
+def test_one_patient_of_a_population_is_the_first_of_many() -> None:
+    one = ketasim.simulate(dosing=TEXT, population="elderly", **BRIEF)
+    many = ketasim.simulate(dosing=TEXT, population="elderly", n=3, **BRIEF)
+    np.testing.assert_array_equal(one["plasma"]["venous"].values[0], many["plasma"]["venous"].values[0])
+    assert one.attrs["population"] == "elderly" and one["subject"]["AGE"].values[0] > 60
+    assert ketasim.simulate(dosing=TEXT, **BRIEF).attrs["population"] == "typical 70 kg adult"
+    with pytest.raises(KeyError, match="no population 'x'"):
+        ketasim.simulate(dosing=TEXT, population="x")
+
+
+def test_a_comedication_given_twice_counts_once() -> None:
+    np.testing.assert_array_equal(venous(comedication=["ticlopidine"] * 2), venous(comedication=["ticlopidine"]))
+    with pytest.raises(InvalidOption, match="give a list"):
+        venous(comedication="ticlopidine")
+
+
+def test_dosing_comes_as_text_dose_or_file(tmp_path: Path) -> None:
+    dose = Dose("56 mg", drug="s-ketamine", route="intranasal", form="base")
+    file = tmp_path / "r.yaml"
+    dose.every("24 h", 1).to_file(file)
+    for given in (dose, str(file), file):
+        np.testing.assert_array_equal(venous(dosing=given), venous(dosing=f"{TEXT} as base"))
+
+
+def test_an_event_table_has_its_own_patients() -> None:
+    table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 1.0], "AMT": [100.0, 0.0], "EVID": [1, 0], "CMT": [2, 2]})
+    for options in ({"n": 5}, {"population": "adults"}):
+        with pytest.raises(InvalidOption, match="event table"):
+            ketasim.simulate("generic/one_cmt", table, **options)
+    with pytest.raises(InvalidOption, match="interpolation = 'NOCB'"):
+        ketasim.simulate("generic/one_cmt", table, interpolation="NOCB")
+
+
+@pytest.mark.parametrize("n", [0, 2.5, "5", True])
+def test_patients_are_counted_whole(n: object) -> None:
+    with pytest.raises(InvalidOption, match="whole number of patients"):
+        venous(n=n)
+
+
+def test_columns_without_effect_and_children_are_named() -> None:
+    with pytest.warns(UnusedColumn, match="CHILDPUGH.*Close: 'CHILD_PUGH'"):
+        venous(cohort=cohort_from_table(pd.DataFrame({"WT": [70.0], "AGE": [40.0], "CHILDPUGH": ["C"]})))
+    children = Cohort(
+        ids=np.array([1, 2]), covariates={"WT": np.array([20.0, 70.0]), "AGE": np.array([6.0, 40.0])}, seed=1, name="own"
+    )
+    with pytest.warns(Extrapolation, match="1 of 2 patients are younger"):
+        venous(cohort=children)
+    with pytest.raises(InvalidOption, match="the cohort given has 2"):
+        venous(cohort=children, n=5)
+
+
+@pytest.mark.parametrize(
+    ("interpolation", "expected"), [("nocb", (15, 15)), ("locf", (5, 5)), ("linear", (10, 15))], ids=lambda v: str(v)
+)
+def test_empty_cells_of_a_parameter_follow_the_interpolation(interpolation: str, expected: tuple[float, float]) -> None:
+    def table(at_four: float) -> pd.DataFrame:
+        return pd.DataFrame({"ID": 1, "TIME": [0.0, 4.0, 8.0, 12.0], "AMT": [100.0, 0, 0, 0], "EVID": [1, 0, 0, 0], "CMT": 2,
+                             "CL": [5.0, at_four, 15.0, 15.0]})  # fmt: skip
+
+    def run(frame: pd.DataFrame) -> np.ndarray:
+        return ketasim.simulate("generic/one_cmt", frame, interpolation=interpolation)["output"]["CENT"].values
+
+    np.testing.assert_array_equal(run(table(np.nan)), run(table(expected[0])))
+
+
+def test_a_covariate_no_human_has_is_refused() -> None:
+    rows = {"ID": [1, 1], "TIME": [0.0, 1.0], "AMT": [100.0, 0.0], "EVID": [1, 0], "CMT": [1, 1]}
+    with pytest.raises(InvalidData, match=r"subject 1 at TIME 0, column WT: '-20' is not allowed. Allowed: 0.3 to 400 kg"):
+        ketasim.simulate("pk/herd2007", pd.DataFrame({**rows, "WT": [-20.0, 70.0]}))
+    with pytest.raises(InvalidData, match="missing on every record"):
+        ketasim.simulate("pk/herd2007", pd.DataFrame({**rows, "WT": [np.nan, np.nan]}))
+
+
+def test_additional_doses_beyond_the_end_cost_nothing() -> None:
+    rows = {"ID": 1, "TIME": [0.0, 30.0], "AMT": [100.0, 0.0], "EVID": [1, 0], "CMT": 2, "II": [12.0, 0.0]}
+    many, few = (ketasim.simulate("generic/one_cmt", pd.DataFrame({**rows, "ADDL": [a, 0]})) for a in (10**15, 2))
+    np.testing.assert_array_equal(many["output"]["CENT"].values, few["output"]["CENT"].values)
+
+
+def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
+    result = ketasim.simulate(dosing=TEXT, **BRIEF)
+    folder = tmp_path / "o.zarr"
+    folder.mkdir()
+    (folder / "precious.txt").write_text("keep")
+    with pytest.raises(OutputError, match="would be lost"):
+        save(result, folder)
+    (folder / "precious.txt").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Zarr, about its own format
+        save(result, folder)
+        save(result, folder)  # its own store it may replace
+    save(result, tmp_path / "O.CSV")
+    (tmp_path / "f.zarr").write_text("a file")
+    with pytest.raises(OutputError, match="is a file"):
+        save(result, tmp_path / "f.zarr")
