@@ -1,6 +1,6 @@
 """The functions equations may use: each accepts floats, NumPy or JAX arrays and SymPy expressions alike.
 
-Nothing else is needed to write a mechanism; comparisons go through `where`, never through Python's ``if``.
+Nothing else is needed to write a mechanism; comparisons go through `where_positive`, never through Python's ``if``.
 """
 
 from __future__ import annotations

@@ -114,9 +114,7 @@ def compile_system(system: System, moving: Iterable[str] = ()) -> StepProgram:
     rows = [rates[name].xreplace(renamed) for name in states]
     xs = [sympy.Symbol(f"x{i}", real=True) for i in range(len(states))]
     linear, constant, rest = _split(rows, xs)
-    jacobian = {
-        (i, j): d for i, r in rest.items() for j in _columns(r, xs) if (d := _without_poles(sympy.diff(r, xs[j]), set(xs))) != 0
-    }
+    jacobian = {(i, j): d for i, r in rest.items() for j in _columns(r, xs) if (d := _slope(r, xs[j], set(xs))) != 0}
     names = sympy.numbered_symbols("q", real=True)
     hoisted: dict[sympy.Expr, sympy.Symbol] = {}
     coefficients: Assignments = []
@@ -191,34 +189,35 @@ def _terms(row: sympy.Expr, states: set[sympy.Symbol]) -> list[sympy.Expr]:
     return out
 
 
-def _without_poles(derivative: sympy.Expr, states: set[sympy.Symbol]) -> sympy.Expr:
-    """A derivative of x^g as g x^(g-1), which is 0 where x is not above 0, instead of g x^g/x, which is 0/0 before the first dose.
+class _Power(sympy.Function):
+    """base^exponent whose derivative is exponent base^(exponent - 1): SymPy's, exponent base^exponent / base, is 0/0 before the first dose."""
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Derivative by the base or the exponent."""
+        base, exponent = map(sympy.sympify, self.args)
+        if argindex == 1:
+            return sympy.Mul(exponent, _Power(base, sympy.Add(exponent, -1)))
+        return sympy.Mul(sympy.log(base), self)
+
+
+def _slope(rate: sympy.Expr, by: sympy.Symbol, states: set[sympy.Symbol]) -> sympy.Expr:
+    """Derivative of a rate by a state; that of x^g is 0 where x is not above 0.
 
     For g < 1 the slope at 0 is infinite. It only steers the steps, so that 0 there costs accuracy that the error estimate sees.
     """
 
-    def walk(e: sympy.Basic) -> sympy.Basic:
-        if e.is_Atom:
-            return e
-        e = e.func(*map(walk, e.args))
-        if not isinstance(e, sympy.Mul):
-            return e
-        exponents: dict[sympy.Expr, sympy.Expr] = {}
-        for factor in e.args:
-            base, exponent = factor.as_base_exp()
-            exponents[base] = exponents.get(base, sympy.Integer(0)) + exponent
-        return sympy.Mul(*(base**exponent for base, exponent in exponents.items()))
-
-    def guard(e: sympy.Basic) -> sympy.Basic:
-        if e.is_Atom:
-            return e
-        e = e.func(*map(guard, e.args))
-        steep = (
-            isinstance(e, sympy.Pow) and not e.exp.is_Integer and e.exp != sympy.Rational(1, 2) and e.base.free_symbols & states
+    def steep(e: sympy.Basic) -> bool:
+        return (
+            isinstance(e, sympy.Pow)
+            and not e.exp.is_Integer
+            and e.exp != sympy.Rational(1, 2)
+            and bool(e.base.free_symbols & states)
         )
-        return sympy.Piecewise((e, sympy.Gt(e.base, 0)), (0, True)) if steep else e
 
-    return guard(walk(derivative))
+    hidden = rate.replace(steep, lambda e: _Power(*e.args))
+    return sympy.diff(hidden, by).replace(
+        _Power, lambda base, exponent: sympy.Piecewise((base**exponent, sympy.Gt(base, 0)), (0, True))
+    )
 
 
 def _prepared(

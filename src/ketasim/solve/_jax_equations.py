@@ -16,7 +16,7 @@ import sympy
 from numpy.typing import NDArray
 
 from ketasim.solve._algebra import StepProgram
-from ketasim.solve._jax_step import stage_functions
+from ketasim.solve._jax_step import jax_function, stage_functions
 from ketasim.solve._tableau import Tableau
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ def equations_of(model: Model, program: StepProgram, tableau: Tableau) -> Equati
     place = {i: k for k, i in enumerate(program.head)}
     return Equations(
         program, tableau, tuple(model.params),
-        coefficients=sympy.lambdify([p], [e for _, e in program.coefficients], "jax", cse=True),
-        initial=sympy.lambdify([by_name], [system.initial[s] for s in system.states], "jax"),
-        port_values=sympy.lambdify([x, p], [explicit[n].xreplace(own) for n in explicit], "jax", cse=True),
+        coefficients=jax_function([p], [e for _, e in program.coefficients]),
+        initial=jax_function([by_name], [system.initial[s] for s in system.states]),
+        port_values=jax_function([x, p], [explicit[n].xreplace(own) for n in explicit]),
         inlets={
-            s: {k: sympy.lambdify([by_name], getattr(i, k), "jax") for k in _INLETS if getattr(i, k) is not None}
+            s: {k: jax_function([by_name], getattr(i, k)) for k in _INLETS if getattr(i, k) is not None}
             for s, i in system.inlets.items()
         },
         functions=stage_functions(program, x, p),

@@ -18,6 +18,30 @@ from ketasim.solve._tableau import Tableau
 Array = Any
 
 
+class _PowerOf(sympy.Function):
+    """A power as `_power` computes it."""
+
+
+def _power(base: Array, exponent: Array) -> Array:
+    """base^exponent whose gradient at base 0 is 0 instead of 0/0: a state is 0 before its first dose."""
+    above = base > 0
+    at_zero = jnp.where(exponent == 0, 1.0, jnp.where(exponent > 0, 0.0, jnp.inf))
+    return jnp.where(above, jnp.where(above, base, 1.0) ** exponent, jnp.where(base == 0, at_zero, jnp.nan))
+
+
+def jax_function(arguments: list[Any], expressions: Any) -> Callable[..., Any]:
+    """Expressions as a JAX function whose gradients are finite where states are 0."""
+
+    def broken(e: sympy.Basic) -> bool:
+        return isinstance(e, sympy.Pow) and not e.exp.is_Integer and abs(e.exp) != sympy.Rational(1, 2)
+
+    def safe(e: Any) -> Any:
+        return sympy.sympify(e).replace(broken, lambda power: _PowerOf(*power.args))
+
+    content = [safe(e) for e in expressions] if isinstance(expressions, list) else safe(expressions)
+    return sympy.lambdify(arguments, content, [{"_PowerOf": _power}, "jax"], cse=True)
+
+
 def stage_functions(
     program: StepProgram, x: list[sympy.Symbol], p: list[sympy.Symbol]
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -29,8 +53,8 @@ def stage_functions(
             expression = expression.xreplace(known)
         return expression
 
-    rest = sympy.lambdify([x, p], [whole(e, rest_known) for e in program.rest.values()], "jax", cse=True)
-    jacobian = sympy.lambdify([x, p], [whole(e, jacobian_known) for e in program.jacobian.values()], "jax", cse=True)
+    rest = jax_function([x, p], [whole(e, rest_known) for e in program.rest.values()])
+    jacobian = jax_function([x, p], [whole(e, jacobian_known) for e in program.jacobian.values()])
     return rest, jacobian
 
 
