@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ketasim.errors import InvalidData, InvalidOption
-from ketasim.nca._curve import segments, terminal
+from ketasim.nca._curve import ROUNDING, dosing_interval, segments, terminal
 
 Floats = NDArray[np.float64]
 Method = Literal["linear", "lin-up/log-down"]
@@ -39,10 +39,11 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class NCAResult:
-    """Parameters of one curve, and the rules by which they were found."""
+    """Parameters of one curve, the rules by which they were found, and notes on what was completed or left out."""
 
     parameters: Mapping[str, float]
     rules: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> float:
         return self.parameters[name]
@@ -82,7 +83,8 @@ def nca(
         "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX; ties within 1e-4 take more points",
         "below quantification": BLQ_RULES[blq] if lloq > 0 else "no limit given",
     }  # fmt: skip
-    return NCAResult({k: float(v[0]) for k, v in table.items() if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO")}, rules)
+    found = {k: float(v[0]) for k, v in table.items() if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO", "AUCTAU")}
+    return NCAResult(found, rules, tuple(remarks(t[keep], table, tau)))
 
 
 def analyse(
@@ -124,11 +126,26 @@ def analyse(
         out["AUCPEO"] = 100 * tail / out["AUCIFO"]
         mrt = (aumc + out["CLST"] * out["TLST"] / rate + out["CLST"] / rate**2) / out["AUCIFO"]
     if tau is not None:
-        out["AUCTAU"] = _partial(t, c, area, tau)
+        out["AUCTAU"], _moment = dosing_interval(t, c, tau, log_down, out, aumc)
         out["CAVG"] = out["AUCTAU"] / tau
     if c0 is not None:
         out["C0"] = c0
     return out | _dose_parameters(out, mrt, dose, route, duration, tau)
+
+
+def remarks(t: Floats, found: Mapping[str, Floats], tau: float | None) -> dict[str, NDArray[np.bool_]]:
+    """What was completed by a rule or left out: sentence -> (curve,), true where it holds for any.
+
+    Parameters
+    ----------
+    t : (time,), h from the dose, as measured. found : of `analyse`. tau : dosing interval, h.
+    """
+    out: dict[str, NDArray[np.bool_]] = {}
+    if tau is not None and t[-1] < tau * (1 - ROUNDING):
+        missing, there = np.isnan(found["AUCTAU"]), found["CMAX"] > 0
+        out["AUCTAU: values end before tau; the rest comes from CLST and LAMZ"] = ~missing & there
+        out["AUCTAU is missing: values end before tau, and there is no LAMZ for the rest"] = missing & there
+    return {sentence: curves for sentence, curves in out.items() if curves.any()}
 
 
 def _dose_parameters(
@@ -138,24 +155,12 @@ def _dose_parameters(
     if dose is None:
         return more
     # At steady state the area over one interval stands for the area to infinity of a single dose.
-    clearance = np.asarray(dose, float) / (out["AUCTAU"] if tau is not None else out["AUCIFO"])
+    area = out["AUCTAU"] if tau is not None else out["AUCIFO"]
+    clearance = np.asarray(dose, float) / np.where(area > 0, area, np.nan)
     volume = clearance / out["LAMZ"]
     if route == "extravascular":
         return more | {"CLFO": clearance, "VZFO": volume}
     return more | {"CLO": clearance, "VZO": volume, "VSSO": clearance * more["MRTIVIFO"]}
-
-
-def _partial(t: Floats, c: Floats, area: Floats, tau: float) -> Floats:
-    """Area from the first time to tau later, the last interval cut by linear interpolation."""
-    end = t[0] + tau
-    inside = t[1:] <= end + 1e-12
-    total = np.sum(area[:, inside], axis=1)
-    k = int(np.sum(inside))
-    if k < len(t) - 1 and t[k] < end:
-        share = (end - t[k]) / (t[k + 1] - t[k])
-        at_end = c[:, k] + share * (c[:, k + 1] - c[:, k])
-        total = total + (c[:, k] + at_end) / 2 * (end - t[k])
-    return total
 
 
 def _back_extrapolated(t: Floats, c: Floats) -> Floats:

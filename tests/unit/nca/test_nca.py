@@ -51,6 +51,29 @@ def test_interval_and_steady_state_clearance() -> None:
     )
 
 
+@pytest.mark.parametrize(("method", "area"), [("linear", 33.5), ("lin-up/log-down", 30.7653362)])
+def test_dosing_interval_ends_between_samples(method: str, area: float) -> None:
+    result = nca([0, 1, 2, 4, 12], [0, 8, 6, 4, 0.5], dose=10.0, tau=8.0, method=method)
+    # By hand: 4 + 7 + 10 + 12.5, and 4 + 2/ln(8/6) + 4/ln(6/4) + 8 (4 - sqrt 2)/ln 8.
+    assert result["AUCTAU"] == pytest.approx(area, rel=1e-8, abs=0)
+    assert result["CLFO"] == pytest.approx(10.0 / result["AUCTAU"], rel=1e-12, abs=0)
+    assert not result.notes
+
+
+def test_dosing_interval_beyond_the_values_is_extrapolated() -> None:
+    t = np.arange(0.0, 9.0)
+    result = nca(t, 10 * np.exp(-0.3 * t), dose=60.0, tau=12.0, route="bolus", method="lin-up/log-down")
+    # The curve is its own terminal phase: exact but for rounding.
+    assert result["AUCTAU"] == pytest.approx(10 / 0.3 * (1 - np.exp(-3.6)), rel=1e-9, abs=0)
+    assert "CLST and LAMZ" in result.notes[0]
+
+
+def test_dosing_interval_beyond_the_values_without_a_slope_is_missing() -> None:
+    result = nca([0, 1, 2, 4], [0, 2, 4, 6], dose=60.0, tau=12.0)
+    assert np.isnan(result["AUCTAU"]) and "CLFO" not in result.parameters and "CAVG" not in result.parameters
+    assert "AUCTAU is missing" in result.notes[0]
+
+
 def test_quantification_limit_is_named_and_applied() -> None:
     curve = 10 * np.exp(-0.3 * T)
     result = nca(T, curve, lloq=0.1)
