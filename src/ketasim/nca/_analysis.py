@@ -126,8 +126,10 @@ def analyse(
         out["AUCPEO"] = 100 * tail / out["AUCIFO"]
         mrt = (aumc + out["CLST"] * out["TLST"] / rate + out["CLST"] / rate**2) / out["AUCIFO"]
     if tau is not None:
-        out["AUCTAU"], _moment = dosing_interval(t, c, tau, log_down, out, aumc)
+        out["AUCTAU"], aumc_tau = dosing_interval(t, c, tau, log_down, out, aumc)
         out["CAVG"] = out["AUCTAU"] / tau
+        # By superposition, the first moment of a single dose from one interval at steady state (Bauer and Gibaldi 1983).
+        mrt = (aumc_tau + tau * (out["AUCIFO"] - out["AUCTAU"])) / np.where(out["AUCTAU"] > 0, out["AUCTAU"], np.nan)
     if c0 is not None:
         out["C0"] = c0
     return out | _dose_parameters(out, mrt, dose, route, duration, tau)

@@ -74,6 +74,35 @@ def test_dosing_interval_beyond_the_values_without_a_slope_is_missing() -> None:
     assert "AUCTAU is missing" in result.notes[0]
 
 
+def test_residence_and_volume_at_steady_state_are_of_a_single_dose() -> None:
+    """Two compartments: CL 5 L/h, V1 10 L, Q 8 L/h, V2 40 L; 100 every 12 h as bolus. VSS = V1 + V2, MRT = VSS / CL."""
+    k10, k12, k21, tau = 5 / 10, 8 / 10, 8 / 40, 12.0
+    fast, slow = np.sort(np.roots([1.0, -(k10 + k12 + k21), k10 * k21]))[::-1]
+    t = np.linspace(0.0, tau, 241)
+    share = {rate: 10.0 * (k21 - rate) / (other - rate) for rate, other in ((fast, slow), (slow, fast))}
+    curve = sum(a * np.exp(-rate * t) / (1 - np.exp(-rate * tau)) for rate, a in share.items())
+    result = nca(t, curve, dose=100.0, route="bolus", tau=tau, method="lin-up/log-down")
+    # The rest is the logarithmic rule on a curve of two exponentials, 0.05 h apart.
+    assert result["VSSO"] == pytest.approx(50.0, rel=2e-4, abs=0)
+    assert result["MRTIVIFO"] == pytest.approx(10.0, rel=2e-4, abs=0)
+    assert result["CLO"] == pytest.approx(5.0, rel=2e-4, abs=0)
+
+
+def test_residence_at_steady_state_of_an_infusion() -> None:
+    """One compartment, k 0.25 1/h, V 20 L: 100 over 2 h every 8 h. MRT = 1/k, without half of the infusion."""
+    k, tau, duration = 0.25, 8.0, 2.0
+    rising, falling = np.linspace(0.0, duration, 401), np.linspace(duration, tau, 601)[1:]
+    peak = 50 / (20 * k) * (1 - np.exp(-k * duration)) / (1 - np.exp(-k * tau))
+    trough = peak * np.exp(-k * (tau - duration))
+    first = 50 / (20 * k) * (1 - np.exp(-k * rising)) + trough * np.exp(-k * rising)
+    curve = np.concatenate([first, peak * np.exp(-k * (falling - duration))])
+    options = {"route": "infusion", "duration": duration, "tau": tau, "method": "lin-up/log-down"}
+    result = nca(np.concatenate([rising, falling]), curve, dose=100.0, **options)
+    # The linear rule where the curve rises is off by (k dt)^2 / 12.
+    assert result["MRTIVIFO"] == pytest.approx(4.0, rel=1e-5, abs=0)
+    assert result["VSSO"] == pytest.approx(20.0, rel=1e-5, abs=0)
+
+
 def test_quantification_limit_is_named_and_applied() -> None:
     curve = 10 * np.exp(-0.3 * T)
     result = nca(T, curve, lloq=0.1)
