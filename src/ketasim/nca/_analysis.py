@@ -23,7 +23,7 @@ BLQ_RULES = {
 }
 #: CDISC code -> meaning and unit, where c is the concentration's and d the dose's unit.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
-    "CMAX": ("largest concentration", "c"), "TMAX": ("time of CMAX", "h"), "CLST": ("last measurable concentration", "c"),
+    "CMAX": ("largest measured concentration", "c"), "TMAX": ("time of CMAX", "h"), "CLST": ("last measurable concentration", "c"),
     "TLST": ("time of CLST", "h"), "AUCLST": ("area to the last measurable concentration", "h*c"),
     "AUCIFO": ("area to infinity, from the observed last concentration", "h*c"),
     "AUCIFP": ("area to infinity, from the predicted last concentration", "h*c"), "AUCPEO": ("share of AUCIFO extrapolated", "%"),
@@ -80,7 +80,7 @@ def nca(
     if blq not in BLQ_RULES:
         raise InvalidOption(f"blq = '{blq}' is not known. Use one of: {', '.join(BLQ_RULES)}.")
     rules = {
-        "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX; ties within 1e-4 take more points",
+        "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX (of a bolus, after time zero); ties within 1e-4 take more points",
         "below quantification": BLQ_RULES[blq] if lloq > 0 else "no limit given",
     }  # fmt: skip
     found = {k: float(v[0]) for k, v in table.items() if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO", "AUCTAU")}
@@ -103,15 +103,17 @@ def analyse(
     """
     _check(t, c, route, method)
     log_down = method == "lin-up/log-down"
+    rows, largest = np.arange(len(c)), np.argmax(c, axis=1)
+    out = {"CMAX": c[rows, largest], "TMAX": t[largest]}
     c0 = _back_extrapolated(t, c) if route == "bolus" else None
     if c0 is not None and t[0] > 0:
         t, c = np.concatenate([[0.0], t]), np.concatenate([c0[:, None], c], axis=1)
-    rows, positive = np.arange(len(c)), c > 0
+    positive = c > 0
     last = np.where(positive.any(axis=1), c.shape[1] - 1 - np.argmax(positive[:, ::-1], axis=1), 0)
     peak = np.argmax(c, axis=1)
     area, moment = segments(t, c, log_down)
     before = np.arange(len(t) - 1)[None, :] < last[:, None]
-    out = {"CMAX": c[rows, peak], "TMAX": t[peak], "CLST": c[rows, last], "TLST": t[last]}
+    out |= {"CLST": c[rows, last], "TLST": t[last]}
     out["AUCLST"] = np.sum(np.where(before, area, 0.0), axis=1)
     aumc = np.sum(np.where(before, moment, 0.0), axis=1)
     slope = terminal(t, c, last, peak)

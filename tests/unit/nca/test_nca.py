@@ -103,6 +103,15 @@ def test_residence_at_steady_state_of_an_infusion() -> None:
     assert result["VSSO"] == pytest.approx(20.0, rel=1e-5, abs=0)
 
 
+def test_peak_of_a_bolus_is_measured() -> None:
+    t = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
+    result = nca(t, 10 * np.exp(-0.4 * t), dose=100.0, route="bolus", method="lin-up/log-down")
+    assert result["TMAX"] == 0.25 and result["CMAX"] == pytest.approx(10 * np.exp(-0.1), rel=1e-12, abs=0)
+    assert result["C0"] == pytest.approx(10.0, rel=1e-12, abs=0)
+    assert result["AUCIFO"] == pytest.approx(25.0, rel=1e-12, abs=0)  # from time zero
+    assert result["LAMZNPT"] == 5
+
+
 def test_quantification_limit_is_named_and_applied() -> None:
     curve = 10 * np.exp(-0.3 * T)
     result = nca(T, curve, lloq=0.1)
