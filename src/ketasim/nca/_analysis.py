@@ -57,7 +57,7 @@ def nca(
 
     Parameters
     ----------
-    time : (time,), h, rising. conc : (time,), any unit. dose : for clearance and volumes. route, duration : of the dose; duration in h.
+    time : (time,), h from the dose, rising; earlier values are left out. conc : (time,), any unit. dose : for clearance and volumes. route, duration : of the dose; duration in h.
     method : ``linear`` or ``lin-up/log-down``. blq : rule for values below `lloq`: ``zero`` or ``missing``. tau : dosing interval, h.
 
     Raises
@@ -71,20 +71,21 @@ def nca(
     >>> round(result["LAMZ"], 6), round(result["CLO"], 6)
     (0.2, 2.0)
     """
+    if blq not in BLQ_RULES:
+        raise InvalidOption(f"blq = '{blq}' is not known. Use one of: {', '.join(BLQ_RULES)}.")
     t, c = np.asarray(time, float), np.asarray(conc, float)
     keep = np.isfinite(c)
     if lloq > 0:
         c = np.where(c < lloq, 0.0, c)
-        keep &= (c > 0) | (blq != "missing")
+        # Nothing measurable at the dose is where the curve begins; of a bolus the sample was drawn before it.
+        keep &= (c > 0) | (blq != "missing") | ((t <= 0) & (route != "bolus"))
     table = analyse(t[keep], c[keep][None], dose=dose, route=route, duration=duration, method=method, tau=tau)
-    if blq not in BLQ_RULES:
-        raise InvalidOption(f"blq = '{blq}' is not known. Use one of: {', '.join(BLQ_RULES)}.")
     rules = {
         "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX (of a bolus, after time zero); ties within 1e-4 take more points",
         "below quantification": BLQ_RULES[blq] if lloq > 0 else "no limit given",
     }  # fmt: skip
     found = {k: float(v[0]) for k, v in table.items() if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO", "AUCTAU")}
-    return NCAResult(found, rules, tuple(remarks(t[keep], table, tau)))
+    return NCAResult(found, rules, tuple(remarks(t[keep], table, route, tau)))
 
 
 def analyse(
@@ -95,19 +96,21 @@ def analyse(
 
     Parameters
     ----------
-    t : (time,), h. c : (curve, time). dose : one, or (curve,).
+    t : (time,), h from the dose; earlier values are left out. c : (curve, time). dose : one, or (curve,).
 
     Returns
     -------
     CDISC name -> (curve,), NaN where a parameter does not exist.
     """
+    t, c = t[t >= 0], c[:, t >= 0]
     _check(t, c, route, method)
     log_down = method == "lin-up/log-down"
     rows, largest = np.arange(len(c)), np.argmax(c, axis=1)
     out = {"CMAX": c[rows, largest], "TMAX": t[largest]}
     c0 = _back_extrapolated(t, c) if route == "bolus" else None
-    if c0 is not None and t[0] > 0:
-        t, c = np.concatenate([[0.0], t]), np.concatenate([c0[:, None], c], axis=1)
+    if t[0] > 0:
+        first = c0 if c0 is not None else _before_dose(t, c, tau)
+        t, c = np.concatenate([[0.0], t]), np.concatenate([first[:, None], c], axis=1)
     positive = c > 0
     last = np.where(positive.any(axis=1), c.shape[1] - 1 - np.argmax(positive[:, ::-1], axis=1), 0)
     peak = np.argmax(c, axis=1)
@@ -137,7 +140,7 @@ def analyse(
     return out | _dose_parameters(out, mrt, dose, route, duration, tau)
 
 
-def remarks(t: Floats, found: Mapping[str, Floats], tau: float | None) -> dict[str, NDArray[np.bool_]]:
+def remarks(t: Floats, found: Mapping[str, Floats], route: Route, tau: float | None) -> dict[str, NDArray[np.bool_]]:
     """What was completed by a rule or left out: sentence -> (curve,), true where it holds for any.
 
     Parameters
@@ -145,6 +148,9 @@ def remarks(t: Floats, found: Mapping[str, Floats], tau: float | None) -> dict[s
     t : (time,), h from the dose, as measured. found : of `analyse`. tau : dosing interval, h.
     """
     out: dict[str, NDArray[np.bool_]] = {}
+    if route != "bolus" and t[t >= 0][0] > 0:
+        value = "0 (a single dose)" if tau is None else "the smallest value up to tau (steady state)"
+        out[f"no value at the dose time: {value} is taken there"] = found["CMAX"] > 0
     if tau is not None and t[-1] < tau * (1 - ROUNDING):
         missing, there = np.isnan(found["AUCTAU"]), found["CMAX"] > 0
         out["AUCTAU: values end before tau; the rest comes from CLST and LAMZ"] = ~missing & there
@@ -165,6 +171,11 @@ def _dose_parameters(
     if route == "extravascular":
         return more | {"CLFO": clearance, "VZFO": volume}
     return more | {"CLO": clearance, "VZO": volume, "VSSO": clearance * more["MRTIVIFO"]}
+
+
+def _before_dose(t: Floats, c: Floats, tau: float | None) -> Floats:
+    """Concentration at a dose time without a value: zero before a single dose, at steady state the smallest up to `tau`."""
+    return np.zeros(len(c)) if tau is None else c[:, t <= max(tau, t[0])].min(axis=1)
 
 
 def _back_extrapolated(t: Floats, c: Floats) -> Floats:

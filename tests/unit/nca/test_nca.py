@@ -112,6 +112,28 @@ def test_peak_of_a_bolus_is_measured() -> None:
     assert result["LAMZNPT"] == 5
 
 
+def test_single_dose_without_a_value_at_its_time_starts_at_zero() -> None:
+    whole = nca([0, 1, 2, 4, 6, 8], [0, 6, 5, 3, 2, 1])
+    for time, conc in (([1, 2, 4, 6, 8], [6, 5, 3, 2, 1]), ([-0.5, 1, 2, 4, 6, 8], [0.3, 6, 5, 3, 2, 1])):
+        result = nca(time, conc)
+        assert result.parameters == pytest.approx(dict(whole.parameters), rel=1e-12, abs=0)
+        assert "0 (a single dose)" in result.notes[0]
+    assert not whole.notes
+
+
+def test_steady_state_without_a_value_at_the_dose_starts_at_the_smallest() -> None:
+    result = nca([1, 2, 4, 8, 30], [6, 5, 3, 2, 1], tau=8.0)
+    assert result["AUCTAU"] == pytest.approx(4 + 5.5 + 8 + 10, rel=1e-12, abs=0)
+    assert result["CMAX"] == 6.0 and "smallest value up to tau" in result.notes[0]
+
+
+@pytest.mark.parametrize("blq", ["zero", "missing"])
+def test_a_value_below_the_limit_at_the_dose_counts_as_zero(blq: str) -> None:
+    result = nca([0, 1, 2, 4, 6, 8], [0.05, 6, 5, 3, 2, 1], blq=blq, lloq=0.1)
+    assert result["AUCLST"] == pytest.approx(3 + 5.5 + 8 + 5 + 3, rel=1e-12, abs=0)
+    assert not result.notes
+
+
 def test_quantification_limit_is_named_and_applied() -> None:
     curve = 10 * np.exp(-0.3 * T)
     result = nca(T, curve, lloq=0.1)
