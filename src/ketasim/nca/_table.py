@@ -1,6 +1,7 @@
 """Analyses of tables and results, and their summaries."""
 
 # pyright: reportIndexIssue=false, reportGeneralTypeIssues=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportCallIssue=false
 # pandas' annotations leave groups and columns open.
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from ketasim.errors import InvalidData, close_names
-from ketasim.nca._analysis import Floats, Method, Route, analyse, nca
+from ketasim.nca._analysis import PARAMETERS, Floats, Method, Route, analyse, nca
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_KEYS = ("subject", "analyte", "site")
+_KEYS = ("arm", "analyte", "site")
 
 
 def nca_table(
@@ -79,14 +80,18 @@ def _of_frame(
     return pd.DataFrame(rows)
 
 
-def exposure_summary(
-    table: pd.DataFrame, parameters: Iterable[str] = ("CMAX", "TMAX", "AUCLST", "AUCIFO", "LAMZHL")
-) -> pd.DataFrame:
-    """Distribution of parameters per analyte and site: n, geometric mean, geometric CV (%), median, 5th and 95th percentile."""
-    rows = []
-    for (analyte, site), part in table.groupby(["analyte", "site"], sort=False):
-        for name in (p for p in parameters if p in part):
-            values = part[name].to_numpy(float)
+def exposure_summary(table: pd.DataFrame, parameters: Iterable[str] | None = None) -> pd.DataFrame:
+    """Distribution of parameters per arm, analyte and site: n, geometric mean, geometric CV (%), median, 5th and 95th percentile.
+
+    Parameters
+    ----------
+    table : of `nca_table`. parameters : CDISC names; by default all that were computed.
+    """
+    rows, keys = [], [name for name in _KEYS if name in table]
+    wanted = list(PARAMETERS if parameters is None else parameters)
+    for key, part in table.groupby(keys, sort=False):
+        for name in (p for p in wanted if p in part):
+            values = part[name].to_numpy(float, na_value=np.nan)
             values = values[np.isfinite(values)]
             if not len(values):
                 continue
@@ -94,8 +99,8 @@ def exposure_summary(
             mean = float(np.exp(logs.mean())) if len(logs) else np.nan
             cv = 100 * float(np.sqrt(np.expm1(logs.var(ddof=1)))) if len(logs) > 1 else np.nan
             low, middle, high = np.percentile(values, (5, 50, 95))
-            rows.append({"analyte": analyte, "site": site, "parameter": name, "n": len(values), "geometric_mean": mean, "geometric_cv_percent": cv,
-                         "median": middle, "p05": low, "p95": high})  # fmt: skip
+            rows.append({**dict(zip(keys, key, strict=True)), "parameter": name, "n": len(values), "geometric_mean": mean,
+                         "geometric_cv_percent": cv, "median": middle, "p05": low, "p95": high})  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -164,6 +164,17 @@ def test_messages(time: list[float], conc: list[float], options: dict[str, str],
         nca(time, conc, **options)
 
 
+def _table(*subjects: object, **columns: object) -> pd.DataFrame:
+    curves = [pd.DataFrame({"ID": i, "TIME": T, "DV": (j + 1) * np.exp(-0.1 * T), **columns}) for j, i in enumerate(subjects)]
+    return pd.concat(curves, ignore_index=True)
+
+
+def test_summary_has_all_that_was_computed() -> None:
+    table = nca_table(_table(1, 2, 3), dose=10.0, tau=12.0)
+    assert {"CLFO", "VZFO", "AUCTAU", "CAVG", "LAMZNPT"} <= set(exposure_summary(table)["parameter"])
+    assert list(exposure_summary(table, ["CMAX"])["parameter"]) == ["CMAX"]
+
+
 def test_missing_column_is_named() -> None:
     with pytest.raises(InvalidData, match="no column DV"):
         nca_table(pd.DataFrame({"ID": [1], "TIME": [0.0]}))
