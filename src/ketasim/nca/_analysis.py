@@ -62,7 +62,8 @@ def nca(
 
     Raises
     ------
-    InvalidData: times that do not rise, negative concentrations, no measurable value. InvalidOption: unknown rule.
+    InvalidData: times that do not rise, negative concentrations, fewer than two values. InvalidOption: unknown rule, an infusion without
+    duration.
 
     Examples
     --------
@@ -84,7 +85,11 @@ def nca(
         "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX (of a bolus, after time zero); ties within 1e-4 take more points",
         "below quantification": BLQ_RULES[blq] if lloq > 0 else "no limit given",
     }  # fmt: skip
-    found = {k: float(v[0]) for k, v in table.items() if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO", "AUCTAU")}
+    found = {
+        k: int(v[0]) if k == "LAMZNPT" else float(v[0])
+        for k, v in table.items()
+        if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO", "AUCTAU")
+    }
     return NCAResult(found, rules, tuple(remarks(t[keep], table, route, tau)))
 
 
@@ -103,7 +108,7 @@ def analyse(
     CDISC name -> (curve,), NaN where a parameter does not exist.
     """
     t, c = t[t >= 0], c[:, t >= 0]
-    _check(t, c, route, method)
+    _check(t, c, route, duration, method, tau)
     log_down = method == "lin-up/log-down"
     rows, largest = np.arange(len(c)), np.argmax(c, axis=1)
     out = {"CMAX": c[rows, largest], "TMAX": t[largest]}
@@ -188,15 +193,35 @@ def _back_extrapolated(t: Floats, c: Floats) -> Floats:
     return np.where((c[:, 1] > 0) & (c[:, 1] < c[:, 0]), c0, c[:, 0])
 
 
-def _check(t: Floats, c: Floats, route: str, method: str) -> None:
+def _check(t: Floats, c: Floats, route: str, duration: float, method: str, tau: float | None) -> None:
     if method not in METHODS:
         raise InvalidOption(f"method = '{method}' is not known. Use one of: {', '.join(METHODS)}.")
     if route not in ROUTES:
         raise InvalidOption(f"route = '{route}' is not known. Use one of: {', '.join(ROUTES)}.")
+    if route == "infusion" and not duration > 0:
+        raise InvalidOption(
+            "route = 'infusion' needs the duration of the infusion, h: residence time and VSSO leave half of it out."
+        )
+    if tau is not None and not tau > 0:
+        raise InvalidOption(f"tau = {tau:g} h: the dosing interval must be above 0.")
+    check_curve(t, c)
+
+
+def check_curve(t: Floats, c: Floats) -> None:
+    """Refuse a curve that cannot be analysed.
+
+    Parameters
+    ----------
+    t : (time,), h. c : (time,) or (curve, time).
+    """
     if len(t) < 2:
         raise InvalidData(f"non-compartmental analysis needs at least 2 times; got {len(t)}.")
-    falling = np.flatnonzero(np.diff(t) <= 0)
-    if len(falling):
-        raise InvalidData(f"times must rise: {t[falling[0] + 1]:g} h follows {t[falling[0]]:g} h.")
+    wrong = np.flatnonzero(np.diff(t) <= 0)
+    if len(wrong):
+        before, after = t[wrong[0]], t[wrong[0] + 1]
+        if before == after:
+            raise InvalidData(f"two concentrations at {after:g} h; one is needed.")
+        raise InvalidData(f"times must rise: {after:g} h follows {before:g} h.")
     if np.nanmin(c) < 0:
-        raise InvalidData(f"concentration {np.nanmin(c):g} is negative; values are 0 or more.")
+        lowest = np.nanmin(np.atleast_2d(c), axis=0)
+        raise InvalidData(f"concentration {lowest.min():g} is negative (at {t[lowest.argmin()]:g} h); values are 0 or more.")

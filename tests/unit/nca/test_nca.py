@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ketasim.errors import InvalidData, InvalidOption
+from ketasim.errors import CompletedCurve, InvalidData, InvalidOption
 from ketasim.nca import analyse, compare_exposure, exposure_summary, nca, nca_table
 
 T = np.concatenate([np.arange(0, 4, 0.25), np.arange(4, 49.0)])
@@ -157,6 +157,9 @@ def test_table_summary_and_comparison() -> None:
         ([0, 1, 2], [1, -2, 3], {}, InvalidData, "-2 is negative"),
         ([0, 1, 2], [1, 2, 3], {"method": "log"}, InvalidOption, "method = 'log'"),
         ([0], [1], {}, InvalidData, "at least 2 times"),
+        ([0, 1, 1, 2], [1, 2, 3, 4], {}, InvalidData, "two concentrations at 1 h"),
+        ([0, 1, 2], [1, 2, 3], {"route": "infusion"}, InvalidOption, "needs the duration"),
+        ([0, 1, 2], [1, 2, 3], {"tau": 0.0}, InvalidOption, "must be above 0"),
     ],
 )
 def test_messages(time: list[float], conc: list[float], options: dict[str, str], error: type[Exception], message: str) -> None:
@@ -173,6 +176,65 @@ def test_summary_has_all_that_was_computed() -> None:
     table = nca_table(_table(1, 2, 3), dose=10.0, tau=12.0)
     assert {"CLFO", "VZFO", "AUCTAU", "CAVG", "LAMZNPT"} <= set(exposure_summary(table)["parameter"])
     assert list(exposure_summary(table, ["CMAX"])["parameter"]) == ["CMAX"]
+
+
+def test_arms_are_apart() -> None:
+    frame = pd.concat([_table(1, 2, arm="a"), _table(1, 2, arm="b").assign(DV=lambda f: 3 * f["DV"])], ignore_index=True)
+    table = nca_table(frame)
+    assert list(table.columns[:4]) == ["arm", "subject", "analyte", "site"]
+    assert dict(zip(table["arm"] + table["subject"].astype(str), table["CMAX"], strict=True)) == {
+        "a1": 1,
+        "a2": 2,
+        "b1": 3,
+        "b2": 6,
+    }
+    assert list(exposure_summary(table, ["CMAX"])["arm"]) == ["a", "b"]
+
+
+def test_rows_of_a_subject_are_sorted_by_time() -> None:
+    frame = _table(1, 2)
+    shuffled = frame.sample(frac=1.0, random_state=0)
+    pd.testing.assert_frame_equal(nca_table(shuffled).sort_values("subject", ignore_index=True), nca_table(frame))
+
+
+def test_points_of_the_regression_are_a_whole_number() -> None:
+    frame = pd.concat([_table(1), pd.DataFrame({"ID": 2, "TIME": [0.0, 1.0, 2.0], "DV": [0.0, 1.0, 2.0]})], ignore_index=True)
+    found = nca_table(frame)["LAMZNPT"]
+    assert found.dtype == "Int64" and found[0] >= 3 and found[1] is pd.NA
+    assert isinstance(nca(T, np.exp(-0.1 * T))["LAMZNPT"], int)
+
+
+def test_completed_curves_are_counted() -> None:
+    frame = _table(1, 2)
+    with pytest.warns(CompletedCurve, match=r"no value at the dose time: 0 .* \(2 of 2 curves\)"):
+        nca_table(frame[frame["TIME"] > 0])
+    short = frame[(frame["ID"] == 1) | (frame["TIME"] <= 8)]
+    with pytest.warns(CompletedCurve, match=r"AUCTAU: .* \(1 of 2 curves\)"):
+        nca_table(short, tau=12.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "error", "message"),
+    [
+        ({"DV": -1.0}, {}, InvalidData, r"subject 2: concentration -1 is negative \(at 28 h"),
+        ({"TIME": 27.0}, {}, InvalidData, "subject 2: two concentrations at 27 h"),
+        ({"DOSE": 5.0}, {"dose": "Dose"}, InvalidData, "subject 2: 2 different values in column Dose"),
+        ({}, {"dose": "amount"}, InvalidData, "no column 'amount'"),
+        ({}, {"end": 20.0}, InvalidOption, "start = 24 h, end = 20 h: the window must end after it begins"),
+        ({}, {"start": 60.0}, InvalidData, "subject 1: .* at least 2 times; got 0"),
+    ],
+)
+def test_messages_of_tables(change: dict[str, float], options: dict[str, object], error: type[Exception], message: str) -> None:
+    frame = _table(1, 2, DOSE=1.0)
+    for column, value in change.items():
+        frame.loc[(frame["ID"] == 2) & (frame["TIME"] == 28.0), column] = value
+    with pytest.raises(error, match=message):
+        nca_table(frame, **{"start": 24.0, **options})
+
+
+def test_a_table_without_rows_is_refused() -> None:
+    with pytest.raises(InvalidData, match="no rows"):
+        nca_table(pd.DataFrame({"ID": [], "TIME": [], "DV": []}))
 
 
 def test_missing_column_is_named() -> None:
