@@ -97,9 +97,11 @@ def _of_result(
         window = (times >= start) & (times <= (end if end is not None else np.inf))
         for analyte in wanted:
             values = array.sel(analyte=analyte).values[:, window]
-            if np.isfinite(values).any():
-                values = np.where(np.isfinite(values), values, 0.0)
-                found = analyse(times[window] - start, np.maximum(values, 0.0), **options)
+            solved = np.isfinite(values).all(axis=1)
+            if solved.any():
+                found = analyse(times[window] - start, np.where(solved[:, None], np.maximum(values, 0.0), 0.0), **options)
+                # A patient who failed to solve has no exposure, not one of zero.
+                found = {code: np.where(solved, value, np.nan) for code, value in found.items()}
                 said = remarks(times[window] - start, found, options["route"], options["tau"])
                 notes.update({sentence: int(curves.sum()) for sentence, curves in said.items()})
                 pieces.append(pd.DataFrame({"subject": plasma["subject"].values, "analyte": analyte, "site": name, **found}))
@@ -114,7 +116,7 @@ def _of_frame(
     names = _columns(frame)
     by = {names[key]: label for key, label in (("ARM", "arm"), ("ID", "subject"), ("ANALYTE", "analyte")) if key in names}
     rows = []
-    for key, part in frame.groupby(list(by), sort=False):
+    for key, part in frame.dropna(subset=[names["ID"]]).groupby(list(by), sort=False, dropna=False):
         keys = dict(zip(by.values(), key, strict=True))
         try:
             time, conc = _curve(part, names, start, end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -189,6 +190,21 @@ def test_arms_are_apart() -> None:
         "b2": 6,
     }
     assert list(exposure_summary(table, ["CMAX"])["arm"]) == ["a", "b"]
+
+
+def test_an_empty_arm_is_an_arm_of_its_own() -> None:
+    frame = pd.concat([_table(1, arm="a"), _table(1, arm=None)], ignore_index=True)
+    assert list(nca_table(frame)["arm"].isna()) == [False, True]
+
+
+def test_a_patient_who_failed_has_no_exposure() -> None:
+    curves = np.stack([np.exp(-0.1 * T), np.full_like(T, np.nan)])[:, :, None]
+    plasma = xr.Dataset(
+        {"venous": (("subject", "time", "analyte"), curves)}, {"subject": [0, 1], "time": T, "analyte": ["s_ketamine"]}
+    )
+    table = nca_table(xr.DataTree.from_dict({"/plasma": plasma}), dose=1.0, tau=12.0)
+    assert list(np.isnan(table["CMAX"])) == [False, True] and list(table["LAMZNPT"].isna()) == [False, True]
+    assert (exposure_summary(table)["n"] == 1).all()
 
 
 def test_rows_of_a_subject_are_sorted_by_time() -> None:
