@@ -60,6 +60,12 @@ def test_notes_are_shown(run: Run) -> None:
     assert json.loads(done.stdout)[0]["AUCLST"] == pytest.approx(3 + 5.5 + 8 + 8, rel=1e-12, abs=0)
 
 
+def test_an_interval_that_cannot_be_completed_is_null(run: Run) -> None:
+    Path("short.csv").write_text("ID,TIME,DV\n1,0,0\n1,1,2\n1,2,4\n1,4,6\n")
+    done = run("nca", "short.csv", "--tau", "12", "--json")
+    assert json.loads(done.stdout)[0]["AUCTAU"] is None and "AUCTAU is missing" in done.stderr
+
+
 def test_points_of_the_regression_are_whole(run: Run) -> None:
     rows = json.loads(run("nca", DATA / "theoph.csv", "--json").stdout)
     assert all(isinstance(row["LAMZNPT"], int) for row in rows)

@@ -85,8 +85,8 @@ def nca(
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns with something in them, whole numbers as such."""
-    table = table.dropna(axis="columns", how="all")
+    """Columns with something in them, whole numbers as such; AUCTAU always, as a note speaks of it where it is missing."""
+    table = table.loc[:, [c for c in table if c == "AUCTAU" or bool(table[c].notna().any())]]
     if "LAMZNPT" in table:
         table = table.assign(LAMZNPT=table["LAMZNPT"].astype(object).where(table["LAMZNPT"].notna(), float("nan")))
     return table.loc[:, [c for c in table if c not in _NAMES or bool((table[c] != "").any())]]
