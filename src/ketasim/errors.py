@@ -80,6 +80,10 @@ class ProvisionalEntry(KetasimWarning):
     """A library entry without independent second entry and checkpoint was used."""
 
 
+class CompletedCurve(KetasimWarning):
+    """A curve of a non-compartmental analysis was completed by a rule, or lacks a parameter for want of values."""
+
+
 class Extrapolation(KetasimWarning):
     """A covariate lies outside what the sources cover."""
 

@@ -36,6 +36,66 @@ def test_of_a_simulation(run: Run) -> None:
     assert {row["analyte"] for row in json.loads(done.stdout)} >= {"s_ketamine", "s_norketamine"}
 
 
+def test_of_a_comparison(run: Run) -> None:
+    done = run("compare", "low: 20 mg esketamine iv over 40 min", "high: 30 mg esketamine iv over 40 min", "--pk", "otto2021",
+               "--until", "24h", "-n", "2", "-o", "cmp.zarr", "-o", "cmp.csv", "-o", "cmp.parquet")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = {}
+    for file in ("cmp.zarr", "cmp.csv", "cmp.parquet"):
+        done = run("nca", file, "--json")
+        assert done.exit_code == 0, done.output
+        rows = json.loads(done.stdout)
+        found[file] = {(r["arm"], r["subject"], r["analyte"]): r["AUCLST"] for r in rows if r.get("site", "venous") == "venous"}
+    assert {arm for arm, _, _ in found["cmp.csv"]} == {"low", "high"} and found["cmp.csv"] == found["cmp.parquet"]
+    # Values of the table have fewer digits than those of the result.
+    assert found["cmp.csv"] == pytest.approx(found["cmp.zarr"], rel=1e-6, abs=0)
+    assert {r["arm"] for r in json.loads(run("nca", "cmp.zarr", "--summary", "--json").stdout)} == {"low", "high"}
+
+
+def test_notes_are_shown(run: Run) -> None:
+    Path("late.csv").write_text("ID,TIME,DV\n1,4,3\n1,1,6\n1,2,5\n1,8,1\n")
+    done = run("nca", "late.csv", "--json")
+    assert done.exit_code == 0, done.output
+    assert "no value at the dose time: 0 (a single dose) is taken there (1 of 1 curves)" in done.stderr
+    assert json.loads(done.stdout)[0]["AUCLST"] == pytest.approx(3 + 5.5 + 8 + 8, rel=1e-12, abs=0)
+
+
+def test_an_interval_that_cannot_be_completed_is_null(run: Run) -> None:
+    Path("short.csv").write_text("ID,TIME,DV\n1,0,0\n1,1,2\n1,2,4\n1,4,6\n")
+    done = run("nca", "short.csv", "--tau", "12", "--json")
+    assert json.loads(done.stdout)[0]["AUCTAU"] is None and "AUCTAU is missing" in done.stderr
+
+
+def test_points_of_the_regression_are_whole(run: Run) -> None:
+    rows = json.loads(run("nca", DATA / "theoph.csv", "--json").stdout)
+    assert all(isinstance(row["LAMZNPT"], int) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "code", "said"),
+    [
+        ("ID,TIME,DV\n", [], 1, "in.csv: has no rows of observations"),
+        ("ID,TIME,DV\n1,0,0\n1,1,-1\n1,2,1\n", [], 1, "in.csv: subject 1: concentration -1 is negative (at 1 h)"),
+        ("ID,TIME,DV\n1,0,0\n1,1,1\n1,1,2\n", [], 1, "in.csv: subject 1: two concentrations at 1 h"),
+        ("ID,TIME,DV\n1,0,0\n1,1,1\n1,2,2\n", ["--start", "5", "--end", "3"], 2, "the window must end after it begins"),
+        ("ID,TIME,DV\n1,0,0\n1,1,1\n1,2,2\n", ["--route", "infusion"], 2, "needs the duration"),
+    ],
+)
+def test_messages(run: Run, content: str, words: list[str], code: int, said: str) -> None:
+    Path("in.csv").write_text(content)
+    done = run("nca", "in.csv", *words)
+    assert done.exit_code == code and said in done.stderr, done.output
+
+
+def test_what_is_no_table(run: Run) -> None:
+    for name in ("folder", "folder.zarr"):
+        Path(name).mkdir()
+    Path("text.parquet").write_text("ID,TIME,DV\n")
+    for name, said in (("folder", "is a folder"), ("folder.zarr", "is no result"), ("text.parquet", "is no Parquet table")):
+        done = run("nca", name)
+        assert done.exit_code in (1, 2) and f"{name}: {said}" in done.stderr, done.output
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

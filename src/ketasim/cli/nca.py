@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,12 +22,17 @@ _USUAL = {
     "TIME": ("TIME", "ARRLT", "AFRLT"),
     "DV": ("DV", "CONC", "CONCENTRATION", "AVAL", "VENOUS"),
     "ANALYTE": ("ANALYTE", "PARAM"),
+    "ARM": ("ARM",),
 }
+_OPTIONS = {"ID": "--id", "TIME": "--time", "DV": "--conc", "ANALYTE": "--analyte"}
+_NAMES = ("arm", "subject", "analyte", "site", "parameter")
 
 
 @verb
 def nca(
-    data: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with one row per subject and time, or a .zarr result.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV or Parquet with one row per subject and time, or a .zarr result.")
+    ],
     *,
     subject: Annotated[str, typer.Option("--id", metavar="COLUMN", help="Column of the subject.")] = "",
     time: Annotated[str, typer.Option("--time", metavar="COLUMN", help="Column of the time, h.")] = "",
@@ -59,7 +66,7 @@ def nca(
     options: dict[str, Any] = {
         "route": route, "duration": duration, "method": method, "blq": blq, "lloq": lloq, "tau": tau, "start": start, "end": end,
     }  # fmt: skip
-    columns = {"ID": subject, "TIME": time, "DV": concentration, "ANALYTE": analyte}
+    columns = {"ID": subject, "TIME": time, "DV": concentration, "ANALYTE": analyte, "ARM": ""}
     table = _of_result(data, dose, options) if data.suffix == ".zarr" else _of_table(data, columns, dose, options)
     table = exposure_summary(table) if summary else table
     if out is not None:
@@ -69,12 +76,20 @@ def nca(
             table.to_csv(part, index=False)
         _show.note(f"Written: {out}")
         return
-    shown = table.dropna(axis="columns", how="all")
-    _show.frame(shown.loc[:, [c for c in shown if bool((shown[c].to_numpy() != "").any())]], numbers_from=2)
+    shown = _shown(table)
+    _show.frame(shown, numbers_from=sum(name in _NAMES for name in shown))
     if not settings.json:
         rule = f"below {lloq:g}: {blq}" if lloq else "no limit of quantification"
         _show.note(f"Areas {method}; {rule}; terminal slope by the best adjusted R2 of at least three last points.")
     _show.notice()
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns with something in them, whole numbers as such; AUCTAU always, as a note speaks of it where it is missing."""
+    table = table.loc[:, [c for c in table if c == "AUCTAU" or bool(table[c].notna().any())]]
+    if "LAMZNPT" in table:
+        table = table.assign(LAMZNPT=table["LAMZNPT"].astype(object).where(table["LAMZNPT"].notna(), float("nan")))
+    return table.loc[:, [c for c in table if c not in _NAMES or bool((table[c] != "").any())]]
 
 
 def _of_result(path: Path, dose: str, options: dict[str, Any]) -> pd.DataFrame:
@@ -84,7 +99,12 @@ def _of_result(path: Path, dose: str, options: dict[str, Any]) -> pd.DataFrame:
 
     if not path.is_dir():
         raise InvalidOption(f"{path}: no such result.")
-    return nca_table(xr.open_datatree(path, engine="zarr"), dose=_amount(dose) if dose else None, **options)
+    try:
+        result = xr.open_datatree(path, engine="zarr")
+    except (OSError, ValueError, KeyError):
+        raise InvalidData(f"{path}: is no result; ketasim simulate or compare -o {path.name} writes one.") from None
+    with _named(path):
+        return nca_table(result, dose=_amount(dose) if dose else None, **options)
 
 
 def _of_table(path: Path, given: dict[str, str], dose: str, options: dict[str, Any]) -> pd.DataFrame:
@@ -97,30 +117,43 @@ def _of_table(path: Path, given: dict[str, str], dose: str, options: dict[str, A
     frame = pd.DataFrame({role: table[name] for role, name in columns.items() if name})
     for role in ("TIME", "DV"):
         frame[role] = _numbers(table, columns[role], path)
-    if _exact(table, dose):
-        doses = _numbers(table, _exact(table, dose), path)
-        pieces = [
-            nca_table(part, dose=_first_dose(doses[part.index], key, dose, path), **options)
-            for key, part in frame.groupby("ID", sort=False)
-        ]
-        return pd.concat(pieces, ignore_index=True)
-    return nca_table(frame, dose=_amount(dose) if dose else None, **options)
+    column = _exact(table, dose)
+    if column:
+        frame[column] = _numbers(table, column, path)
+    with _named(path):
+        return nca_table(frame, dose=column or (_amount(dose) if dose else None), **options)
+
+
+@contextmanager
+def _named(path: Path) -> Generator[None]:
+    """Put the file in front of what is wrong with it."""
+    try:
+        yield
+    except InvalidData as error:
+        raise InvalidData(f"{path}: {error}") from None
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """Observation rows of a CSV file: without EVID above 0 and MDV 1."""
+    """Observation rows of a CSV or Parquet file: without EVID above 0 and MDV 1."""
     import pandas as pd
 
+    if path.is_dir():
+        raise InvalidOption(f"{path}: is a folder; give a CSV or Parquet file, or a .zarr result.")
     if not path.is_file():
         raise InvalidOption(f"{path}: no such file.")
+    parquet = path.suffix.lower() == ".parquet"
     try:
-        table = pd.read_csv(path, comment="#", na_values=["."], skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InvalidData(f"{path}: is no CSV table ({error}).") from None
+        table = pd.read_parquet(path) if parquet else pd.read_csv(path, comment="#", na_values=["."], skipinitialspace=True)
+    except ValueError as error:  # what pandas and Arrow raise for a file of another kind
+        raise InvalidData(f"{path}: is no {'Parquet' if parquet else 'CSV'} table ({error}).") from None
     for flag in ("EVID", "MDV"):
         name = _exact(table, flag)
         if name:
             table = table[(pd.to_numeric(table[name], errors="coerce") > 0).to_numpy() == 0]
+    if table.empty:
+        raise InvalidData(
+            f"{path}: has no rows of observations; one per subject and time is needed, with EVID 0 and MDV 0 if given."
+        )
     return table
 
 
@@ -131,8 +164,8 @@ def _exact(table: pd.DataFrame, name: str) -> str:
 
 def _column(table: pd.DataFrame, role: str, given: str, path: Path) -> str:
     found = _exact(table, given) if given else next((c for name in _USUAL[role] if (c := _exact(table, name))), "")
-    if not found and (given or role != "ANALYTE"):
-        option = {"ID": "--id", "TIME": "--time", "DV": "--conc", "ANALYTE": "--analyte"}[role]
+    if not found and (given or role in ("ID", "TIME", "DV")):
+        option = _OPTIONS[role]
         names = ", ".join(map(str, table.columns))
         wanted = (
             f"no column '{given}'.{close_names(given, map(str, table.columns))}"
@@ -154,13 +187,6 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
             f"{path}, line {row + 2}, column {name}: '{table[name][row]}' is no number; write a number, or '.' where missing."
         )
     return values
-
-
-def _first_dose(values: pd.Series, subject: object, name: str, path: Path) -> float:
-    known = values.dropna().unique()
-    if len(known) != 1:
-        raise InvalidData(f"{path}: subject {subject} has {len(known)} different values in column {name}; one dose is needed.")
-    return float(known[0])
 
 
 def _amount(text: str) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ketasim.errors import InvalidData, InvalidOption
-from ketasim.nca._curve import segments, terminal
+from ketasim.nca._curve import ROUNDING, dosing_interval, segments, terminal
 
 Floats = NDArray[np.float64]
 Method = Literal["linear", "lin-up/log-down"]
@@ -23,7 +23,7 @@ BLQ_RULES = {
 }
 #: CDISC code -> meaning and unit, where c is the concentration's and d the dose's unit.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
-    "CMAX": ("largest concentration", "c"), "TMAX": ("time of CMAX", "h"), "CLST": ("last measurable concentration", "c"),
+    "CMAX": ("largest measured concentration", "c"), "TMAX": ("time of CMAX", "h"), "CLST": ("last measurable concentration", "c"),
     "TLST": ("time of CLST", "h"), "AUCLST": ("area to the last measurable concentration", "h*c"),
     "AUCIFO": ("area to infinity, from the observed last concentration", "h*c"),
     "AUCIFP": ("area to infinity, from the predicted last concentration", "h*c"), "AUCPEO": ("share of AUCIFO extrapolated", "%"),
@@ -39,10 +39,11 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class NCAResult:
-    """Parameters of one curve, and the rules by which they were found."""
+    """Parameters of one curve, the rules by which they were found, and notes on what was completed or left out."""
 
     parameters: Mapping[str, float]
     rules: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> float:
         return self.parameters[name]
@@ -56,12 +57,13 @@ def nca(
 
     Parameters
     ----------
-    time : (time,), h, rising. conc : (time,), any unit. dose : for clearance and volumes. route, duration : of the dose; duration in h.
+    time : (time,), h from the dose, rising; earlier values are left out. conc : (time,), any unit. dose : for clearance and volumes. route, duration : of the dose; duration in h.
     method : ``linear`` or ``lin-up/log-down``. blq : rule for values below `lloq`: ``zero`` or ``missing``. tau : dosing interval, h.
 
     Raises
     ------
-    InvalidData: times that do not rise, negative concentrations, no measurable value. InvalidOption: unknown rule.
+    InvalidData: times that do not rise, negative concentrations, fewer than two values. InvalidOption: unknown rule, an infusion without
+    duration.
 
     Examples
     --------
@@ -70,19 +72,25 @@ def nca(
     >>> round(result["LAMZ"], 6), round(result["CLO"], 6)
     (0.2, 2.0)
     """
+    if blq not in BLQ_RULES:
+        raise InvalidOption(f"blq = '{blq}' is not known. Use one of: {', '.join(BLQ_RULES)}.")
     t, c = np.asarray(time, float), np.asarray(conc, float)
     keep = np.isfinite(c)
     if lloq > 0:
         c = np.where(c < lloq, 0.0, c)
-        keep &= (c > 0) | (blq != "missing")
+        # Nothing measurable at the dose is where the curve begins; of a bolus the sample was drawn before it.
+        keep &= (c > 0) | (blq != "missing") | ((t <= 0) & (route != "bolus"))
     table = analyse(t[keep], c[keep][None], dose=dose, route=route, duration=duration, method=method, tau=tau)
-    if blq not in BLQ_RULES:
-        raise InvalidOption(f"blq = '{blq}' is not known. Use one of: {', '.join(BLQ_RULES)}.")
     rules = {
-        "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX; ties within 1e-4 take more points",
+        "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX (of a bolus, after time zero); ties within 1e-4 take more points",
         "below quantification": BLQ_RULES[blq] if lloq > 0 else "no limit given",
     }  # fmt: skip
-    return NCAResult({k: float(v[0]) for k, v in table.items() if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO")}, rules)
+    found = {
+        k: int(v[0]) if k == "LAMZNPT" else float(v[0])
+        for k, v in table.items()
+        if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO", "AUCTAU")
+    }
+    return NCAResult(found, rules, tuple(remarks(t[keep], table, route, tau)))
 
 
 def analyse(
@@ -93,23 +101,27 @@ def analyse(
 
     Parameters
     ----------
-    t : (time,), h. c : (curve, time). dose : one, or (curve,).
+    t : (time,), h from the dose; earlier values are left out. c : (curve, time). dose : one, or (curve,).
 
     Returns
     -------
     CDISC name -> (curve,), NaN where a parameter does not exist.
     """
-    _check(t, c, route, method)
+    t, c = t[t >= 0], c[:, t >= 0]
+    _check(t, c, route, duration, method, tau)
     log_down = method == "lin-up/log-down"
+    rows, largest = np.arange(len(c)), np.argmax(c, axis=1)
+    out = {"CMAX": c[rows, largest], "TMAX": t[largest]}
     c0 = _back_extrapolated(t, c) if route == "bolus" else None
-    if c0 is not None and t[0] > 0:
-        t, c = np.concatenate([[0.0], t]), np.concatenate([c0[:, None], c], axis=1)
-    rows, positive = np.arange(len(c)), c > 0
+    if t[0] > 0:
+        first = c0 if c0 is not None else _before_dose(t, c, tau)
+        t, c = np.concatenate([[0.0], t]), np.concatenate([first[:, None], c], axis=1)
+    positive = c > 0
     last = np.where(positive.any(axis=1), c.shape[1] - 1 - np.argmax(positive[:, ::-1], axis=1), 0)
     peak = np.argmax(c, axis=1)
     area, moment = segments(t, c, log_down)
     before = np.arange(len(t) - 1)[None, :] < last[:, None]
-    out = {"CMAX": c[rows, peak], "TMAX": t[peak], "CLST": c[rows, last], "TLST": t[last]}
+    out |= {"CLST": c[rows, last], "TLST": t[last]}
     out["AUCLST"] = np.sum(np.where(before, area, 0.0), axis=1)
     aumc = np.sum(np.where(before, moment, 0.0), axis=1)
     slope = terminal(t, c, last, peak)
@@ -124,11 +136,31 @@ def analyse(
         out["AUCPEO"] = 100 * tail / out["AUCIFO"]
         mrt = (aumc + out["CLST"] * out["TLST"] / rate + out["CLST"] / rate**2) / out["AUCIFO"]
     if tau is not None:
-        out["AUCTAU"] = _partial(t, c, area, tau)
+        out["AUCTAU"], aumc_tau = dosing_interval(t, c, tau, log_down, out, aumc)
         out["CAVG"] = out["AUCTAU"] / tau
+        # By superposition, the first moment of a single dose from one interval at steady state (Bauer and Gibaldi 1983).
+        mrt = (aumc_tau + tau * (out["AUCIFO"] - out["AUCTAU"])) / np.where(out["AUCTAU"] > 0, out["AUCTAU"], np.nan)
     if c0 is not None:
         out["C0"] = c0
     return out | _dose_parameters(out, mrt, dose, route, duration, tau)
+
+
+def remarks(t: Floats, found: Mapping[str, Floats], route: Route, tau: float | None) -> dict[str, NDArray[np.bool_]]:
+    """What was completed by a rule or left out: sentence -> (curve,), true where it holds for any.
+
+    Parameters
+    ----------
+    t : (time,), h from the dose, as measured. found : of `analyse`. tau : dosing interval, h.
+    """
+    out: dict[str, NDArray[np.bool_]] = {}
+    if route != "bolus" and t[t >= 0][0] > 0:
+        value = "0 (a single dose)" if tau is None else "the smallest value up to tau (steady state)"
+        out[f"no value at the dose time: {value} is taken there"] = found["CMAX"] > 0
+    if tau is not None and t[-1] < tau * (1 - ROUNDING):
+        missing, there = np.isnan(found["AUCTAU"]), found["CMAX"] > 0
+        out["AUCTAU: values end before tau; the rest comes from CLST and LAMZ"] = ~missing & there
+        out["AUCTAU is missing: values end before tau, and there is no LAMZ for the rest"] = missing & there
+    return {sentence: curves for sentence, curves in out.items() if curves.any()}
 
 
 def _dose_parameters(
@@ -138,24 +170,17 @@ def _dose_parameters(
     if dose is None:
         return more
     # At steady state the area over one interval stands for the area to infinity of a single dose.
-    clearance = np.asarray(dose, float) / (out["AUCTAU"] if tau is not None else out["AUCIFO"])
+    area = out["AUCTAU"] if tau is not None else out["AUCIFO"]
+    clearance = np.asarray(dose, float) / np.where(area > 0, area, np.nan)
     volume = clearance / out["LAMZ"]
     if route == "extravascular":
         return more | {"CLFO": clearance, "VZFO": volume}
     return more | {"CLO": clearance, "VZO": volume, "VSSO": clearance * more["MRTIVIFO"]}
 
 
-def _partial(t: Floats, c: Floats, area: Floats, tau: float) -> Floats:
-    """Area from the first time to tau later, the last interval cut by linear interpolation."""
-    end = t[0] + tau
-    inside = t[1:] <= end + 1e-12
-    total = np.sum(area[:, inside], axis=1)
-    k = int(np.sum(inside))
-    if k < len(t) - 1 and t[k] < end:
-        share = (end - t[k]) / (t[k + 1] - t[k])
-        at_end = c[:, k] + share * (c[:, k + 1] - c[:, k])
-        total = total + (c[:, k] + at_end) / 2 * (end - t[k])
-    return total
+def _before_dose(t: Floats, c: Floats, tau: float | None) -> Floats:
+    """Concentration at a dose time without a value: zero before a single dose, at steady state the smallest up to `tau`."""
+    return np.zeros(len(c)) if tau is None else c[:, t <= max(tau, t[0])].min(axis=1)
 
 
 def _back_extrapolated(t: Floats, c: Floats) -> Floats:
@@ -168,15 +193,35 @@ def _back_extrapolated(t: Floats, c: Floats) -> Floats:
     return np.where((c[:, 1] > 0) & (c[:, 1] < c[:, 0]), c0, c[:, 0])
 
 
-def _check(t: Floats, c: Floats, route: str, method: str) -> None:
+def _check(t: Floats, c: Floats, route: str, duration: float, method: str, tau: float | None) -> None:
     if method not in METHODS:
         raise InvalidOption(f"method = '{method}' is not known. Use one of: {', '.join(METHODS)}.")
     if route not in ROUTES:
         raise InvalidOption(f"route = '{route}' is not known. Use one of: {', '.join(ROUTES)}.")
+    if route == "infusion" and not duration > 0:
+        raise InvalidOption(
+            "route = 'infusion' needs the duration of the infusion, h: residence time and VSSO leave half of it out."
+        )
+    if tau is not None and not tau > 0:
+        raise InvalidOption(f"tau = {tau:g} h: the dosing interval must be above 0.")
+    check_curve(t, c)
+
+
+def check_curve(t: Floats, c: Floats) -> None:
+    """Refuse a curve that cannot be analysed.
+
+    Parameters
+    ----------
+    t : (time,), h. c : (time,) or (curve, time).
+    """
     if len(t) < 2:
         raise InvalidData(f"non-compartmental analysis needs at least 2 times; got {len(t)}.")
-    falling = np.flatnonzero(np.diff(t) <= 0)
-    if len(falling):
-        raise InvalidData(f"times must rise: {t[falling[0] + 1]:g} h follows {t[falling[0]]:g} h.")
+    wrong = np.flatnonzero(np.diff(t) <= 0)
+    if len(wrong):
+        before, after = t[wrong[0]], t[wrong[0] + 1]
+        if before == after:
+            raise InvalidData(f"two concentrations at {after:g} h; one is needed.")
+        raise InvalidData(f"times must rise: {after:g} h follows {before:g} h.")
     if np.nanmin(c) < 0:
-        raise InvalidData(f"concentration {np.nanmin(c):g} is negative; values are 0 or more.")
+        lowest = np.nanmin(np.atleast_2d(c), axis=0)
+        raise InvalidData(f"concentration {lowest.min():g} is negative (at {t[lowest.argmin()]:g} h); values are 0 or more.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,8 @@ LONGEST_TAIL = 60
 #: A regression with more points is preferred when its adjusted R2 is within this of the best.
 TIE = 1e-4
 FEWEST = 3
+#: A last time this near to the end of the dosing interval (relative) is its end: clock times less their start are rounded.
+ROUNDING = 1e-9
 
 
 def segments(t: Floats, c: Floats, log_down: bool) -> tuple[Floats, Floats]:
@@ -35,6 +39,43 @@ def segments(t: Floats, c: Floats, log_down: bool) -> tuple[Floats, Floats]:
             log_moment = (t[:-1] * c0 - t[1:] * c1) / rate + (c0 - c1) / rate**2
         area, moment = np.where(falling, log_area, area), np.where(falling, log_moment, moment)
     return area, moment
+
+
+def dosing_interval(
+    t: Floats, c: Floats, tau: float, log_down: bool, found: Mapping[str, Floats], aumc: Floats
+) -> tuple[Floats, Floats]:
+    """Area and first-moment area from the dose to `tau` after it.
+
+    An interval that `tau` cuts is interpolated by the rule of its area. Where the values end before `tau`, the rest comes from CLST
+    and LAMZ, as in AUCIFO.
+
+    Parameters
+    ----------
+    t : (time,), h, from 0. c : (curve, time). found : TLST, CLST, AUCLST and LAMZ, each (curve,). aumc : (curve,), to TLST.
+
+    Returns
+    -------
+    area, moment : (curve,), NaN where values end before `tau` and there is no LAMZ.
+    """
+    if t[-1] < tau * (1 - ROUNDING):
+        return _extrapolated(tau, found, aumc)
+    tau = min(tau, float(t[-1]))
+    k = int(np.searchsorted(t, tau))
+    c1, c2, share = c[:, k - 1], c[:, k], (tau - t[k - 1]) / (t[k] - t[k - 1])
+    at_tau = c1 + share * (c2 - c1)
+    if log_down:
+        falling = (c2 < c1) & (c2 > 0)
+        at_tau = np.where(falling, c1 * (np.where(falling, c2, 1.0) / np.where(falling, c1, 1.0)) ** share, at_tau)
+    area, moment = segments(np.append(t[:k], tau), np.column_stack([c[:, :k], at_tau]), log_down)
+    return area.sum(axis=1), moment.sum(axis=1)
+
+
+def _extrapolated(tau: float, found: Mapping[str, Floats], aumc: Floats) -> tuple[Floats, Floats]:
+    last, value, rate = found["TLST"], found["CLST"], found["LAMZ"]
+    rest = np.exp(-rate * (tau - last))
+    area = value / rate * (1 - rest)
+    moment = value / rate * (last + 1 / rate - rest * (tau + 1 / rate))
+    return found["AUCLST"] + area, aumc + moment
 
 
 def terminal(t: Floats, c: Floats, last: NDArray[np.int64], peak: NDArray[np.int64]) -> dict[str, Floats]:

@@ -1,27 +1,30 @@
 """Analyses of tables and results, and their summaries."""
 
 # pyright: reportIndexIssue=false, reportGeneralTypeIssues=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportCallIssue=false, reportReturnType=false
 # pandas' annotations leave groups and columns open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ketasim.errors import InvalidData, close_names
-from ketasim.nca._analysis import Floats, Method, Route, analyse, nca
+from ketasim.errors import CompletedCurve, InvalidData, InvalidOption, close_names
+from ketasim.nca._analysis import PARAMETERS, Floats, Method, Route, analyse, check_curve, nca, remarks
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_KEYS = ("subject", "analyte", "site")
+_KEYS = ("arm", "analyte", "site")
 
 
 def nca_table(
-    source: pd.DataFrame | xr.DataTree, *, dose: float | None = None, route: Route = "extravascular", duration: float = 0.0,
+    source: pd.DataFrame | xr.DataTree, *, dose: float | str | None = None, route: Route = "extravascular", duration: float = 0.0,
     method: Method = "linear", blq: str = "zero", lloq: float = 0.0, site: str | None = None, analytes: Sequence[str] | None = None,
     start: float = 0.0, end: float | None = None, tau: float | None = None,
 ) -> pd.DataFrame:  # fmt: skip
@@ -29,16 +32,58 @@ def nca_table(
 
     Parameters
     ----------
-    source : table with ID, TIME and DV (or CONC) and optionally ANALYTE, any letter case; or a result of `simulate`.
-    start, end : window, h; times count from `start`.
+    source : table with ID, TIME and DV (or CONC) and optionally ARM and ANALYTE, any letter case; or a result of `simulate`, or of several
+        arms. dose : a number, or the column of a table that holds it. start, end : window, h; times count from `start`.
 
     Returns
     -------
-    One row per subject, analyte and site; columns are CDISC names.
+    One row per arm (where there are arms), subject, analyte and site; columns are CDISC names.
+
+    Raises
+    ------
+    InvalidData: a column or site that is not there; a curve that cannot be analysed, with its subject. InvalidOption: unknown rule, a
+    window without length.
+
+    Warns
+    -----
+    CompletedCurve: curves completed by a rule, and how many.
     """
+    if end is not None and end <= start:
+        raise InvalidOption(f"start = {start:g} h, end = {end:g} h: the window must end after it begins.")
     options: dict[str, Any] = {"dose": dose, "route": route, "duration": duration, "method": method, "tau": tau}
+    notes: Counter[str] = Counter()
     if isinstance(source, pd.DataFrame):
-        return _of_frame(source, start, end, blq, lloq, options)
+        table = _of_frame(source, start, end, blq, lloq, options, notes)
+    elif isinstance(dose, str):
+        raise InvalidOption(f"dose = '{dose}': a result has no columns; give a number.")
+    else:
+        table = _of_tree(source, start, end, site, analytes, options, notes)
+    for sentence, number in notes.items():
+        warnings.warn(f"{sentence} ({number} of {len(table)} curves).", CompletedCurve, stacklevel=2)
+    if "LAMZNPT" in table:
+        table["LAMZNPT"] = table["LAMZNPT"].astype("Int64")
+    return table
+
+
+def _of_tree(
+    source: xr.DataTree, start: float, end: float | None, site: str | None, analytes: Sequence[str] | None,
+    options: dict[str, Any], notes: Counter[str],
+) -> pd.DataFrame:  # fmt: skip
+    if "plasma" in source.children:
+        return _of_result(source, start, end, site, analytes, options, notes)
+    arms = {label: child for label, child in source.children.items() if "plasma" in child.children}
+    if not arms:
+        raise InvalidData(f"the result has no group 'plasma'. It has: {', '.join(source.children) or 'nothing'}.")
+    tables = {label: _of_result(child, start, end, site, analytes, options, notes) for label, child in arms.items()}
+    for label, table in tables.items():
+        table.insert(0, "arm", label)
+    return pd.concat(tables.values(), ignore_index=True)
+
+
+def _of_result(
+    source: xr.DataTree, start: float, end: float | None, site: str | None, analytes: Sequence[str] | None,
+    options: dict[str, Any], notes: Counter[str],
+) -> pd.DataFrame:  # fmt: skip
     plasma = source["plasma"].to_dataset()
     if "subject" not in plasma.dims:
         raise InvalidData("the result holds quantiles, not patients; simulate with stream=False for an exposure table.")
@@ -52,41 +97,90 @@ def nca_table(
         window = (times >= start) & (times <= (end if end is not None else np.inf))
         for analyte in wanted:
             values = array.sel(analyte=analyte).values[:, window]
-            if np.isfinite(values).any():
-                values = np.where(np.isfinite(values), values, 0.0)
-                found = analyse(times[window] - start, np.maximum(values, 0.0), **options)
+            solved = np.isfinite(values).all(axis=1)
+            if solved.any():
+                found = analyse(times[window] - start, np.where(solved[:, None], np.maximum(values, 0.0), 0.0), **options)
+                # A patient who failed to solve has no exposure, not one of zero.
+                found = {code: np.where(solved, value, np.nan) for code, value in found.items()}
+                said = remarks(times[window] - start, found, options["route"], options["tau"])
+                notes.update({sentence: int(curves.sum()) for sentence, curves in said.items()})
                 pieces.append(pd.DataFrame({"subject": plasma["subject"].values, "analyte": analyte, "site": name, **found}))
+    if not pieces:
+        raise InvalidData(f"the result has no concentrations from {start:g} h to {'its end' if end is None else f'{end:g} h'}.")
     return pd.concat(pieces, ignore_index=True)
 
 
 def _of_frame(
-    frame: pd.DataFrame, start: float, end: float | None, blq: str, lloq: float, options: dict[str, Any]
+    frame: pd.DataFrame, start: float, end: float | None, blq: str, lloq: float, options: dict[str, Any], notes: Counter[str]
 ) -> pd.DataFrame:
-    names = {str(c).upper(): c for c in frame.columns}
+    names = _columns(frame)
+    by = {names[key]: label for key, label in (("ARM", "arm"), ("ID", "subject"), ("ANALYTE", "analyte")) if key in names}
+    rows = []
+    for key, part in frame.dropna(subset=[names["ID"]]).groupby(list(by), sort=False, dropna=False):
+        keys = dict(zip(by.values(), key, strict=True))
+        try:
+            time, conc = _curve(part, names, start, end)
+            one = options | {"dose": _dose(part, names, options["dose"])}
+            result = nca(time - start, conc, blq=blq, lloq=lloq, **one)
+        except InvalidData as error:
+            raise InvalidData(f"{', '.join(f'{label} {value}' for label, value in keys.items())}: {error}") from None
+        notes.update(result.notes)
+        rows.append({"analyte": "", "site": ""} | keys | dict(result.parameters))
+    table = pd.DataFrame(rows)
+    first = [name for name in ("arm", "subject", "analyte", "site") if name in table]
+    return table[first + [name for name in table if name not in first]]
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """Role in capitals -> column of the table."""
+    names: dict[str, Any] = {str(c).upper(): c for c in frame.columns}
     dv = next((names[c] for c in ("DV", "CONC", "CONCENTRATION") if c in names), None)
+    listed = f"Columns: {', '.join(map(str, frame.columns))}."
     for needed in ("ID", "TIME"):
         if needed not in names:
-            raise InvalidData(f"the table has no column {needed}. Columns: {', '.join(map(str, frame.columns))}.")
+            raise InvalidData(f"the table has no column {needed}. {listed}")
     if dv is None:
-        raise InvalidData(f"the table has no column DV or CONC. Columns: {', '.join(map(str, frame.columns))}.")
-    by = [names["ID"]] + ([names["ANALYTE"]] if "ANALYTE" in names else [])
-    rows = []
-    for key, part in frame.groupby(by, sort=False):
-        time = part[names["TIME"]].to_numpy(float)
-        window = (time >= start) & (time <= (end if end is not None else np.inf))
-        result = nca(time[window] - start, part[dv].to_numpy(float)[window], blq=blq, lloq=lloq, **options)
-        rows.append({"subject": key[0], "analyte": key[1] if len(by) > 1 else "", "site": "", **result.parameters})
-    return pd.DataFrame(rows)
+        raise InvalidData(f"the table has no column DV or CONC. {listed}")
+    if frame.empty:
+        raise InvalidData("the table has no rows; one per subject and time is needed.")
+    return names | {"DV": dv}
 
 
-def exposure_summary(
-    table: pd.DataFrame, parameters: Iterable[str] = ("CMAX", "TMAX", "AUCLST", "AUCIFO", "LAMZHL")
-) -> pd.DataFrame:
-    """Distribution of parameters per analyte and site: n, geometric mean, geometric CV (%), median, 5th and 95th percentile."""
-    rows = []
-    for (analyte, site), part in table.groupby(["analyte", "site"], sort=False):
-        for name in (p for p in parameters if p in part):
-            values = part[name].to_numpy(float)
+def _curve(part: pd.DataFrame, names: Mapping[str, Any], start: float, end: float | None) -> tuple[Floats, Floats]:
+    """Times and concentrations of one curve within the window, by time."""
+    part = part.sort_values(names["TIME"], kind="stable")
+    time, conc = part[names["TIME"]].to_numpy(float), part[names["DV"]].to_numpy(float)
+    window = (time >= start) & (time <= (end if end is not None else np.inf)) & np.isfinite(conc)
+    # Before `start` is taken off, so that a message names the time that stands in the table.
+    check_curve(time[window], conc[window])
+    return time[window], conc[window]
+
+
+def _dose(part: pd.DataFrame, names: Mapping[str, Any], dose: float | str | None) -> float | None:
+    if not isinstance(dose, str):
+        return dose
+    if dose.upper() not in names:
+        raise InvalidData(f"the table has no column '{dose}' with the dose. Columns: {', '.join(map(str, part.columns))}.")
+    known = part[names[dose.upper()]].dropna().unique()
+    if len(known) != 1:
+        raise InvalidData(f"{len(known)} different values in column {dose}; one dose is needed.")
+    if not known[0] > 0:
+        raise InvalidData(f"dose {known[0]:g} in column {dose}: must be above 0.")
+    return float(known[0])
+
+
+def exposure_summary(table: pd.DataFrame, parameters: Iterable[str] | None = None) -> pd.DataFrame:
+    """Distribution of parameters per arm, analyte and site: n, geometric mean, geometric CV (%), median, 5th and 95th percentile.
+
+    Parameters
+    ----------
+    table : of `nca_table`. parameters : CDISC names; by default all that were computed.
+    """
+    rows, keys = [], [name for name in _KEYS if name in table]
+    wanted = list(PARAMETERS if parameters is None else parameters)
+    for key, part in table.groupby(keys, sort=False):
+        for name in (p for p in wanted if p in part):
+            values = part[name].to_numpy(float, na_value=np.nan)
             values = values[np.isfinite(values)]
             if not len(values):
                 continue
@@ -94,8 +188,8 @@ def exposure_summary(
             mean = float(np.exp(logs.mean())) if len(logs) else np.nan
             cv = 100 * float(np.sqrt(np.expm1(logs.var(ddof=1)))) if len(logs) > 1 else np.nan
             low, middle, high = np.percentile(values, (5, 50, 95))
-            rows.append({"analyte": analyte, "site": site, "parameter": name, "n": len(values), "geometric_mean": mean, "geometric_cv_percent": cv,
-                         "median": middle, "p05": low, "p95": high})  # fmt: skip
+            rows.append({**dict(zip(keys, key, strict=True)), "parameter": name, "n": len(values), "geometric_mean": mean,
+                         "geometric_cv_percent": cv, "median": middle, "p05": low, "p95": high})  # fmt: skip
     return pd.DataFrame(rows)
 
 
