@@ -76,6 +76,10 @@ class UnusedColumn(KetasimWarning):
     """A column of an event table acts on nothing in the model."""
 
 
+class OutOfRange(KetasimWarning):
+    """An output is no number, or leaves the range its port declares."""
+
+
 class ProvisionalEntry(KetasimWarning):
     """A library entry without independent second entry and checkpoint was used."""
 

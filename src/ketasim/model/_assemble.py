@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import sys
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,15 +101,20 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of everything the equations depend on, but not the numbers; empty when a source file cannot be read."""
+        """Hash of everything the equations depend on, but not the numbers.
+
+        Equations of ketasim's own library are known by their source, which is quicker than tracing them. Others may call whatever they
+        like, so that nothing but the traced equations tells them apart.
+        """
         digest = hashlib.sha256()
-        for part in self.parts:
-            path = inspect.getsourcefile(type(part.mechanism)) if type(part.mechanism).__module__ in sys.modules else None
-            if not path or not Path(path).is_file() or type(part.mechanism).__qualname__.count("<locals>"):
-                return ""
-            digest.update(Path(path).read_bytes())
-            digest.update(f"{type(part.mechanism).__qualname__}{vars(part.mechanism)}".encode())
-        digest.update(repr(sorted(self.factors.items())).encode())
+        if all(_is_own(part.mechanism) for part in self.parts):
+            digest.update(_own_source())
+            digest.update(
+                repr([(_path_of(part.mechanism), sorted(vars(part.mechanism).items())) for part in self.parts]).encode()
+            )
+            digest.update(repr(sorted(self.factors.items())).encode())
+        else:
+            digest.update(self.system.text().encode())
         return digest.hexdigest()[:24]
 
     def describe(self, format: Literal["text", "html"] = "text") -> str:
@@ -118,6 +122,29 @@ class Model:
         from ketasim.model._describe import describe
 
         return describe(self, format)
+
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def _is_own(mechanism: Mechanism) -> bool:
+    """Whether a mechanism is of ketasim's library, with options that `repr` tells apart."""
+    options = vars(mechanism).values()
+    plain = all(isinstance(v, _PLAIN) or (isinstance(v, tuple) and all(isinstance(i, _PLAIN) for i in v)) for v in options)
+    kind = type(mechanism)
+    return plain and kind.__module__.startswith("ketasim.library.") and "<locals>" not in kind.__qualname__
+
+
+def _path_of(mechanism: Mechanism) -> str:
+    return f"{type(mechanism).__module__}.{type(mechanism).__qualname__}"
+
+
+@lru_cache(maxsize=1)
+def _own_source() -> bytes:
+    """Everything of ketasim that equations of its library are made of."""
+    package = Path(__file__).parents[1]
+    files = sorted([*(package / "model").glob("*.py"), *(package / "library").rglob("*.py")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()
 
 
 def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
@@ -142,6 +169,8 @@ def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
     whole = tuple(part if isinstance(part, Part) else Part(part, {}, id=part.name()) for part in parts)
     if not whole:
         raise InvalidModel("assemble() got no parts; give at least one, e.g. assemble(library.pk('otto2021')).")
+    for part in whole:
+        _check_units(part)
     params, numbers = _merge_params(whole)
     states = _merge_states(whole)
     ports, writers = _merge_ports(whole)
@@ -160,6 +189,39 @@ def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
     name = id or "+".join(part.cite for part in whole)
     residual = tuple(r for part in whole for r in part.residual)
     return Model(name, whole, params, numbers, states, ports, writers, factors, routes, correlations, residual)
+
+
+#: Units of time other than the hour, as words of a unit; a year is an age.
+_OTHER_TIMES = re.compile(r"(?<![A-Za-z])(s|sec|second|seconds|min|minute|minutes|d|day|days|week|weeks)(?![A-Za-z])")
+
+
+def _check_units(part: Part) -> None:
+    """Numbers are in the unit of their parameters, and equations run in hours."""
+    mechanism = part.mechanism
+    if unknown := sorted(set(part.numbers) - set(mechanism.params)):
+        raise InvalidParameter(
+            f"{part.cite}: a number for '{unknown[0]}', which is no parameter of {mechanism.name()}."
+            f"{close_names(unknown[0], mechanism.params)} It has: {', '.join(mechanism.params)}."
+        )
+    for name, param in mechanism.params.items():
+        if (other := _OTHER_TIMES.search(param.unit)) and "1.73" not in param.unit:  # mL/min/1.73m^2 is a covariate's
+            raise UnitMismatch(
+                f"parameter '{name}' of {mechanism.name()} is declared in {param.unit}, and equations run in hours: declare it with h "
+                f"instead of {other[1]}. A TOML entry may give its value in any unit of that dimension."
+            )
+        given = part.numbers[name].unit
+        if given != param.unit and factor(given, param.unit, f"number '{name}' of {part.cite}") != 1.0:
+            raise UnitMismatch(
+                f"number '{name}' of {part.cite} is in {given}, and {mechanism.name()} declares {param.unit}: give it in that unit."
+            )
+    for name, state in mechanism.states.items():
+        if isinstance(state.initial, str) and state.initial in mechanism.params:
+            unit = mechanism.params[state.initial].unit
+            if factor(unit, state.unit, f"state '{name}' of {mechanism.name()} starts at '{state.initial}'") != 1.0:
+                raise UnitMismatch(
+                    f"state '{name}' of {mechanism.name()} is in {state.unit} and starts at '{state.initial}', which is in {unit}: "
+                    "declare both in one unit."
+                )
 
 
 def _merge_params(parts: tuple[Part, ...]) -> tuple[dict[str, Param], dict[str, Number]]:

@@ -13,6 +13,7 @@ import sympy
 
 from ketasim.errors import InvalidModel
 from ketasim.model._declare import Expr, Inlet, Structure
+from ketasim.units import factor
 
 if TYPE_CHECKING:
     from ketasim.model._assemble import Model
@@ -44,6 +45,13 @@ class System:
     def uses_time(self) -> bool:
         """Whether any equation depends on time itself."""
         return any(TIME in e.free_symbols for e in (*self.rates.values(), *self.ports.values()))
+
+    def text(self) -> str:
+        """All equations, written out so that two models with one text are one model."""
+        inlets = {name: (inlet.F, inlet.lag, inlet.duration, inlet.rate) for name, inlet in self.inlets.items()}
+        equations = [*self.ports.items(), *self.rates.items(), *self.initial.items()]
+        return repr((self.states, self.params, [(name, sympy.srepr(e)) for name, e in equations],
+                     [(name, [sympy.srepr(e) for e in values]) for name, values in inlets.items()]))  # fmt: skip
 
     def explicit_rates(self) -> dict[str, sympy.Expr]:
         """Rates over states, parameters and time only: ports substituted away."""
@@ -92,12 +100,27 @@ def trace(model: Model) -> System:
         for name, state in mechanism.states.items():
             initial[name] = p[state.initial] if isinstance(state.initial, str) else sympy.Float(state.initial)
         if isinstance(mechanism, Structure):
-            inlets |= {name: _sympify(inlet) for name, inlet in mechanism.inlets(own_p).items()}
+            inlets |= {name: _sympify(_in_hours(inlet, mechanism, name)) for name, inlet in mechanism.inlets(own_p).items()}
     unknown = set(inlets) - set(model.states)
     if unknown:
         raise InvalidModel(f"{model.id}: inlets name '{min(unknown)}', which is no state.")
     ordered = {name: rates[name] for name in model.states}
     return System(tuple(model.states), tuple(model.params), _sort_ports(outputs, model.id), ordered, initial, inlets)
+
+
+def _in_hours(inlet: Inlet, mechanism: Structure, state: str) -> Inlet:
+    """The inlet, if parameters that stand alone in it have its dimensions; what equations make of them is not looked at.
+
+    Raises
+    ------
+    UnitMismatch: e.g. a bioavailability in h.
+    """
+    amount = mechanism.states[state].unit if state in mechanism.states else ""
+    for kind, unit in (("F", "1"), ("lag", "h"), ("duration", "h"), ("rate", f"{amount}/h")):
+        value = getattr(inlet, kind)
+        if isinstance(value, sympy.Symbol) and str(value) in mechanism.params and (kind != "rate" or amount):
+            factor(mechanism.params[str(value)].unit, unit, f"{kind} of '{state}' in {mechanism.name()} is '{value}'")
+    return inlet
 
 
 def _scaled(value: sympy.Expr, by: float) -> sympy.Expr:

@@ -25,6 +25,7 @@ from ketasim.population import COVARIATES, Cohort, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, provenance, reported_concentrations
 from ketasim.simulation._draws import check_draws, with_draws
+from ketasim.simulation._outputs import warn_of_outputs
 from ketasim.solve import STATUS, Reference, Solution, solve, solver_of
 
 Floats = NDArray[np.float64]
@@ -122,29 +123,38 @@ def simulate(
         check_draws(draws, whole, streamed=False)
         data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole, interpolation)
         return _simulate_data(common, data, times, bool(variability), draws, progress)
-    if not dosing:
-        raise InvalidOption("no dosing given; write e.g. simulate(dosing='esketamine nasal 56 mg').")
-    regimen = parse(dosing) if isinstance(dosing, str) else Regimen(dosing.as_items()) if isinstance(dosing, Dose) else dosing
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InvalidOption(f"n = {n!r}: give a whole number of patients, at least 1.")
+    regimen = _regimen(dosing)
     grid = default_times(regimen, until) if times is None else np.unique(np.asarray(times, float))
-    if population is not None:
-        load_population(population)
-    typical = cohort is None and population is None and n == 1 and not variability
-    if cohort is not None and n not in (1, len(cohort)):
-        raise InvalidOption(
-            f"n = {n}, but the cohort given has {len(cohort)} patients. Leave n out, or take fewer: cohort.take(...)."
-        )
-    if cohort is not None:
-        _warn_of_cohort(whole, cohort)
-    people = _People(cohort, population or DEFAULT_POPULATION, int(n), seed, typical)
-    vary = variability if variability is not None else not typical and (people.n > 1 or population is not None)
+    people = _people(whole, cohort, population, n, seed, variability)
+    vary = variability if variability is not None else not people.typical and (people.n > 1 or population is not None)
     streamed = people.n > STREAM_ABOVE if stream is None else stream
     run = _Cohort(common, regimen, grid, people, vary, chunk)
     check_draws(draws, whole, streamed)
     if streamed:
         return run.streamed(quantiles, progress, checkpoint)
     return with_draws(run, draws, progress) if draws else run.complete(progress)
+
+
+def _regimen(dosing: Any) -> Regimen:
+    if not dosing:
+        raise InvalidOption("no dosing given; write e.g. simulate(dosing='esketamine nasal 56 mg').")
+    return parse(dosing) if isinstance(dosing, str) else Regimen(dosing.as_items()) if isinstance(dosing, Dose) else dosing
+
+
+def _people(model: Model, cohort: Cohort | None, population: str | None, n: int, seed: int, variability: bool | None) -> _People:
+    """Who is simulated, if that is clear."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InvalidOption(f"n = {n!r}: give a whole number of patients, at least 1.")
+    if cohort is not None and n not in (1, len(cohort)):
+        raise InvalidOption(
+            f"n = {n}, but the cohort given has {len(cohort)} patients. Leave n out, or take fewer: cohort.take(...)."
+        )
+    if cohort is not None:
+        _warn_of_cohort(model, cohort)
+    if population is not None:
+        load_population(population)
+    typical = cohort is None and population is None and n == 1 and not variability
+    return _People(cohort, population or DEFAULT_POPULATION, int(n), seed, typical)
 
 
 def _warn_of_cohort(model: Model, cohort: Cohort) -> None:
@@ -284,6 +294,7 @@ class _Cohort:
         common = self.common
         solution = solve(common.model, template, params, self.times, rtol=common.rtol, ports=self.ports, states=states,
                          reference=self.reference, threads=common.threads)  # fmt: skip
+        warn_of_outputs(common.model, solution)
         return cohort, template, params, solution
 
     def _ranges(self, chunk: int) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ from ketasim.dose import EventData, EventTemplate, filled
 from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names
 from ketasim.population import COVARIATES, Cohort, individual_parameters, undrawn
 from ketasim.results import add_record_draws, provenance
+from ketasim.simulation._outputs import warn_of_outputs
 from ketasim.solve import Solution, solve, solver_of
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _solved(
             common.model, template, params, wanted, rtol=common.rtol, states=True, interpolation=common.interpolation,  # type: ignore[arg-type]
             at_record=at_record, threads=common.threads,
         )  # fmt: skip
+        warn_of_outputs(common.model, solution)
         pieces.append(_frame(template, solution, wanted).assign(span=np.repeat(members, len(wanted))))
         subjects.append(pd.DataFrame({"subject": template.ids, "status": solution.status, "solver_error": solution.error}))
         progress(done)

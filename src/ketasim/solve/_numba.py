@@ -23,7 +23,7 @@ from ketasim.solve._head import LANES
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 50
+CODE_VERSION = 51
 #: ``auto``: a cascade where the model is one, else RODAS5P.
 METHODS = {"auto": RODAS5P, "rodas4": RODAS4, "rodas5p": RODAS5P}
 
@@ -72,16 +72,13 @@ def kernel_for(model: Any, moving: Sequence[str] = (), method: str = "auto") -> 
     """Compiled kernel of a model; generated on first use, found on disk afterwards without tracing the model again."""
     if method not in METHODS:
         raise InvalidOption(f"method = '{method}' is not known. Use one of: {', '.join(METHODS)}.")
-    fingerprint = model.fingerprint
-    key = hashlib.sha256(repr((fingerprint, tuple(model.params), tuple(model.states), tuple(model.ports), tuple(moving), method,
+    key = hashlib.sha256(repr((model.fingerprint, tuple(model.params), tuple(model.states), tuple(model.ports), tuple(moving), method,
                                CODE_VERSION, LANES)).encode()).hexdigest()[:20]  # fmt: skip
-    if not fingerprint:
-        key += f"_{id(model):x}"
     if key in _LOADED:
         return _LOADED[key]
     folder = cache_directory()
     path = folder / f"kernel_{key}.py"
-    if not path.is_file() or not fingerprint:
+    if not path.is_file():
         from ketasim.solve._algebra import compile_system
 
         source = generate(compile_system(model.system, moving), model.system, METHODS[method], cascades=method == "auto")
@@ -460,13 +457,21 @@ def trial(w, h, begin, span, t, n_levels, forced, counts):
 
 
 @njit(**OPTIONS)
+def follows(w, l, tolerance):
+    """Whether a lane's last step is good, or it had none to take."""
+    for i in range(NT):
+        if not np.isfinite(w[AT_Y + i*L + l]): return False
+    return w[AT_H + l] <= 1e-12 or w[AT_E + l] <= tolerance
+
+
+@njit(**OPTIONS)
 def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_out, tolerance, order, floor, peaks, n_levels, steps, n_steps):
     """Choose the steps of every segment so that no lane's error exceeds the tolerance. Returns their number, -1 where `steps` is too short."""
     w = aligned(SIZE + n_levels*(N_REACH + NH)*L)  #: head
     w = aligned(SIZE)  #: headless
     for i in range(w.shape[0]): w[i] = 0.0
     t = np.empty(L); begin = np.empty(L); span = np.empty(L); sub = np.empty(L, np.int64); counts = np.empty(L, np.int64)
-    middle = np.empty(NT*L)
+    middle = np.empty(NT*L); tops = np.zeros((NT, L))
     for l in range(L):
         sub[l] = min(l, m - 1)
         for i in range(N): w[AT_X + i*L + l] = X0[ORDER[i], sub[l]]
@@ -499,7 +504,19 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
             while got > tolerance and h > SHORTEST:  # a jump is passed in one step that the head still tells from none
                 h = rounded(h*max(0.1, 0.85*(tolerance/got)**(1.0/order)) if np.isfinite(got) else 0.1*h)
                 got = trial(w, h, begin, span, t, n_levels, forced, counts)
-            if not np.isfinite(got): h = longest - done  # no step is short enough: the status says so
+            if not got <= tolerance:
+                # No step is short enough for somebody, whose states run away: the others are planned for without them.
+                sane = -1
+                for l in range(L):
+                    if follows(w, l, tolerance): sane = l
+                if sane < 0: h = longest - done  # nobody is left: the status says so
+                else:
+                    for l in range(L):
+                        if not follows(w, l, tolerance):
+                            for i in range(0, w.shape[0], L): w[i + l] = w[i + sane]
+                            for i in range(NT): tops[i, l] = tops[i, sane]
+                            sub[l] = sub[sane]; begin[l] = begin[sane]; span[l] = span[sane]; t[l] = t[sane]
+                got = trial(w, h, begin, span, t, n_levels, forced, counts)
             for round in range(60):
                 within = False
                 for o in range(t_out.shape[0]):
@@ -528,12 +545,15 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                     for i in range(NT): w[AT_X + (NH + i)*L + l] = w[AT_Y + i*L + l]
                 t[l] += moved
             for i in range(NT):
-                for l in range(L): peaks[ORDER[NH + i]] = max(peaks[ORDER[NH + i]], abs(w[AT_X + (NH + i)*L + l]))
+                for l in range(L): tops[i, l] = max(tops[i, l], abs(w[AT_X + (NH + i)*L + l]))
             steps[total] = h
             total += 1; here += 1
             done = longest if longest - done <= 1.05*h else done + h
             h *= min(6.0, 0.85*(tolerance/max(got, 1e-300))**(1.0/order)) if np.isfinite(got) else 1.0
         n_steps[s] = max(here, 1)
         if here == 0: total += 1
+    for i in range(NT):
+        for l in range(L):
+            if np.isfinite(w[AT_X + (NH + i)*L + l]): peaks[ORDER[NH + i]] = max(peaks[ORDER[NH + i]], tops[i, l])
     return total
 '''

@@ -123,7 +123,7 @@ def _limits(model: Model, makers: tuple[Callable[[_Person], ClaimResult], ...], 
     memory = _memory()
     numbers = repr([typical_values(model, k, _SEED) for k in range(draws)])
     key = f"{model.fingerprint}/{hashlib.sha256(numbers.encode()).hexdigest()}"
-    known = memory.get(key) if model.fingerprint else None
+    known = memory.get(key)
     if known is None:
         drawn = [{r.id: r.value for r in (make(_Person(model, k)) for make in makers)} for k in range(draws)]
         known = {name: [float(q) for q in np.percentile([d[name] for d in drawn], [2.5, 97.5])] for name in drawn[0]}

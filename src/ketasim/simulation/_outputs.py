@@ -1,0 +1,46 @@
+"""A look at what came out: outputs that are no numbers, or leave the range their ports declare."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketasim.errors import OutOfRange
+
+if TYPE_CHECKING:
+    from ketasim.model import Model
+    from ketasim.solve import Solution
+
+#: What an output may lie outside its range, of its own largest value: rounding and the tolerance of the solver.
+_ROUNDING = 1e-6
+
+
+def warn_of_outputs(model: Model, solution: Solution) -> None:
+    """Warn of outputs of patients who were solved; nothing is clipped.
+
+    Warns
+    -----
+    OutOfRange: once per output and kind.
+    """
+    solved = solution.status == 0
+    if not solved.any():
+        return
+    values = solution.ports if solved.all() else solution.ports[:, :, solved]
+    for i, name in enumerate(solution.port_names):
+        low, high, port = float(values[:, i].min()), float(values[:, i].max()), model.ports[name]
+        least, most = port.bounds
+        slack = _ROUNDING * max(abs(low), abs(high))
+        if not np.isfinite(low + high):
+            _warn(
+                f"output '{name}' of {model.id} is no finite number at some times: look at its equation, e.g. for a division by zero."
+            )
+        elif low < least - slack:
+            _warn(f"output '{name}' of {model.id} falls below {least:g} {port.unit}, the least it is declared to be.")
+        elif high > most + slack:
+            _warn(f"output '{name}' of {model.id} rises above {most:g} {port.unit}, the most it is declared to be.")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, OutOfRange, stacklevel=5)
