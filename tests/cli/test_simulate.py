@@ -195,3 +195,10 @@ def test_resume_refuses_another_run(run: Run) -> None:
     done = run("simulate", REGIMEN, *SMALL, "-n", "8", "--stream", "-o", "a.csv", "--resume")
     assert done.exit_code != 0
     assert "Traceback" not in done.output
+
+
+def test_arms_that_differ_in_co_medication_alone_are_told_apart(run: Run) -> None:
+    words = ("compare", f"a: {REGIMEN}", f"b: {REGIMEN}", "--until", "2h", "-n", "2", "--with", "b:ticlopidine")
+    assert f"a: {REGIMEN}\nb: {REGIMEN} with ticlopidine@1\n" in run(*words).stdout
+    arms = json.loads(run(*words, "--json").stdout)["arms"]
+    assert {label: arm["comedication"] for label, arm in arms.items()} == {"a": [], "b": ["ticlopidine@1"]}

@@ -27,7 +27,7 @@ def show_result(result: xr.DataTree) -> None:
         return
     attrs = result.attrs
     who = attrs["population"] if attrs["n"] == 1 else f"{attrs['n']:,} patients, {attrs['population']}, seed {attrs['seed']}"
-    _show.text(f"{attrs['regimen']}\n{attrs['model']}; {who}; {_span(result)}")
+    _show.text(f"{_given(result)}\n{attrs['model']}; {who}; {_span(result)}")
     _show.table(_HEAD, [_cells(row) for row in rows], _title(rows), numbers_from=2)
     _show_draws({"": result}, [row["analyte"] for row in rows])
     _remarks(result)
@@ -45,11 +45,11 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
             other = base.get(row["analyte"])
             row["ratio_cmax"], row["ratio_auc"] = (_ratio(row, other, key) for key in ("cmax", "auc"))
     if settings.json:
-        arms = {k: {"regimen": r.attrs["regimen"], "exposure": rows[k], "failed": _failed(r)} for k, r in results.items()}
+        arms = {k: {**_facts(r), "exposure": rows[k], "failed": _failed(r)} for k, r in results.items()}
         _show.emit_json({"arms": arms, "first": first, "notice": _show.NOTICE} | _draws_json(results))
         return
     for label, result in results.items():
-        _show.text(f"{label}: {result.attrs['regimen']}")
+        _show.text(f"{label}: {_given(result)}")
     one = results[first]
     _show.text(f"{one.attrs['model']}; the same {one.attrs['n']:,} patients in every arm; {_span(one)}")
     wanted = sorted({row["analyte"] for own in rows.values() for row in own}, key=_rank)
@@ -183,6 +183,16 @@ def _title(rows: list[dict[str, Any]]) -> str:
 
 def _ratio(row: Mapping[str, Any], base: Mapping[str, Any] | None, key: str) -> float:
     return row[key] / base[key] if base is not None and base[key] else float("nan")
+
+
+def _facts(result: xr.DataTree) -> dict[str, Any]:
+    """What makes an arm, for programs."""
+    return {key: result.attrs[key] for key in ("regimen", "comedication", "replaced")}
+
+
+def _given(result: xr.DataTree) -> str:
+    """Regimen, and what is taken beside it."""
+    return " with ".join([result.attrs["regimen"], *result.attrs["comedication"]])
 
 
 def _span(result: xr.DataTree) -> str:

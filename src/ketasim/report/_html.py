@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from ketasim.errors import OutputError
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
+from ketasim.report._basis import evidence, facts
 from ketasim.report._figures import ORDER, as_arms, concentration_figure, exposure_figure, pretty, sites
+from ketasim.report._parts import html_figure, html_table, shown
 from ketasim.results import NOTICE, held_sentence, sureness
 
 if TYPE_CHECKING:
@@ -54,14 +53,14 @@ def html_report(
     tables = {label: nca_table(r) for label, r in arms.items() if "subject" in r["plasma"].to_dataset().dims}
     first = next(iter(arms.values()))
     head = title or ("Comparison of regimens" if len(arms) > 1 else str(first.attrs["regimen"]))
-    body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', _facts(arms)]
+    body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', facts(arms)]
     body += [
         _figures(arms, tables),
         _exposure(tables),
         _comparison(tables),
         _sure(arms),
         _regimens(arms),
-        _evidence(first),
+        evidence(arms),
         _solver(arms),
     ]
     body += [_repeat(first, command)]
@@ -85,29 +84,6 @@ def _write(path: Path, page: str) -> Path:
     return path
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]], text_columns: int = 1) -> str:
-    def cell(tag: str, position: int, value: Any) -> str:
-        return f"<{tag}{' class=t' if position < text_columns else ''}>{escape(_number(value))}</{tag}>"
-
-    top = "".join(cell("th", i, h) for i, h in enumerate(head))
-    lines = "".join("<tr>" + "".join(cell("td", i, v) for i, v in enumerate(row)) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, (float, np.floating)):
-        return "–" if not np.isfinite(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return str(value)
-
-
-def _facts(arms: Mapping[str, xr.DataTree]) -> str:
-    rows = [
-        (label, r.attrs["regimen"], r.attrs["model"], r.attrs["population"], r.attrs["n"], r.attrs["seed"])
-        for label, r in arms.items()
-    ]
-    return "<h2>What was simulated</h2>" + _table(("arm", "regimen", "model", "population", "patients", "seed"), rows, 4)
-
-
 def _figures(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]) -> str:
     first = next(iter(arms.values()))
     out = ["<h2>Concentrations</h2>"]
@@ -116,17 +92,19 @@ def _figures(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]
         out.append(f"<h3>{escape(name.capitalize())}</h3>")
         window = _first_dose(first)
         out.append(
-            _figure(
+            html_figure(
                 concentration_figure(arms, site=site, window=window),
                 f"{name}: first {window[1]:g} h. Median, 25-75 % and 5-95 % of patients.",
             )
         )
         if float(first["plasma"]["time"].max()) > 72:
-            out.append(_figure(concentration_figure(arms, site=site, log=True), f"{name}: the whole course, logarithmic axis."))
+            out.append(
+                html_figure(concentration_figure(arms, site=site, log=True), f"{name}: the whole course, logarithmic axis.")
+            )
     if tables:
         site = sites(first)[0]
         out.append(
-            _figure(
+            html_figure(
                 exposure_figure(tables, site),
                 f"Largest concentration per patient, {site.replace('_', ' ')}: median, quartiles, 5-95 %.",
             )
@@ -136,14 +114,6 @@ def _figures(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]
 
 def _first_dose(result: xr.DataTree) -> tuple[float, float]:
     return 0.0, min(12.0, float(result["plasma"]["time"].max()))
-
-
-def _figure(figure: Any, caption: str) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg")
-    svg = buffer.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _exposure(tables: Mapping[str, pd.DataFrame]) -> str:
@@ -156,7 +126,7 @@ def _exposure(tables: Mapping[str, pd.DataFrame]) -> str:
         rows = [(pretty(r.analyte), r.site.replace("_", " "), r.parameter, r.geometric_mean, r.geometric_cv_percent, r.median, r.p05, r.p95)
                 for r in summary.itertuples()]  # fmt: skip
         out.append(f"<h3>{escape(label)}</h3>")
-        out.append(_table(("analyte", "site", "parameter", "geometric mean", "CV %", "median", "5 %", "95 %"), rows, 3))
+        out.append(html_table(("analyte", "site", "parameter", "geometric mean", "CV %", "median", "5 %", "95 %"), rows, 3))
     return "".join(out)
 
 
@@ -180,7 +150,7 @@ def _comparison(tables: Mapping[str, pd.DataFrame]) -> str:
             )
     head = ("arms", "analyte", "site", "parameter", "ratio", "90 % low", "90 % high")
     note = '<p class="soft">Ratios of geometric means in the same virtual patients. The interval says how well the simulated cohort fixes the ratio, not how sure the model is.</p>'
-    return f"<h2>Comparison</h2>{note}{_table(head, rows, 4)}"
+    return f"<h2>Comparison</h2>{note}{html_table(head, rows, 4)}"
 
 
 def _sure(arms: Mapping[str, xr.DataTree]) -> str:
@@ -192,7 +162,7 @@ def _sure(arms: Mapping[str, xr.DataTree]) -> str:
     rows.sort(key=lambda row: ORDER.index(row["analyte"]) if row["analyte"] in ORDER else len(ORDER))
 
     def interval(row: Mapping[str, Any], key: str) -> str:
-        return f"{_number(row[f'{key}_low'])} to {_number(row[f'{key}_high'])}" if f"{key}_low" in row else "–"
+        return f"{shown(row[f'{key}_low'])} to {shown(row[f'{key}_high'])}" if f"{key}_low" in row else "–"
 
     keys = ("cmax", "auc", "ratio_cmax", "ratio_auc")[: 4 if len(arms) > 1 else 2]
     cells = [(row["arm"], pretty(row["analyte"]), row["unit"], *(interval(row, key) for key in keys)) for row in rows]
@@ -205,7 +175,7 @@ def _sure(arms: Mapping[str, xr.DataTree]) -> str:
         "typical patient is known, not how patients differ; that the structure of the model is right is taken for granted. "
         f"{escape(held_sentence(first))}</p>"
     )
-    return f"<h2>How sure the medians are</h2>{note}{_table(head, cells, 3)}"
+    return f"<h2>How sure the medians are</h2>{note}{html_table(head, cells, 3)}"
 
 
 def _regimens(arms: Mapping[str, xr.DataTree]) -> str:
@@ -217,32 +187,8 @@ def _regimens(arms: Mapping[str, xr.DataTree]) -> str:
         more = f'<p class="soft">... and {len(frame) - _ROWS_SHOWN} further records.</p>' if len(frame) > _ROWS_SHOWN else ""
         out += [f"<h3>{escape(label)}</h3><p>{escape(str(dose.attrs.get('as_given', '')))}</p>", f"<pre>{escape(str(dose.attrs.get('described', '')))}</pre>",
                 '<p class="soft">Event records of the first patient; amounts in the unit of the compartment (umol of base).</p>',
-                _table(columns, frame[columns].head(_ROWS_SHOWN).itertuples(index=False), 0), more]  # fmt: skip
+                html_table(columns, frame[columns].head(_ROWS_SHOWN).itertuples(index=False), 0), more]  # fmt: skip
     return "".join(out)
-
-
-def _evidence(result: xr.DataTree) -> str:
-    from ketasim.sources import format_citation
-
-    attrs = result.attrs
-    provisional, assumed = list(attrs.get("provisional", [])), list(attrs.get("assumed", []))
-    items = []
-    for key in attrs.get("sources", []):
-        try:
-            items.append(f"<li>{escape(str(format_citation(key)))}</li>")
-        except Exception:  # a user's own source need not be in our bibliography
-            items.append(f"<li>{escape(str(key))}</li>")
-    warn = (
-        f"<p>Provisional entries (second entry or published checkpoint missing): {escape(', '.join(provisional))}.</p>"
-        if provisional
-        else ""
-    )
-    guess = (
-        f"<p>Parameters that are assumed, not estimated from a source: <code>{escape(', '.join(assumed))}</code>.</p>"
-        if assumed
-        else ""
-    )
-    return f"<h2>Evidence</h2><p>Every number of the model carries its source: <code>ketasim describe {escape(str(attrs['model']).split('@')[0])}</code>.</p>{warn}{guess}<ul>{''.join(items)}</ul>"
 
 
 def _solver(arms: Mapping[str, xr.DataTree]) -> str:
@@ -253,7 +199,7 @@ def _solver(arms: Mapping[str, xr.DataTree]) -> str:
         rows.append(
             (label, result.attrs["solver"], f"{result.attrs['rtol']:g}", f"{float(subject['solver_error'].max()):.2g}", failed)
         )
-    return "<h2>Numerics</h2>" + _table(("arm", "solver", "tolerance", "largest estimated error", "failed patients"), rows, 2)
+    return "<h2>Numerics</h2>" + html_table(("arm", "solver", "tolerance", "largest estimated error", "failed patients"), rows, 2)
 
 
 def _repeat(result: xr.DataTree, command: str) -> str:

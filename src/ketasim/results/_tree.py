@@ -77,20 +77,34 @@ def mass_concentrations(model: Model, ports: Mapping[str, Floats]) -> dict[str, 
     return out
 
 
-def provenance(model: Model, **facts: Any) -> dict[str, Any]:
-    """Root attributes of a result."""
+def provenance(model: Model, *, drug_sources: Sequence[str] = (), **facts: Any) -> dict[str, Any]:
+    """Root attributes of a result.
+
+    A value the user replaced is neither an assumption of the model nor sourced: it stands under ``replaced``.
+    drug_sources : source keys of co-medications.
+    """
     import ketasim
 
     numbers = model.numbers.values()
     packages = {p: version(p) for p in ("numpy", "numba", "xarray")}
+    own = [number.source for name, number in model.numbers.items() if name not in model.replaced]
     return {
-        "model": model.id, "models": list(model.cites), "sources": model.citations(),
+        "model": model.id, "models": list(model.cites), "sources": list(dict.fromkeys(s for s in (*own, *drug_sources) if s)),
         "provisional": [p.cite for p in model.parts if p.status != "checked"],
-        "assumed": [name for name, number in model.numbers.items() if number.kind == "assumed"],
+        "assumed": [name for name, number in model.numbers.items() if number.kind == "assumed" and name not in model.replaced],
+        "replaced": _replaced(model),
         "n_parameters": len(list(numbers)), "ketasim": ketasim.__version__, "python": platform.python_version(),
         "versions": [f"{k} {v}" for k, v in packages.items()], "notice": NOTICE,
         **{k: v for k, v in facts.items() if v is not None},
     }  # fmt: skip
+
+
+def _replaced(model: Model) -> list[dict[str, Any]]:
+    """Typical values the user replaced, each with what the library says."""
+    return [
+        {"name": name, "value": model.numbers[name].value, "library": was.value, "unit": model.params[name].unit}
+        for name, was in model.replaced.items()
+    ]
 
 
 def _plasma_dataset(

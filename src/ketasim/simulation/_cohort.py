@@ -167,6 +167,13 @@ class _Common:
     seed: int
     draw: int | None = None
 
+    @property
+    def drugs(self) -> dict[str, list[str]]:
+        """Co-medications and what they rest on, as facts of a result."""
+        numbers = [number for drug in self.comedication for number in drug.multipliers.values()]
+        sources = [*(drug.source for drug in self.comedication), *(number.source for number in numbers)]
+        return {"comedication": [drug.cite for drug in self.comedication], "drug_sources": sources}
+
 
 @dataclass(frozen=True)
 class _People:
@@ -321,7 +328,7 @@ class _Cohort:
     def _attrs(self) -> dict[str, Any]:
         common = self.common
         return provenance(common.model, population=self.people.label, n=self.people.n, seed=self.people.seed, rtol=common.rtol,
-                          solver=solver_of(common.model), comedication=[d.cite for d in common.comedication], command=common.command,
+                          solver=solver_of(common.model), **common.drugs, command=common.command,
                           regimen=str(self.regimen.text or self.regimen), variability=int(self.vary))  # fmt: skip
 
 

@@ -175,7 +175,7 @@ def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.Data
     units = {**{k: s.unit for k, s in model.states.items()}, **{k: p.unit for k, p in model.ports.items()}, "TIME": "h", "ID": ""}
     output = xr.Dataset({c: ("record", table[c].to_numpy(), {"units": units.get(c, ""), "long_name": c}) for c in table})
     attrs = provenance(model, rtol=common.rtol, solver=solver_of(common.model), regimen=f"event table {data.name}", seed=common.seed,
-                       n=len(people), command=common.command, comedication=list(common.comedication))  # fmt: skip
+                       n=len(people), command=common.command, **common.drugs)  # fmt: skip
     subject = xr.Dataset({c: ("subject", people[c].to_numpy()) for c in people}, coords={"subject": people.index.to_numpy()})
     records = data.to_frame().dropna(axis="columns", how="all")
     dose = xr.Dataset({str(c): ("record", records[c].to_numpy() if records[c].dtype != object else records[c].astype(str).to_numpy()) for c in records},

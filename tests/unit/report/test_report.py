@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,24 @@ def test_report_says_how_sure_the_medians_are_only_where_it_was_asked(tmp_path: 
     shown = next(row for row in low if row["analyte"] == "s_ketamine")
     assert "5 to 95 % of 3 draws" in page and f"{shown['cmax_low']:.3g} to {shown['cmax_high']:.3g}" in page
     assert "How sure" not in html_report(plain, tmp_path / "plain.html").read_text(encoding="utf-8")
+
+
+def test_report_says_what_was_taken_beside_the_drug_and_what_was_replaced(tmp_path: Path) -> None:
+    arms = {"a": "esketamine nasal 56 mg", "b": "esketamine nasal 56 mg"}
+    options = {"n": 3, "times": np.arange(0.0, 5.0), "comedication": {"b": ["ticlopidine"]}, "parameters": {"k_mix": 30.0}}
+    results = ketasim.compare(arms, **options)
+    page = html_report(results, tmp_path / "r.html").read_text(encoding="utf-8")
+    rows = re.findall(r"<tr>(.*?)</tr>", page)
+    assert any(">b<" in row and ">ticlopidine@1<" in row for row in rows) and any(
+        ">a<" in row and ">none<" in row for row in rows
+    )
+    library = ketasim.simulation.as_model("ketasim_reference").numbers["k_mix"].value
+    assert any(">k_mix<" in row and ">30<" in row and f">{library:g}<" in row for row in rows)
+    # A value of the user's own is neither an assumption of the model nor a source; the other drug is one.
+    assert not re.search(r"assumed, not estimated[^<]*<code>[^<]*k_mix", page) and "<li>user" not in page
+    assert "Peltoniemi" in page
+
+
+def test_report_says_nothing_of_drugs_and_values_where_there_are_none(result: xr.DataTree, tmp_path: Path) -> None:
+    page = html_report(result, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "co-medication" not in page and "replaced" not in page

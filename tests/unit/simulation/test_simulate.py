@@ -260,3 +260,13 @@ def test_a_subject_without_output_times_is_named() -> None:
     )
     with pytest.raises(InvalidData, match="subject 2 has no observation record"):
         ketasim.simulate("generic/two_cmt", table)
+
+
+def test_replaced_values_are_named_beside_those_of_the_library() -> None:
+    table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 1.0], "AMT": [20.0, 0], "EVID": [1, 0], "CMT": 1})
+    for dosing in ("20 mg esketamine iv over 40 min", table):
+        twice = ketasim.simulation.as_model("pk/otto2021").with_values({"CL_nk": 40.0})
+        attrs = ketasim.simulate(twice, dosing, parameters={"CL_nk": 50.0}).attrs
+        library = ketasim.simulation.as_model("pk/otto2021").numbers["CL_nk"].value
+        assert attrs["replaced"] == [{"name": "CL_nk", "value": 50.0, "library": library, "unit": "L/h"}]
+        assert "user" not in attrs["sources"] and "CL_nk" not in attrs["assumed"]
