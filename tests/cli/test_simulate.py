@@ -202,3 +202,13 @@ def test_arms_that_differ_in_co_medication_alone_are_told_apart(run: Run) -> Non
     assert f"a: {REGIMEN}\nb: {REGIMEN} with ticlopidine@1\n" in run(*words).stdout
     arms = json.loads(run(*words, "--json").stdout)["arms"]
     assert {label: arm["comedication"] for label, arm in arms.items()} == {"a": [], "b": ["ticlopidine@1"]}
+
+
+def test_warnings_are_shown_however_quiet_and_stand_in_the_json(run: Run) -> None:
+    words = (REGIMEN, "--pk", "otto2021", "--times", "0,1", "--population", "hepatic_severe", "-n", "2", "--json", "-q")
+    text = "population 'hepatic_severe': no ketamine or esketamine study in severe hepatic impairment"
+    one = run("simulate", *words)
+    assert one.stderr.startswith(f"Warning: {text}") and one.stderr.count("\n") == 1
+    assert [w.startswith(text) for w in json.loads(one.stdout)["warnings"]] == [True]
+    two = run("compare", "40 mg esketamine iv over 40 min", *words)
+    assert [w.startswith(text) for w in json.loads(two.stdout)["warnings"]] == [True]

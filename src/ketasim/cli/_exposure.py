@@ -46,7 +46,10 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
             row["ratio_cmax"], row["ratio_auc"] = (_ratio(row, other, key) for key in ("cmax", "auc"))
     if settings.json:
         arms = {k: {**_facts(r), "exposure": rows[k], "failed": _failed(r)} for k, r in results.items()}
-        _show.emit_json({"arms": arms, "first": first, "notice": _show.NOTICE} | _draws_json(results))
+        from ketasim.results import warnings_of
+
+        facts = {"arms": arms, "first": first, "warnings": warnings_of(results), "notice": _show.NOTICE}
+        _show.emit_json(facts | _draws_json(results))
         return
     for label, result in results.items():
         _show.text(f"{label}: {_given(result)}")

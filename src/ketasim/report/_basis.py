@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ketasim.errors import UnknownEntry
 from ketasim.report._parts import html_table
+from ketasim.results import warnings_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,6 +50,13 @@ def _replaced(arms: Arms) -> str:
     ]
     note = '<p class="soft">Typical values set for this run in place of those of the library.</p>'
     return f"<h3>Values replaced</h3>{note}{html_table(('parameter', 'unit', 'here', 'library'), rows, 2)}"
+
+
+def warned(arms: Arms) -> str:
+    """What the run warned of; empty where nothing."""
+    texts = warnings_of(arms)
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f'<h2>Warnings</h2><ul class="notice">{items}</ul>' if texts else ""
 
 
 def evidence(arms: Arms) -> str:

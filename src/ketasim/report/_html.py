@@ -12,7 +12,7 @@ import pandas as pd
 
 from ketasim.errors import OutputError
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
-from ketasim.report._basis import evidence, facts
+from ketasim.report._basis import evidence, facts, warned
 from ketasim.report._figures import ORDER, as_arms, concentration_figure, exposure_figure, pretty, sites
 from ketasim.report._parts import html_figure, html_table, shown
 from ketasim.results import NOTICE, held_sentence, sureness
@@ -25,7 +25,7 @@ _CSS = """
 *{box-sizing:border-box}body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);margin:0;background:#fff}
 main{max-width:1080px;margin:0 auto;padding:2rem 1.25rem 4rem}h1{font-size:1.7rem;line-height:1.2;margin:.2rem 0 .6rem}
 h2{font-size:1.2rem;margin:2.4rem 0 .7rem;padding-bottom:.25rem;border-bottom:2px solid var(--line)}h3{font-size:1rem;margin:1.4rem 0 .4rem}
-p,li{max-width:75ch}.notice{background:var(--warn);border-left:4px solid #E69F00;padding:.6rem .9rem;margin:1rem 0}
+p,li{max-width:75ch}.notice{background:var(--warn);border-left:4px solid #E69F00;padding:.6rem .9rem;margin:1rem 0}ul.notice{padding-left:2rem}
 .soft{color:var(--soft);font-size:.9rem}table{border-collapse:collapse;font-size:.86rem;margin:.5rem 0 1rem;font-variant-numeric:tabular-nums}
 th,td{padding:.28rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}th{color:var(--soft);font-weight:600}
 th:first-child,td:first-child,td.t,th.t{text-align:left}.scroll{overflow-x:auto}figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
@@ -53,7 +53,7 @@ def html_report(
     tables = {label: nca_table(r) for label, r in arms.items() if "subject" in r["plasma"].to_dataset().dims}
     first = next(iter(arms.values()))
     head = title or ("Comparison of regimens" if len(arms) > 1 else str(first.attrs["regimen"]))
-    body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', facts(arms)]
+    body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms), facts(arms)]
     body += [
         _figures(arms, tables),
         _exposure(tables),

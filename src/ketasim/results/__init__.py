@@ -16,6 +16,7 @@ from ketasim.results._tree import (
     provenance,
     reported_concentrations,
 )
+from ketasim.results._warned import warnings_of
 
 __all__ = [
     "NOTICE",
@@ -35,5 +36,6 @@ __all__ = [
     "summary",
     "sureness",
     "to_dataframe",
+    "warnings_of",
     "wide_table",
 ]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ketasim import library
 from ketasim.dose import EventData, EventTemplate, Regimen, parse, read_events, resolve
-from ketasim.errors import InvalidOption, OutputError
+from ketasim.errors import InvalidOption, OutputError, listening
 from ketasim.model import Model, Part, assemble
 from ketasim.population import Cohort, individual_parameters
 from ketasim.population import population as load_population
@@ -112,24 +112,35 @@ def simulate(
     whole = whole.with_values(parameters) if parameters else whole
     drugs = tuple(library.comedication(name) for name in comedication)
     common = _Common(whole, drugs, rtol, threads or os.cpu_count() or 1, interpolation, states, command, seed)
-    if isinstance(dosing, (EventData, Path, pd.DataFrame)):
-        check_draws(draws, whole, streamed=False)
-        data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole)
-        return _simulate_data(common, data, times, bool(variability), draws, progress)
+    with listening() as heard:
+        if isinstance(dosing, (EventData, Path, pd.DataFrame)):
+            check_draws(draws, whole, streamed=False)
+            data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole)
+            result = _simulate_data(common, data, times, bool(variability), draws, progress)
+        else:
+            regimen = _regimen(dosing)
+            if n < 1:
+                raise InvalidOption(f"n = {n}: give at least 1 patient.")
+            grid = default_times(regimen, until) if times is None else np.unique(np.asarray(times, float))
+            people = _People(cohort, population, n, seed, cohort is None and n == 1 and not variability)
+            vary = variability if variability is not None else people.n > 1
+            streamed = people.n > STREAM_ABOVE if stream is None else stream
+            run = _Cohort(common, regimen, grid, people, vary, chunk)
+            check_draws(draws, whole, streamed)
+            result = (
+                run.streamed(quantiles, progress, checkpoint) if streamed
+                else with_draws(run, draws, progress) if draws
+                else run.complete(progress)
+            )  # fmt: skip
+    # A cohort may have been sampled, and warned of, long before this run.
+    result.attrs["warnings"] = list(dict.fromkeys((*(cohort.warnings if cohort is not None else ()), *heard)))
+    return result
+
+
+def _regimen(dosing: str | Regimen) -> Regimen:
     if not dosing:
         raise InvalidOption("no dosing given; write e.g. simulate(dosing='esketamine nasal 56 mg').")
-    regimen = parse(dosing) if isinstance(dosing, str) else dosing
-    if n < 1:
-        raise InvalidOption(f"n = {n}: give at least 1 patient.")
-    grid = default_times(regimen, until) if times is None else np.unique(np.asarray(times, float))
-    people = _People(cohort, population, n, seed, cohort is None and n == 1 and not variability)
-    vary = variability if variability is not None else people.n > 1
-    streamed = people.n > STREAM_ABOVE if stream is None else stream
-    run = _Cohort(common, regimen, grid, people, vary, chunk)
-    check_draws(draws, whole, streamed)
-    if streamed:
-        return run.streamed(quantiles, progress, checkpoint)
-    return with_draws(run, draws, progress) if draws else run.complete(progress)
+    return parse(dosing) if isinstance(dosing, str) else dosing
 
 
 def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.DataTree]:

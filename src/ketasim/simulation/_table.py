@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim.dose import EventData, EventTemplate
-from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names
+from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names, warn
 from ketasim.population import Cohort, individual_parameters, undrawn
 from ketasim.results import add_record_draws, provenance
 from ketasim.solve import Solution, solve, solver_of
@@ -114,7 +113,7 @@ def _warn_unused(model: Model, data: EventData) -> None:
     unused = [name for name in data.covariates if name not in _covariates(model)]
     if unused:
         near = close_names(unused[0], model.params) if len(unused) == 1 else ""
-        warnings.warn(
+        warn(
             f"{data.name}: {'columns' if len(unused) > 1 else 'column'} {', '.join(unused)} {'act' if len(unused) > 1 else 'acts'} on nothing "
             f"in {model.id}.{near}", UnusedColumn, stacklevel=4,
         )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import ketasim
-from ketasim.errors import InvalidOption, OutputError
+from ketasim.errors import Extrapolation, InvalidOption, OutputError
 from ketasim.report import concentration_figure, html_report, save_figure
 from ketasim.results import sureness
 
@@ -88,3 +88,14 @@ def test_report_says_what_was_taken_beside_the_drug_and_what_was_replaced(tmp_pa
 def test_report_says_nothing_of_drugs_and_values_where_there_are_none(result: xr.DataTree, tmp_path: Path) -> None:
     page = html_report(result, tmp_path / "r.html").read_text(encoding="utf-8")
     assert "co-medication" not in page and "replaced" not in page
+
+
+def test_report_shows_what_the_run_warned_of_near_the_top(result: xr.DataTree, tmp_path: Path) -> None:
+    with pytest.warns(Extrapolation, match="hepatic_severe"):
+        severe = ketasim.simulate("esketamine nasal 56 mg", population="hepatic_severe", n=3, times=np.arange(0.0, 5.0))
+    alone = html_report(severe, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert alone.index("<h2>Warnings</h2>") < alone.index("What was simulated")
+    assert "<li>population &#x27;hepatic_severe&#x27;: no ketamine" in alone
+    both = html_report({"adults": result, "severe": severe}, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<li>severe: population &#x27;hepatic_severe&#x27;" in both
+    assert "<h2>Warnings" not in html_report(result, tmp_path / "r.html").read_text(encoding="utf-8")
