@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.errors import InvalidOption, OutputError
+from ketasim.results import redundant_totals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,13 +93,19 @@ def sites(result: xr.DataTree) -> list[str]:
 
 
 def panels(arms: Mapping[str, xr.DataTree], site: str) -> list[str]:
-    """Analytes of a site with any value above zero, totals before their enantiomers."""
-    found: dict[str, None] = {}
+    """Analytes of a site with any value above zero, totals before their enantiomers and only where they say more."""
+    present: list[list[str]] = []
     for result in arms.values():
         if site in sites(result):
             _, analytes, values, _ = quantiles(result, site)
-            found |= {a: None for k, a in enumerate(analytes) if np.nanmax(values[-1, :, k], initial=0.0) > 0}
-    return sorted(found, key=lambda a: ORDER.index(a) if a in ORDER else len(ORDER))
+            present.append([a for k, a in enumerate(analytes) if np.nanmax(values[-1, :, k], initial=0.0) > 0])
+    found = dict.fromkeys(a for own in present for a in own)
+    return sorted(found.keys() - redundant_totals(present), key=rank)
+
+
+def rank(analyte: str) -> tuple[int, str]:
+    """Place of an analyte in tables and figures."""
+    return (ORDER.index(analyte) if analyte in ORDER else len(ORDER), analyte)
 
 
 def concentration_figure(

@@ -13,9 +13,9 @@ import pandas as pd
 from ketasim.errors import OutputError
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
 from ketasim.report._basis import evidence, facts, warned
-from ketasim.report._figures import ORDER, as_arms, concentration_figure, exposure_figure, pretty, sites
+from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, rank, sites
 from ketasim.report._parts import html_figure, html_table, shown
-from ketasim.results import NOTICE, held_sentence, sureness
+from ketasim.results import NOTICE, dose_times, held_sentence, redundant_totals, since_dose, sureness
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,7 +50,7 @@ def html_report(
     Path of the file, written whole or not at all.
     """
     arms, path = as_arms(results), Path(path)
-    tables = {label: nca_table(r) for label, r in arms.items() if "subject" in r["plasma"].to_dataset().dims}
+    tables = _tables(arms)
     first = next(iter(arms.values()))
     head = title or ("Comparison of regimens" if len(arms) > 1 else str(first.attrs["regimen"]))
     body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms), facts(arms)]
@@ -69,6 +69,18 @@ def html_report(
         f"<title>{escape(head)} - ketasim</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
     )
     return _write(path, page)
+
+
+def _tables(arms: Mapping[str, xr.DataTree]) -> dict[str, pd.DataFrame]:
+    """Exposure of every patient, per arm that kept them: of analytes that are there, TMAX since the dose before the peak."""
+    tables: dict[str, pd.DataFrame] = {}
+    for label, result in arms.items():
+        if "subject" in result["plasma"].to_dataset().dims:
+            table = nca_table(result)
+            there = table.groupby("analyte")["CMAX"].transform("max") > 0
+            tables[label] = table[there].assign(TMAX=since_dose(table.loc[there, "TMAX"].to_numpy(float), dose_times(result)))
+    redundant = redundant_totals([set(table["analyte"]) for table in tables.values()])
+    return {label: table[~table["analyte"].isin(redundant)] for label, table in tables.items()}
 
 
 def _write(path: Path, page: str) -> Path:
@@ -120,7 +132,7 @@ def _exposure(tables: Mapping[str, pd.DataFrame]) -> str:
     if not tables:
         return "<h2>Exposure</h2><p>The cohort was streamed to quantiles; no exposure of single patients was kept.</p>"
     out = ['<h2>Exposure</h2><p class="soft">Over the whole course, by non-compartmental analysis (CDISC names; linear trapezoidal rule). '
-           "CMAX and AUCLST in the concentration's unit (times h), TMAX and LAMZHL in h.</p>"]  # fmt: skip
+           "CMAX and AUCLST in the concentration's unit (times h), TMAX in h after the dose before the peak, LAMZHL in h.</p>"]  # fmt: skip
     for label, table in tables.items():
         summary = exposure_summary(table, ("CMAX", "TMAX", "AUCLST", "LAMZHL"))
         rows = [(pretty(r.analyte), r.site.replace("_", " "), r.parameter, r.geometric_mean, r.geometric_cv_percent, r.median, r.p05, r.p95)
@@ -159,7 +171,8 @@ def _sure(arms: Mapping[str, xr.DataTree]) -> str:
     rows = [row for row in sureness(arms) if row["cmax_high"] > 0]
     if not rows:
         return ""
-    rows.sort(key=lambda row: ORDER.index(row["analyte"]) if row["analyte"] in ORDER else len(ORDER))
+    redundant = redundant_totals([{row["analyte"] for row in rows if row["arm"] == label} for label in arms])
+    rows = sorted((row for row in rows if row["analyte"] not in redundant), key=lambda row: rank(row["analyte"])[0])
 
     def interval(row: Mapping[str, Any], key: str) -> str:
         return f"{shown(row[f'{key}_low'])} to {shown(row[f'{key}_high'])}" if f"{key}_low" in row else "–"

@@ -1,5 +1,6 @@
 """Labelled results: the only home of the step from arrays to xarray, tables and files."""
 
+from ketasim.results._doses import dose_times, since_dose
 from ketasim.results._save import save, summary, to_dataframe, wide_table
 from ketasim.results._sketch import QuantileSketch
 from ketasim.results._sure import held_sentence, sureness
@@ -14,6 +15,7 @@ from ketasim.results._tree import (
     concentration_ports,
     mass_concentrations,
     provenance,
+    redundant_totals,
     reported_concentrations,
 )
 from ketasim.results._warned import warnings_of
@@ -28,11 +30,14 @@ __all__ = [
     "build_summary",
     "build_tree",
     "concentration_ports",
+    "dose_times",
     "held_sentence",
     "mass_concentrations",
     "provenance",
+    "redundant_totals",
     "reported_concentrations",
     "save",
+    "since_dose",
     "summary",
     "sureness",
     "to_dataframe",

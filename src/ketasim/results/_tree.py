@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,20 @@ Floats = NDArray[np.float64]
 NOTICE = "Research software: explores pharmacology, does not advise on treatment."
 #: Sums over enantiomers, made where both are there.
 TOTALS = {total: (f"s_{total}", f"r_{total}") for total in ("ketamine", "norketamine", "hnk", "dhnk")}
+
+
+def redundant_totals(present: Iterable[Collection[str]]) -> set[str]:
+    """Totals that in every arm equal the one enantiomer that is there; present : analytes of each arm that rise above zero.
+
+    Examples
+    --------
+    >>> redundant_totals([["ketamine", "s_ketamine"]]) >= {"ketamine"}
+    True
+    >>> "ketamine" in redundant_totals([["ketamine", "s_ketamine"], ["ketamine", "s_ketamine", "r_ketamine"]])
+    False
+    """
+    arms = list(present)
+    return {total for total, (s, r) in TOTALS.items() if all((s in arm) != (r in arm) for arm in arms if total in arm)}
 
 
 def concentration_ports(model: Model) -> dict[str, dict[str, str]]:
