@@ -99,6 +99,8 @@ def _write(path: Path, page: str) -> Path:
 def _figures(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]) -> str:
     first = next(iter(arms.values()))
     out = ["<h2>Concentrations</h2>"]
+    one = all(int(r.attrs["n"]) == 1 for r in arms.values())
+    spread = "One patient." if one else "Median, 25-75 % and 5-95 % of patients."
     for site in sites(first):
         name = site.replace("_", " ")
         out.append(f"<h3>{escape(name.capitalize())}</h3>")
@@ -106,19 +108,21 @@ def _figures(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]
         out.append(
             html_figure(
                 concentration_figure(arms, site=site, window=window),
-                f"{name}: first {window[1]:g} h. Median, 25-75 % and 5-95 % of patients.",
+                f"{name}: first {window[1]:g} h. {spread}",
             )
         )
         if float(first["plasma"]["time"].max()) > 72:
             out.append(
-                html_figure(concentration_figure(arms, site=site, log=True), f"{name}: the whole course, logarithmic axis.")
+                html_figure(
+                    concentration_figure(arms, site=site, log=True), f"{name}: the whole course, logarithmic axis. {spread}"
+                )
             )
     if tables:
         site = sites(first)[0]
         out.append(
             html_figure(
                 exposure_figure(tables, site),
-                f"Largest concentration per patient, {site.replace('_', ' ')}: median, quartiles, 5-95 %.",
+                f"Largest concentration per patient, {site.replace('_', ' ')}" + ("." if one else ": median, quartiles, 5-95 %."),
             )
         )
     return "".join(out)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
 import ketasim
 from ketasim.errors import Extrapolation, InvalidOption, OutputError
@@ -133,3 +134,29 @@ def test_analytes_that_are_not_there_have_no_rows_and_no_panels(tmp_path: Path) 
     assert {"ketamine", "S-ketamine", "R-ketamine"} <= {row[0] for row in both}
     assert not [row for row in both if row[2] == "CMAX" and float(row[5]) == 0]
     assert len([a for a in concentration_figure(results).axes if a.get_visible()]) == 12
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_one_output_time_is_drawn_as_a_point() -> None:
+    for n in (1, 5):
+        figure = concentration_figure(ketasim.simulate("esketamine nasal 56 mg", n=n, times=[3.0]))
+        shown = [axis for axis in figure.axes if axis.get_visible()]
+        assert shown and all([line.get_marker() for line in axis.lines] == ["o"] for axis in shown)
+        assert all(len(axis.collections) == (2 if n > 1 else 0) for axis in shown)
+    empty = concentration_figure(ketasim.simulate("esketamine nasal 56 mg", times=[0.0]))
+    assert [text.get_text() for text in empty.texts] == ["no drug at these times"]
+
+
+def test_legend_names_bands_only_where_patients_differ(result: xr.DataTree) -> None:
+    assert {"25-75 %", "5-95 %"} <= set(legend(concentration_figure(result)))
+    one = ketasim.simulate("esketamine nasal 56 mg", times=np.arange(0.0, 5.0))
+    assert legend(concentration_figure(one)) == ["esketamine nasal 56 mg"]
+
+
+@pytest.mark.parametrize(("end", "unit", "last"), [(48.0, "hours", 48.0), (96.0, "days", 4.0)])
+def test_short_runs_are_drawn_in_hours(end: float, unit: str, last: float) -> None:
+    axis = concentration_figure(ketasim.simulate("esketamine nasal 56 mg", times=np.arange(0.0, end + 1))).axes[0]
+    assert axis.get_xlabel() == unit and axis.lines[0].get_xdata()[-1] == last  # type: ignore[index]
