@@ -84,9 +84,14 @@ def _together(arms: Arms, key: str) -> list[str]:
 
 
 def _reference(key: str) -> str:
-    from ketasim.sources import format_citation
+    """A citation, its DOI or other address as a link: nothing is loaded before a reader follows it."""
+    from ketasim.sources import cite, format_citation
 
     try:
-        return escape(format_citation(key))
+        source = cite(key)
     except UnknownEntry:  # a user's own source need not be in our bibliography
         return escape(key)
+    text = format_citation(source)
+    if not source.link:
+        return escape(text)
+    return f'{escape(text.removesuffix(source.address))}<a href="{escape(source.link)}">{escape(source.address)}</a>'

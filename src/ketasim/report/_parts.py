@@ -34,9 +34,10 @@ def shown(value: Any) -> str:
 
 
 def html_figure(drawn: Any, caption: str) -> str:
-    """A figure as SVG within the page, with its caption."""
+    """A figure as SVG within the page, with its caption, which is also what is read aloud in its place."""
     buffer = io.StringIO()
     drawn.savefig(buffer, format="svg")
     svg = buffer.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(caption)}" ', 1)
+    return f'<figure><div class="scroll">{svg}</div><figcaption>{escape(caption)}</figcaption></figure>'
