@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Floats = NDArray[np.float64]
 #: Okabe and Ito's palette, readable with every kind of colour blindness.
@@ -192,18 +193,22 @@ def _band(
 
 
 def _decorate(figure: Figure, axes: Any, arms: Mapping[str, xr.DataTree], unit: str, has_bands: bool) -> None:
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     for axis in axes:
         axis.set_xlabel(unit)
         axis.margins(x=0.01)
-    handles: list[Any] = [
-        Line2D([], [], color=PALETTE[i % len(PALETTE)], lw=1.6, label=_short(label)) for i, label in enumerate(arms)
-    ]
+    handles: list[Any] = _arm_handles(arms)
     if has_bands:
         handles += [Patch(color="#666666", alpha=0.43, label="25-75 %"), Patch(color="#666666", alpha=0.18, label="5-95 %")]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+
+
+def _arm_handles(arms: Iterable[str]) -> list[Line2D]:
+    """Legend of the arms' colours."""
+    from matplotlib.lines import Line2D
+
+    return [Line2D([], [], color=PALETTE[i % len(PALETTE)], lw=1.6, label=_short(label)) for i, label in enumerate(arms)]
 
 
 def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX") -> Figure:
@@ -219,7 +224,7 @@ def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX
         figure = Figure(figsize=(7.5, 0.34 * len(names) * len(own) + 1.2), layout="constrained")
         axis = figure.subplots()
         step = 0.8 / max(1, len(own))
-        for number, (_label, table) in enumerate(own.items()):
+        for number, table in enumerate(own.values()):
             for row, analyte in enumerate(names):
                 values = table.loc[table["analyte"] == analyte, parameter].to_numpy(float)
                 values = values[np.isfinite(values) & (values > 0)]
@@ -233,6 +238,8 @@ def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX
         axis.invert_yaxis()
         axis.set_xscale("log")
         axis.set_xlabel(f"{parameter}, {site.replace('_', ' ')}")
+        if len(own) > 1:
+            figure.legend(handles=_arm_handles(own), loc="outside lower center", ncols=min(4, len(own)))
     return figure
 
 

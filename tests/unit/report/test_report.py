@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 import ketasim
 from ketasim.errors import Extrapolation, InvalidOption, OutputError
-from ketasim.report import concentration_figure, html_report, save_figure
+from ketasim.nca import nca_table
+from ketasim.report import concentration_figure, exposure_figure, html_report, save_figure
 from ketasim.results import sureness
 from ketasim.sources import cite
 
@@ -188,3 +189,9 @@ def test_page_is_no_wider_than_a_telephone(result: xr.DataTree, tmp_path: Path) 
         assert page.count(tag) == page.count(f'<div class="scroll">{tag}') > 0
     long = html_report({"arm " * 20: result}, tmp_path / "r.html").read_text(encoding="utf-8")
     assert f'<td class="t w">{"arm " * 20}</td>' in long and "td.w{white-space:normal" in style
+
+
+def test_exposure_figure_says_which_arm_is_which(result: xr.DataTree) -> None:
+    table = nca_table(result)
+    assert legend(exposure_figure({"one": table, "other": table}, "venous")) == ["one", "other"]
+    assert not exposure_figure({"one": table}, "venous").legends
