@@ -36,7 +36,9 @@ def phase_events(state: int, lag: Floats, dosed: Dosed, ii: float, token: int) -
         begin = lag - k * ii
         arrives = np.where((np.round(begin, DECIMALS) >= 0) & (np.round(dosed.duration, DECIMALS) == 0), dosed.amount, 0.0)
         zero = np.zeros_like(begin)
-        for event in entering(state, np.maximum(begin, zero), np.maximum(begin + dosed.duration, zero), arrives, dosed.rate, -(token * 1000 + k)):
+        for event in entering(
+            state, np.maximum(begin, zero), np.maximum(begin + dosed.duration, zero), arrives, dosed.rate, -(token * 1000 + k)
+        ):
             event.back = k
             events.append(event)
     return events

@@ -200,7 +200,9 @@ def _input(template: EventTemplate, row: int, amount: Floats, p: dict[str, Float
         return rate, amount / rate
     if kind == -2:
         if template.ss[row] and template.ii[row] == 0:
-            raise InvalidData(f"RATE = -2 for compartment '{name}' with SS and no II: a constant infusion has no duration. Give RATE > 0 or -1.")
+            raise InvalidData(
+                f"RATE = -2 for compartment '{name}' with SS and no II: a constant infusion has no duration. Give RATE > 0 or -1."
+            )
         duration = inlets.get("duration", state, p)
         if duration is None:
             raise InvalidData(

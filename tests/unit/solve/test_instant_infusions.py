@@ -41,8 +41,7 @@ def test_a_modelled_duration_of_zero_is_a_bolus_whoever_is_beside() -> None:
 
 def test_steady_state_of_mixed_durations() -> None:
     table = (
-        "ID,TIME,AMT,RATE,EVID,CMT,II,SS,D2\n1,0,100,-2,1,2,6,1,3\n1,1,0,0,0,2,0,0,3\n"
-        "2,0,100,-2,1,2,6,1,0\n2,1,0,0,0,2,0,0,0\n"
+        "ID,TIME,AMT,RATE,EVID,CMT,II,SS,D2\n1,0,100,-2,1,2,6,1,3\n1,1,0,0,0,2,0,0,3\n2,0,100,-2,1,2,6,1,0\n2,1,0,0,0,2,0,0,0\n"
     )
     np.testing.assert_allclose(states(table)[1], 100 * np.exp(-K) / (1 - np.exp(-6 * K)), rtol=1e-8)
 
