@@ -75,10 +75,11 @@ def html_report(
 
 
 def _tables(arms: Mapping[str, xr.DataTree]) -> dict[str, pd.DataFrame]:
-    """Exposure of every patient, per arm that kept them: of analytes that are there, TMAX since the dose before the peak."""
+    """Exposure of every patient, per arm that kept them at two times or more: of analytes that are there, TMAX since the last dose."""
     tables: dict[str, pd.DataFrame] = {}
     for label, result in arms.items():
-        if "subject" in result["plasma"].to_dataset().dims:
+        sizes = result["plasma"].to_dataset().sizes
+        if "subject" in sizes and sizes["time"] > 1:
             table = nca_table(result)
             table = table[table.groupby("analyte")["CMAX"].transform("max") > 0]
             # A difference of two times has rounding noise, of which a CV of 1e-13 % would be made.
@@ -146,7 +147,7 @@ def _first_dose(result: xr.DataTree) -> tuple[float, float]:
 
 def _exposure(tables: Mapping[str, pd.DataFrame]) -> str:
     if not tables:
-        return "<h2>Exposure</h2><p>The cohort was streamed to quantiles; no exposure of single patients was kept.</p>"
+        return "<h2>Exposure</h2><p>None: a cohort streamed to quantiles keeps no single patients, and a single output time has no area.</p>"
     out = ['<h2>Exposure</h2><p class="soft">Over the whole course, by non-compartmental analysis (CDISC names; linear trapezoidal rule). '
            "CMAX and AUCLST in the concentration's unit (times h), TMAX in h after the dose before the peak, LAMZHL in h.</p>"]  # fmt: skip
     for label, table in tables.items():

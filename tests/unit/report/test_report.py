@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,3 +196,9 @@ def test_exposure_figure_says_which_arm_is_which(result: xr.DataTree) -> None:
     table = nca_table(result)
     assert legend(exposure_figure({"one": table, "other": table}, "venous")) == ["one", "other"]
     assert not exposure_figure({"one": table}, "venous").legends
+
+
+@pytest.mark.parametrize("options", [{"times": [3.0]}, {"times": [0.0]}, {"n": 4, "stream": True, "times": [0.0, 1.0, 2.0]}])
+def test_report_without_exposures_says_why(tmp_path: Path, options: dict[str, Any]) -> None:
+    page = html_report(ketasim.simulate("esketamine nasal 56 mg", **options), tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "streamed to quantiles keeps no single patients, and a single output time has no area" in page and "<svg" in page
