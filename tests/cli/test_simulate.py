@@ -212,3 +212,9 @@ def test_warnings_are_shown_however_quiet_and_stand_in_the_json(run: Run) -> Non
     assert [w.startswith(text) for w in json.loads(one.stdout)["warnings"]] == [True]
     two = run("compare", "40 mg esketamine iv over 40 min", *words)
     assert [w.startswith(text) for w in json.loads(two.stdout)["warnings"]] == [True]
+
+
+@pytest.mark.parametrize("option", ["--report=r.html", "--figure=f.png"])
+def test_event_tables_have_no_report(run: Run, events_file: Path, option: str) -> None:
+    done = run("simulate", "--data", events_file, "--model", "generic/two_cmt", option)
+    assert done.exit_code == 2 and "an event table gives no report or figure. Use one of .csv, .parquet" in done.stderr
