@@ -6,7 +6,10 @@ Not for per-patient numerical failure: under a population run that is a status i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import warnings
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 class KetasimError(Exception):
@@ -90,6 +93,28 @@ class CompletedCurve(KetasimWarning):
 
 class Extrapolation(KetasimWarning):
     """A covariate lies outside what the sources cover."""
+
+
+_heard: ContextVar[list[str] | None] = ContextVar("_heard", default=None)
+
+
+def warn(message: str, category: type[KetasimWarning], stacklevel: int = 1) -> None:
+    """Warn as `warnings.warn` does, and tell the run that listens, whether or not the filters show the warning."""
+    heard = _heard.get()
+    if heard is not None and message not in heard:
+        heard.append(message)
+    warnings.warn(message, category, stacklevel=stacklevel + 1)
+
+
+@contextmanager
+def listening() -> Generator[list[str]]:
+    """Warnings given meanwhile, each once; the list grows as they come."""
+    heard: list[str] = []
+    token = _heard.set(heard)
+    try:
+        yield heard
+    finally:
+        _heard.reset(token)
 
 
 def close_names(name: str, known: Iterable[str], n: int = 3) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
 from ketasim.errors import InvalidEntry, UnknownEntry, close_names
 
@@ -51,6 +52,26 @@ class Source:
     def identity(self) -> str:
         """What makes two keys one source: DOI, else PubMed id, else the key."""
         return f"doi:{self.doi.lower()}" if self.doi else f"pmid:{self.pmid}" if self.pmid else f"key:{self.key}"
+
+    @property
+    def address(self) -> str:
+        """Where it is found, as printed: DOI, else PubMed id, else URL; empty where none is known."""
+        return f"doi:{self.doi}" if self.doi else f"PMID {self.pmid}" if self.pmid else self.url
+
+    @property
+    def link(self) -> str:
+        """Web address of the same; empty where none is known.
+
+        Examples
+        --------
+        >>> cite("otto2021").link.startswith("https://doi.org/10.")
+        True
+        """
+        if self.doi:
+            return f"https://doi.org/{quote(self.doi)}"
+        if self.pmid:
+            return f"https://pubmed.ncbi.nlm.nih.gov/{self.pmid}/"
+        return self.url if self.url.startswith(("https://", "http://")) else ""
 
 
 def add_bibliography(path: str | Path) -> None:
@@ -113,8 +134,7 @@ def format_citation(source: Source | str) -> str:
     authors = [_plain_name(name) for name in found.author.split(" and ") if name]
     who = ", ".join("et al." if name == "others" else name for name in authors).replace(", et al.", " et al.")
     where = " ".join(part for part in (found.journal, _volume(found)) if part)
-    address = f"doi:{found.doi}" if found.doi else f"PMID {found.pmid}" if found.pmid else found.url
-    parts = (f"{who} ({found.year})" if found.year and who else who or found.year, found.title, where, address)
+    parts = (f"{who} ({found.year})" if found.year and who else who or found.year, found.title, where, found.address)
     return ". ".join(part.rstrip(".") if i == 1 else part for i, part in enumerate(parts) if part)
 
 

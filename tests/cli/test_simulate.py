@@ -195,3 +195,26 @@ def test_resume_refuses_another_run(run: Run) -> None:
     done = run("simulate", REGIMEN, *SMALL, "-n", "8", "--stream", "-o", "a.csv", "--resume")
     assert done.exit_code != 0
     assert "Traceback" not in done.output
+
+
+def test_arms_that_differ_in_co_medication_alone_are_told_apart(run: Run) -> None:
+    words = ("compare", f"a: {REGIMEN}", f"b: {REGIMEN}", "--until", "2h", "-n", "2", "--with", "b:ticlopidine")
+    assert f"a: {REGIMEN}\nb: {REGIMEN} with ticlopidine@1\n" in run(*words).stdout
+    arms = json.loads(run(*words, "--json").stdout)["arms"]
+    assert {label: arm["comedication"] for label, arm in arms.items()} == {"a": [], "b": ["ticlopidine@1"]}
+
+
+def test_warnings_are_shown_however_quiet_and_stand_in_the_json(run: Run) -> None:
+    words = (REGIMEN, "--pk", "otto2021", "--times", "0,1", "--population", "hepatic_severe", "-n", "2", "--json", "-q")
+    text = "population 'hepatic_severe': no ketamine or esketamine study in severe hepatic impairment"
+    one = run("simulate", *words)
+    assert one.stderr.startswith(f"Warning: {text}") and one.stderr.count("\n") == 1
+    assert [w.startswith(text) for w in json.loads(one.stdout)["warnings"]] == [True]
+    two = run("compare", "40 mg esketamine iv over 40 min", *words)
+    assert [w.startswith(text) for w in json.loads(two.stdout)["warnings"]] == [True]
+
+
+@pytest.mark.parametrize("option", ["--report=r.html", "--figure=f.png"])
+def test_event_tables_have_no_report(run: Run, events_file: Path, option: str) -> None:
+    done = run("simulate", "--data", events_file, "--model", "generic/two_cmt", option)
+    assert done.exit_code == 2 and "an event table gives no report or figure. Use one of .csv, .parquet" in done.stderr

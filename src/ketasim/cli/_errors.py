@@ -61,7 +61,7 @@ def _show_warnings() -> None:
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
         text = str(message)
-        if issubclass(category, KetasimWarning) and text not in seen and not settings.quiet:
+        if issubclass(category, KetasimWarning) and text not in seen:
             seen.add(text)
             typer.echo(f"Warning: {text}", err=True)
 

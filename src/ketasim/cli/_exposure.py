@@ -27,7 +27,7 @@ def show_result(result: xr.DataTree) -> None:
         return
     attrs = result.attrs
     who = attrs["population"] if attrs["n"] == 1 else f"{attrs['n']:,} patients, {attrs['population']}, seed {attrs['seed']}"
-    _show.text(f"{attrs['regimen']}\n{attrs['model']}; {who}; {_span(result)}")
+    _show.text(f"{_given(result)}\n{attrs['model']}; {who}; {_span(result)}")
     _show.table(_HEAD, [_cells(row) for row in rows], _title(rows), numbers_from=2)
     _show_draws({"": result}, [row["analyte"] for row in rows])
     _remarks(result)
@@ -35,9 +35,11 @@ def show_result(result: xr.DataTree) -> None:
 
 def show_arms(results: Mapping[str, xr.DataTree]) -> None:
     """Arms side by side, with ratios of medians to the first."""
+    from ketasim.results import redundant_totals
+
     first = next(iter(results))
     rows = {label: exposures(result, all_totals=True) for label, result in results.items()}
-    redundant = set.intersection(*(_redundant(own) for own in rows.values()))
+    redundant = redundant_totals([{row["analyte"] for row in own} for own in rows.values()])
     rows = {label: [row for row in own if row["analyte"] not in redundant] for label, own in rows.items()}
     base = {r["analyte"]: r for r in rows[first]}
     for own in rows.values():
@@ -45,11 +47,14 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
             other = base.get(row["analyte"])
             row["ratio_cmax"], row["ratio_auc"] = (_ratio(row, other, key) for key in ("cmax", "auc"))
     if settings.json:
-        arms = {k: {"regimen": r.attrs["regimen"], "exposure": rows[k], "failed": _failed(r)} for k, r in results.items()}
-        _show.emit_json({"arms": arms, "first": first, "notice": _show.NOTICE} | _draws_json(results))
+        arms = {k: {**_facts(r), "exposure": rows[k], "failed": _failed(r)} for k, r in results.items()}
+        from ketasim.results import warnings_of
+
+        facts = {"arms": arms, "first": first, "warnings": warnings_of(results), "notice": _show.NOTICE}
+        _show.emit_json(facts | _draws_json(results))
         return
     for label, result in results.items():
-        _show.text(f"{label}: {result.attrs['regimen']}")
+        _show.text(f"{label}: {_given(result)}")
     one = results[first]
     _show.text(f"{one.attrs['model']}; the same {one.attrs['n']:,} patients in every arm; {_span(one)}")
     wanted = sorted({row["analyte"] for own in rows.values() for row in own}, key=_rank)
@@ -71,6 +76,8 @@ def exposures(result: xr.DataTree, site: str = "", *, all_totals: bool = False) 
     One site, by default the first of the model; analytes that are never there are left out, and (unless `all_totals`) totals
     that equal their one enantiomer. Of a streamed cohort only the bands are there: then their peaks, and no AUC.
     """
+    from ketasim.results import dose_times, redundant_totals
+
     if "plasma" not in result.children:
         return []
     plasma = result["plasma"].to_dataset()
@@ -78,7 +85,8 @@ def exposures(result: xr.DataTree, site: str = "", *, all_totals: bool = False) 
     starts = dose_times(result)
     rows = [_row(array, str(a), starts) for a in sorted(map(str, array["analyte"].values), key=_rank)]
     rows = [row for row in rows if row["cmax"] > 0]
-    return rows if all_totals else [row for row in rows if row["analyte"] not in _redundant(rows)]
+    redundant = set[str]() if all_totals else redundant_totals([{row["analyte"] for row in rows}])
+    return [row for row in rows if row["analyte"] not in redundant]
 
 
 def _show_draws(results: Mapping[str, xr.DataTree], analytes: Sequence[str]) -> None:
@@ -118,23 +126,6 @@ def _draws_json(results: Mapping[str, xr.DataTree]) -> dict[str, Any]:
     return {"draws_exposure": rows} if rows else {}
 
 
-def _redundant(rows: list[dict[str, Any]]) -> set[str]:
-    """Totals that equal their one enantiomer."""
-    there = {row["analyte"] for row in rows}
-    return {total for total in _ORDER if (f"s_{total}" in there) != (f"r_{total}" in there)}
-
-
-def dose_times(result: xr.DataTree) -> np.ndarray:
-    """Times of all doses, h: (dose,)."""
-    dose = result["dose"]
-    if "TIME" not in dose:
-        return np.zeros(1)
-    first, more, every = (dose[name].to_numpy() for name in ("TIME", "ADDL", "II"))
-    given = np.isin(dose["EVID"].to_numpy(), (1, 4))
-    times = [t + i * np.arange(int(k) + 1) for t, k, i in zip(first[given], more[given], every[given], strict=True)]
-    return np.unique(np.concatenate([*times, np.zeros(0)]))
-
-
 def _rank(analyte: str) -> tuple[int, str]:
     base = analyte.removeprefix("s_").removeprefix("r_")
     return (
@@ -144,6 +135,8 @@ def _rank(analyte: str) -> tuple[int, str]:
 
 
 def _row(array: xr.DataArray, analyte: str, starts: np.ndarray) -> dict[str, Any]:
+    from ketasim.results import since_dose
+
     curves = array.sel(analyte=analyte).transpose(..., "time").to_numpy()
     time = array["time"].to_numpy()
     row: dict[str, Any] = {"site": str(array.name), "analyte": analyte, "unit": array.attrs["units"]}
@@ -151,20 +144,14 @@ def _row(array: xr.DataArray, analyte: str, starts: np.ndarray) -> dict[str, Any
         q = array["quantile"].to_numpy()
         low, mid, high = (curves[int(np.argmin(np.abs(q - x)))] for x in (0.05, 0.5, 0.95))
         peaks = {"cmax": float(mid.max()), "cmax_low": float(low.max()), "cmax_high": float(high.max())}
-        return row | peaks | {"tmax": float(_since(time[[mid.argmax()]], starts)[0]), "auc": float("nan")}
+        return row | peaks | {"tmax": float(since_dose(time[[mid.argmax()]], starts)[0]), "auc": float("nan")}
     good = np.isfinite(curves).all(axis=1)
     if not good.any():
         return row | dict.fromkeys(("cmax", "tmax", "auc"), float("nan"))
     peak, area = curves[good].max(axis=1), np.trapezoid(curves[good], time, axis=1)
     ends = _ENDS if len(curves) > 1 else _ENDS[:1]
     bands = {f"{name}{end}": float(np.quantile(v, q)) for name, v in (("cmax", peak), ("auc", area)) for end, q in ends}
-    return row | bands | {"tmax": float(np.median(_since(time[curves[good].argmax(axis=1)], starts)))}
-
-
-def _since(times: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Time since the last dose before, h."""
-    before = np.searchsorted(starts, times, side="right") - 1
-    return times - np.where(before >= 0, starts[np.maximum(before, 0)], 0.0) if len(starts) else times
+    return row | bands | {"tmax": float(np.median(since_dose(time[curves[good].argmax(axis=1)], starts)))}
 
 
 _ENDS = (("", 0.5), ("_low", 0.05), ("_high", 0.95))
@@ -183,6 +170,16 @@ def _title(rows: list[dict[str, Any]]) -> str:
 
 def _ratio(row: Mapping[str, Any], base: Mapping[str, Any] | None, key: str) -> float:
     return row[key] / base[key] if base is not None and base[key] else float("nan")
+
+
+def _facts(result: xr.DataTree) -> dict[str, Any]:
+    """What makes an arm, for programs."""
+    return {key: result.attrs[key] for key in ("regimen", "comedication", "replaced")}
+
+
+def _given(result: xr.DataTree) -> str:
+    """Regimen, and what is taken beside it."""
+    return " with ".join([result.attrs["regimen"], *result.attrs["comedication"]])
 
 
 def _span(result: xr.DataTree) -> str:

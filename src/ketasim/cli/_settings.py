@@ -12,7 +12,7 @@ class Settings:
 
     Attributes
     ----------
-    json : results as JSON on standard output. quiet : no progress, notes or notice. packs : folders of own entries.
+    json : results as JSON on standard output. quiet : no progress, notes or notice; warnings stay. packs : folders of own entries.
     typed : options of the verb that stand on the command line, by their name in Python.
     """
 

@@ -13,7 +13,7 @@ from ketasim.cli._errors import guarded
 from ketasim.cli._settings import settings
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or notice.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or notice; warnings stay.")]
 Packs = Annotated[list[str] | None, typer.Option("--pack", metavar="DIR", help="Folder of own models beside ketasim's.")]
 _COMMON = {"json_": (Json, False), "quiet": (Quiet, False), "pack": (Packs, None)}
 

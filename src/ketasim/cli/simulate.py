@@ -125,6 +125,9 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
         raise InvalidOption(
             "--until has no meaning with --data: its observation records (EVID 0) are the output times, or give --times."
         )
+    for path in files:
+        if path.suffix.lower() not in _outputs.TABLES:
+            raise InvalidOption(f"{path}: an event table gives no report or figure. Use one of {', '.join(_outputs.TABLES)}.")
     whole = as_model(model)
     events = read_events(data, whole, options["interpolation"])
     with progress((len(events.spans) - 1) * (1 + options["draws"])) as bar:

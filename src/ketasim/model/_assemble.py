@@ -29,6 +29,7 @@ class Model:
     numbers : parameter name -> sourced value, in the parameter's declared unit.
     routes : route -> analyte -> entrances, of the pharmacokinetic structure.
     factors : (part index, port) -> factor from the writer's unit to the reader's.
+    replaced : parameter name -> the sourced value that stood there before `with_values`.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Model:
     routes: Mapping[str, Mapping[str, tuple[Entrance, ...]]]
     correlations: Mapping[tuple[str, str], float] = field(default_factory=dict)
     residual: tuple[ResidualError, ...] = ()
+    replaced: Mapping[str, Number] = field(default_factory=dict[str, Number])
 
     @property
     def compartments(self) -> tuple[str, ...]:
@@ -86,7 +88,8 @@ class Model:
             numbers[name] = replace(
                 numbers[name], value=float(value), se=0.0, kind="assumed", confidence="assumed", source="user", note=note
             )
-        return replace(self, numbers=numbers)
+        before = {name: self.numbers[name] for name in values}
+        return replace(self, numbers=numbers, replaced=before | dict(self.replaced))
 
     def citations(self) -> list[str]:
         """Source keys of every number of the model, in order of first use."""

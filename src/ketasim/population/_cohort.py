@@ -28,7 +28,7 @@ class Cohort:
         or (n,) words for categories (SEX, RACE, CYP2B6, CHILD_PUGH ...). Read-only.
     seed : seed of the random numbers of these patients.
     name, description, notes : for display; `notes` says what limits the use.
-    sources : keys of the sources the covariates rest on.
+    sources : keys of the sources the covariates rest on. warnings : what was warned of when it was made; goes into every result.
 
     Examples
     --------
@@ -44,6 +44,7 @@ class Cohort:
     description: str = ""
     notes: str = ""
     sources: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         ids = _read_only(_whole(self.ids))
@@ -63,6 +64,7 @@ class Cohort:
         object.__setattr__(self, "covariates", columns)
         object.__setattr__(self, "seed", check_seed(self.seed))
         object.__setattr__(self, "sources", tuple(self.sources))
+        object.__setattr__(self, "warnings", tuple(self.warnings))
 
     def __len__(self) -> int:
         return int(self.ids.size)
@@ -74,7 +76,7 @@ class Cohort:
         """The patients at some positions (slice, indices or a mask), with the same ids, seed and therefore random numbers."""
         index = which if isinstance(which, slice) else np.asarray(which)
         columns = {name: values[index] for name, values in self.covariates.items()}
-        return Cohort(self.ids[index], columns, self.seed, self.name, self.description, self.notes, self.sources)
+        return Cohort(self.ids[index], columns, self.seed, self.name, self.description, self.notes, self.sources, self.warnings)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per patient: ID and every covariate."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ketasim.errors import InvalidOption, InvalidParameter, KetasimWarning
+from ketasim.errors import InvalidOption, InvalidParameter, KetasimWarning, warn
 from ketasim.model import Number, Param
 from ketasim.population._cohort import Cohort
 from ketasim.population._effects import apply_effects
@@ -166,7 +165,7 @@ def _within_bounds(name: str, value: FloatArray, param: Param, ids: NDArray[np.i
         raise InvalidParameter(
             f"{words}, and so it is for every patient. Check the covariates and their units, and the model's bounds."
         )
-    warnings.warn(
+    warn(
         f"{words}; so for {int(patients.sum())} of {ids.size} patients, whose {name} is NaN. "
         "Check their covariates, or the form of variability.",
         OutOfBounds,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import tomllib
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ketasim.errors import Extrapolation, InvalidEntry, InvalidOption, UnknownEntry, close_names
+from ketasim.errors import Extrapolation, InvalidEntry, InvalidOption, UnknownEntry, close_names, warn
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, cyp2b6_phenotype
 from ketasim.population._parse import Block, parse_block
@@ -78,15 +77,16 @@ class Population:
         if not is_whole(n) or n < 1:
             raise InvalidOption(f"n = {n!r}: the number of patients is a whole number from 1.")
         check_seed(seed)
+        beyond = f"population '{self.id}': {self.extrapolation}"
         if self.extrapolation:
-            warnings.warn(f"population '{self.id}': {self.extrapolation}", Extrapolation, stacklevel=2)
+            warn(beyond, Extrapolation, stacklevel=2)
         ids = np.arange(start, start + int(n), dtype=np.int64)
         drawn: dict[str, NDArray[Any]] = {}
         for name, block in self.blocks.items():
             drawn[name] = block.distribution.draw(uniform(seed, ids, f"covariate/{name}"), drawn)
         _derive(drawn)
         notes = " ".join(text for text in (self.notes, self.extrapolation and f"Extrapolation: {self.extrapolation}.") if text)
-        return Cohort(ids, drawn, seed, self.cite, self.description, notes, self.sources)
+        return Cohort(ids, drawn, seed, self.cite, self.description, notes, self.sources, (beyond,) if self.extrapolation else ())
 
     def describe(self) -> str:
         """What is drawn, how, and where each number comes from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.errors import InvalidOption, OutputError
+from ketasim.results import redundant_totals
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Floats = NDArray[np.float64]
 #: Okabe and Ito's palette, readable with every kind of colour blindness.
@@ -38,6 +40,8 @@ ORDER = (
 )
 #: Points of a drawn curve; more cannot be seen and make the page heavy.
 MOST_POINTS = 300
+#: Spans up to this are drawn in hours, longer ones in days.
+MOST_HOURS = 72.0
 FORMATS = (".png", ".svg", ".pdf")
 _STYLE = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9, "axes.titleweight": "bold", "axes.labelsize": 8,
@@ -92,13 +96,19 @@ def sites(result: xr.DataTree) -> list[str]:
 
 
 def panels(arms: Mapping[str, xr.DataTree], site: str) -> list[str]:
-    """Analytes of a site with any value above zero, totals before their enantiomers."""
-    found: dict[str, None] = {}
+    """Analytes of a site with any value above zero, totals before their enantiomers and only where they say more."""
+    present: list[list[str]] = []
     for result in arms.values():
         if site in sites(result):
             _, analytes, values, _ = quantiles(result, site)
-            found |= {a: None for k, a in enumerate(analytes) if np.nanmax(values[-1, :, k], initial=0.0) > 0}
-    return sorted(found, key=lambda a: ORDER.index(a) if a in ORDER else len(ORDER))
+            present.append([a for k, a in enumerate(analytes) if np.nanmax(values[-1, :, k], initial=0.0) > 0])
+    found = dict.fromkeys(a for own in present for a in own)
+    return sorted(found.keys() - redundant_totals(present), key=rank)
+
+
+def rank(analyte: str) -> tuple[int, str]:
+    """Place of an analyte in tables and figures."""
+    return (ORDER.index(analyte) if analyte in ORDER else len(ORDER), analyte)
 
 
 def concentration_figure(
@@ -123,60 +133,82 @@ def concentration_figure(
     if not any(site in sites(r) for r in arms.values()):
         raise InvalidOption(f"no result has the site '{site}'. There is: {', '.join(sites(next(iter(arms.values()))))}.")
     names = list(analytes) or panels(arms, site)
-    columns = min(3, max(1, len(names)))
-    rows = math.ceil(len(names) / columns)
+    columns = 2 if len(names) == 4 else min(3, max(1, len(names)))
+    rows = max(1, math.ceil(len(names) / columns))
+    in_hours = _span(arms, window) <= MOST_HOURS
+    has_bands = False
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(3.3 * columns, 2.3 * rows + 0.5), layout="constrained")
         axes = np.atleast_1d(np.asarray(figure.subplots(rows, columns, squeeze=False))).ravel()
         for axis, analyte in zip(axes, names, strict=False):
             for number, result in enumerate(arms.values()):
-                _band(axis, result, site, analyte, PALETTE[number % len(PALETTE)], window, log)
+                has_bands |= _band(axis, result, site, analyte, PALETTE[number % len(PALETTE)], window, 1.0 if in_hours else 24.0)
             # Limits last: set earlier, they would be those of the first arm.
             top = axis.dataLim.y1
+            if log:
+                axis.set_yscale("log")
             axis.set_ylim((top * 1e-4, top * 2) if log and top > 0 else (0, None))
             axis.set_title(pretty(analyte))
         for axis in axes[len(names) :]:
             axis.set_visible(False)
-        _decorate(figure, axes[: len(names)], arms, window)
+        if not names:
+            figure.text(0.5, 0.6, "no drug at these times", ha="center", color="#5b6475")
+        _decorate(figure, axes[: len(names)], arms, "hours" if in_hours else "days", has_bands)
     return figure
 
 
+def _span(arms: Mapping[str, xr.DataTree], window: tuple[float, float] | None) -> float:
+    """Time that is drawn, h."""
+    return window[1] - window[0] if window else max(float(r["plasma"]["time"].max()) for r in arms.values())
+
+
 def _band(
-    axis: Axes, result: xr.DataTree, site: str, analyte: str, colour: str, window: tuple[float, float] | None, log: bool
-) -> None:
+    axis: Axes, result: xr.DataTree, site: str, analyte: str, colour: str, window: tuple[float, float] | None, scale: float
+) -> bool:
+    """Draw one analyte of one arm, h divided by `scale`; whether patients differ, so that there are bands."""
     if site not in sites(result):
-        return
+        return False
     time, analytes, values, unit = quantiles(result, site)
     if analyte not in analytes:
-        return
+        return False
     inside = (time >= window[0]) & (time <= window[1]) if window else np.ones(len(time), bool)
     inside = np.flatnonzero(inside)[:: max(1, int(inside.sum()) // MOST_POINTS)]
     low, q25, middle, q75, high = (v[inside] for v in values[:, :, analytes.index(analyte)])
-    scale = 1.0 if window and window[1] - window[0] <= 72 else 24.0
     x = (time[inside] - (window[0] if window else 0.0)) / scale
     if np.nanmax(high, initial=0.0) <= 0:
-        return
-    if not np.allclose(low, high):
+        return False
+    axis.set_ylabel(unit)
+    differ = not np.allclose(low, high)
+    if len(x) == 1:  # one time has no width: a line or band through it would not be seen
+        if differ:
+            axis.vlines(x, low, high, color=colour, alpha=0.3, lw=2)
+            axis.vlines(x, q25, q75, color=colour, alpha=0.55, lw=5)
+        axis.plot(x, middle, "o", color=colour, ms=5)
+        return differ
+    if differ:
         axis.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
         axis.fill_between(x, q25, q75, color=colour, alpha=0.28, lw=0)
     axis.plot(x, middle, color=colour, lw=1.3)
-    axis.set_ylabel(unit)
-    if log:
-        axis.set_yscale("log")
+    return differ
 
 
-def _decorate(figure: Figure, axes: Any, arms: Mapping[str, xr.DataTree], window: tuple[float, float] | None) -> None:
-    from matplotlib.lines import Line2D
+def _decorate(figure: Figure, axes: Any, arms: Mapping[str, xr.DataTree], unit: str, has_bands: bool) -> None:
     from matplotlib.patches import Patch
 
     for axis in axes:
-        axis.set_xlabel("hours" if window and window[1] - window[0] <= 72 else "days")
+        axis.set_xlabel(unit)
         axis.margins(x=0.01)
-    handles: list[Any] = [
-        Line2D([], [], color=PALETTE[i % len(PALETTE)], lw=1.6, label=_short(label)) for i, label in enumerate(arms)
-    ]
-    handles += [Patch(color="#666666", alpha=0.43, label="25-75 %"), Patch(color="#666666", alpha=0.18, label="5-95 %")]
+    handles: list[Any] = _arm_handles(arms)
+    if has_bands:
+        handles += [Patch(color="#666666", alpha=0.43, label="25-75 %"), Patch(color="#666666", alpha=0.18, label="5-95 %")]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+
+
+def _arm_handles(arms: Iterable[str]) -> list[Line2D]:
+    """Legend of the arms' colours."""
+    from matplotlib.lines import Line2D
+
+    return [Line2D([], [], color=PALETTE[i % len(PALETTE)], lw=1.6, label=_short(label)) for i, label in enumerate(arms)]
 
 
 def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX") -> Figure:
@@ -192,7 +224,7 @@ def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX
         figure = Figure(figsize=(7.5, 0.34 * len(names) * len(own) + 1.2), layout="constrained")
         axis = figure.subplots()
         step = 0.8 / max(1, len(own))
-        for number, (_label, table) in enumerate(own.items()):
+        for number, table in enumerate(own.values()):
             for row, analyte in enumerate(names):
                 values = table.loc[table["analyte"] == analyte, parameter].to_numpy(float)
                 values = values[np.isfinite(values) & (values > 0)]
@@ -206,6 +238,8 @@ def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX
         axis.invert_yaxis()
         axis.set_xscale("log")
         axis.set_xlabel(f"{parameter}, {site.replace('_', ' ')}")
+        if len(own) > 1:
+            figure.legend(handles=_arm_handles(own), loc="outside lower center", ncols=min(4, len(own)))
     return figure
 
 

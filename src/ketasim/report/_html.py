@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ketasim.errors import OutputError
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
-from ketasim.report._figures import ORDER, as_arms, concentration_figure, exposure_figure, pretty, sites
-from ketasim.results import NOTICE, held_sentence, sureness
+from ketasim.report._basis import evidence, facts, warned
+from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, rank, sites
+from ketasim.report._parts import html_figure, html_table, shown
+from ketasim.results import NOTICE, dose_times, held_sentence, redundant_totals, since_dose, sureness
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,12 +27,13 @@ _CSS = """
 *{box-sizing:border-box}body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);margin:0;background:#fff}
 main{max-width:1080px;margin:0 auto;padding:2rem 1.25rem 4rem}h1{font-size:1.7rem;line-height:1.2;margin:.2rem 0 .6rem}
 h2{font-size:1.2rem;margin:2.4rem 0 .7rem;padding-bottom:.25rem;border-bottom:2px solid var(--line)}h3{font-size:1rem;margin:1.4rem 0 .4rem}
-p,li{max-width:75ch}.notice{background:var(--warn);border-left:4px solid #E69F00;padding:.6rem .9rem;margin:1rem 0}
+p,li{max-width:75ch}h1,h2,h3,p,li,figcaption,code{overflow-wrap:anywhere}a{color:var(--accent)}.notice{background:var(--warn);border-left:4px solid #E69F00;padding:.6rem .9rem;margin:1rem 0}ul.notice{padding-left:2rem}
 .soft{color:var(--soft);font-size:.9rem}table{border-collapse:collapse;font-size:.86rem;margin:.5rem 0 1rem;font-variant-numeric:tabular-nums}
 th,td{padding:.28rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}th{color:var(--soft);font-weight:600}
-th:first-child,td:first-child,td.t,th.t{text-align:left}.scroll{overflow-x:auto}figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
+th:first-child,td:first-child,td.t,th.t{text-align:left}td.w{white-space:normal;min-width:15rem}.scroll{overflow-x:auto}figure{margin:1rem 0}
+figure svg{display:block;max-width:100%;min-width:36rem;height:auto}
 figcaption{color:var(--soft);font-size:.88rem;max-width:80ch}code,pre{font:.86rem/1.5 ui-monospace,Menlo,Consolas,monospace}
-pre{background:#f5f7fa;padding:.8rem 1rem;overflow-x:auto;border-radius:4px}.tag{font-size:.78rem;background:#eef3f8;border-radius:3px;padding:.05rem .4rem}
+pre{background:#f5f7fa;padding:.8rem 1rem;overflow-x:auto;white-space:pre-wrap;border-radius:4px}.tag{font-size:.78rem;background:#eef3f8;border-radius:3px;padding:.05rem .4rem}
 @media print{main{max-width:none}h2{break-after:avoid}figure,table{break-inside:avoid}}
 """
 _ROWS_SHOWN = 40
@@ -51,17 +53,17 @@ def html_report(
     Path of the file, written whole or not at all.
     """
     arms, path = as_arms(results), Path(path)
-    tables = {label: nca_table(r) for label, r in arms.items() if "subject" in r["plasma"].to_dataset().dims}
+    tables = _tables(arms)
     first = next(iter(arms.values()))
     head = title or ("Comparison of regimens" if len(arms) > 1 else str(first.attrs["regimen"]))
-    body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', _facts(arms)]
+    body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms), facts(arms)]
     body += [
         _figures(arms, tables),
         _exposure(tables),
         _comparison(tables),
         _sure(arms),
         _regimens(arms),
-        _evidence(first),
+        evidence(arms),
         _solver(arms),
     ]
     body += [_repeat(first, command)]
@@ -70,6 +72,27 @@ def html_report(
         f"<title>{escape(head)} - ketasim</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
     )
     return _write(path, page)
+
+
+def _tables(arms: Mapping[str, xr.DataTree]) -> dict[str, pd.DataFrame]:
+    """Exposure of every patient, per arm that kept them at two times or more: of analytes that are there, TMAX since the last dose."""
+    tables: dict[str, pd.DataFrame] = {}
+    for label, result in arms.items():
+        sizes = result["plasma"].to_dataset().sizes
+        if "subject" in sizes and sizes["time"] > 1:
+            table = nca_table(result)
+            table = table[table.groupby("analyte")["CMAX"].transform("max") > 0]
+            # A difference of two times has rounding noise, of which a CV of 1e-13 % would be made.
+            after = since_dose(table["TMAX"].to_numpy(float), dose_times(result)).round(9)
+            tables[label] = table.assign(TMAX=after).iloc[_order(table)]
+    redundant = redundant_totals([set(table["analyte"]) for table in tables.values()])
+    return {label: table[~table["analyte"].isin(redundant)] for label, table in tables.items()}
+
+
+def _order(table: pd.DataFrame) -> NDArray[np.intp]:
+    """Rows by site, then analyte, as figures have them; patients stay in order."""
+    places = {site: k for k, site in enumerate(table["site"].unique())}
+    return np.lexsort(([rank(str(a))[0] for a in table["analyte"]], [places[s] for s in table["site"]]))
 
 
 def _write(path: Path, page: str) -> Path:
@@ -85,50 +108,34 @@ def _write(path: Path, page: str) -> Path:
     return path
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]], text_columns: int = 1) -> str:
-    def cell(tag: str, position: int, value: Any) -> str:
-        return f"<{tag}{' class=t' if position < text_columns else ''}>{escape(_number(value))}</{tag}>"
-
-    top = "".join(cell("th", i, h) for i, h in enumerate(head))
-    lines = "".join("<tr>" + "".join(cell("td", i, v) for i, v in enumerate(row)) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, (float, np.floating)):
-        return "–" if not np.isfinite(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return str(value)
-
-
-def _facts(arms: Mapping[str, xr.DataTree]) -> str:
-    rows = [
-        (label, r.attrs["regimen"], r.attrs["model"], r.attrs["population"], r.attrs["n"], r.attrs["seed"])
-        for label, r in arms.items()
-    ]
-    return "<h2>What was simulated</h2>" + _table(("arm", "regimen", "model", "population", "patients", "seed"), rows, 4)
-
-
 def _figures(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]) -> str:
     first = next(iter(arms.values()))
     out = ["<h2>Concentrations</h2>"]
+    one = all(int(r.attrs["n"]) == 1 for r in arms.values())
+    spread = "One patient." if one else "Median, 25-75 % and 5-95 % of patients."
     for site in sites(first):
         name = site.replace("_", " ")
         out.append(f"<h3>{escape(name.capitalize())}</h3>")
         window = _first_dose(first)
         out.append(
-            _figure(
+            html_figure(
                 concentration_figure(arms, site=site, window=window),
-                f"{name}: first {window[1]:g} h. Median, 25-75 % and 5-95 % of patients.",
+                f"Concentrations over time, {name}: first {window[1]:g} h. {spread}",
             )
         )
         if float(first["plasma"]["time"].max()) > 72:
-            out.append(_figure(concentration_figure(arms, site=site, log=True), f"{name}: the whole course, logarithmic axis."))
+            out.append(
+                html_figure(
+                    concentration_figure(arms, site=site, log=True),
+                    f"Concentrations over time, {name}: the whole course, logarithmic axis. {spread}",
+                )
+            )
     if tables:
         site = sites(first)[0]
         out.append(
-            _figure(
+            html_figure(
                 exposure_figure(tables, site),
-                f"Largest concentration per patient, {site.replace('_', ' ')}: median, quartiles, 5-95 %.",
+                f"Largest concentration per patient, {site.replace('_', ' ')}" + ("." if one else ": median, quartiles, 5-95 %."),
             )
         )
     return "".join(out)
@@ -138,25 +145,17 @@ def _first_dose(result: xr.DataTree) -> tuple[float, float]:
     return 0.0, min(12.0, float(result["plasma"]["time"].max()))
 
 
-def _figure(figure: Any, caption: str) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg")
-    svg = buffer.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
 def _exposure(tables: Mapping[str, pd.DataFrame]) -> str:
     if not tables:
-        return "<h2>Exposure</h2><p>The cohort was streamed to quantiles; no exposure of single patients was kept.</p>"
+        return "<h2>Exposure</h2><p>None: a cohort streamed to quantiles keeps no single patients, and a single output time has no area.</p>"
     out = ['<h2>Exposure</h2><p class="soft">Over the whole course, by non-compartmental analysis (CDISC names; linear trapezoidal rule). '
-           "CMAX and AUCLST in the concentration's unit (times h), TMAX and LAMZHL in h.</p>"]  # fmt: skip
+           "CMAX and AUCLST in the concentration's unit (times h), TMAX in h after the dose before the peak, LAMZHL in h.</p>"]  # fmt: skip
     for label, table in tables.items():
         summary = exposure_summary(table, ("CMAX", "TMAX", "AUCLST", "LAMZHL"))
         rows = [(pretty(r.analyte), r.site.replace("_", " "), r.parameter, r.geometric_mean, r.geometric_cv_percent, r.median, r.p05, r.p95)
                 for r in summary.itertuples()]  # fmt: skip
         out.append(f"<h3>{escape(label)}</h3>")
-        out.append(_table(("analyte", "site", "parameter", "geometric mean", "CV %", "median", "5 %", "95 %"), rows, 3))
+        out.append(html_table(("analyte", "site", "parameter", "geometric mean", "CV %", "median", "5 %", "95 %"), rows, 3))
     return "".join(out)
 
 
@@ -180,7 +179,7 @@ def _comparison(tables: Mapping[str, pd.DataFrame]) -> str:
             )
     head = ("arms", "analyte", "site", "parameter", "ratio", "90 % low", "90 % high")
     note = '<p class="soft">Ratios of geometric means in the same virtual patients. The interval says how well the simulated cohort fixes the ratio, not how sure the model is.</p>'
-    return f"<h2>Comparison</h2>{note}{_table(head, rows, 4)}"
+    return f"<h2>Comparison</h2>{note}{html_table(head, rows, 4)}"
 
 
 def _sure(arms: Mapping[str, xr.DataTree]) -> str:
@@ -189,10 +188,11 @@ def _sure(arms: Mapping[str, xr.DataTree]) -> str:
     rows = [row for row in sureness(arms) if row["cmax_high"] > 0]
     if not rows:
         return ""
-    rows.sort(key=lambda row: ORDER.index(row["analyte"]) if row["analyte"] in ORDER else len(ORDER))
+    redundant = redundant_totals([{row["analyte"] for row in rows if row["arm"] == label} for label in arms])
+    rows = sorted((row for row in rows if row["analyte"] not in redundant), key=lambda row: rank(row["analyte"])[0])
 
     def interval(row: Mapping[str, Any], key: str) -> str:
-        return f"{_number(row[f'{key}_low'])} to {_number(row[f'{key}_high'])}" if f"{key}_low" in row else "–"
+        return f"{shown(row[f'{key}_low'])} to {shown(row[f'{key}_high'])}" if f"{key}_low" in row else "–"
 
     keys = ("cmax", "auc", "ratio_cmax", "ratio_auc")[: 4 if len(arms) > 1 else 2]
     cells = [(row["arm"], pretty(row["analyte"]), row["unit"], *(interval(row, key) for key in keys)) for row in rows]
@@ -205,7 +205,7 @@ def _sure(arms: Mapping[str, xr.DataTree]) -> str:
         "typical patient is known, not how patients differ; that the structure of the model is right is taken for granted. "
         f"{escape(held_sentence(first))}</p>"
     )
-    return f"<h2>How sure the medians are</h2>{note}{_table(head, cells, 3)}"
+    return f"<h2>How sure the medians are</h2>{note}{html_table(head, cells, 3)}"
 
 
 def _regimens(arms: Mapping[str, xr.DataTree]) -> str:
@@ -217,32 +217,8 @@ def _regimens(arms: Mapping[str, xr.DataTree]) -> str:
         more = f'<p class="soft">... and {len(frame) - _ROWS_SHOWN} further records.</p>' if len(frame) > _ROWS_SHOWN else ""
         out += [f"<h3>{escape(label)}</h3><p>{escape(str(dose.attrs.get('as_given', '')))}</p>", f"<pre>{escape(str(dose.attrs.get('described', '')))}</pre>",
                 '<p class="soft">Event records of the first patient; amounts in the unit of the compartment (umol of base).</p>',
-                _table(columns, frame[columns].head(_ROWS_SHOWN).itertuples(index=False), 0), more]  # fmt: skip
+                html_table(columns, frame[columns].head(_ROWS_SHOWN).itertuples(index=False), 0), more]  # fmt: skip
     return "".join(out)
-
-
-def _evidence(result: xr.DataTree) -> str:
-    from ketasim.sources import format_citation
-
-    attrs = result.attrs
-    provisional, assumed = list(attrs.get("provisional", [])), list(attrs.get("assumed", []))
-    items = []
-    for key in attrs.get("sources", []):
-        try:
-            items.append(f"<li>{escape(str(format_citation(key)))}</li>")
-        except Exception:  # a user's own source need not be in our bibliography
-            items.append(f"<li>{escape(str(key))}</li>")
-    warn = (
-        f"<p>Provisional entries (second entry or published checkpoint missing): {escape(', '.join(provisional))}.</p>"
-        if provisional
-        else ""
-    )
-    guess = (
-        f"<p>Parameters that are assumed, not estimated from a source: <code>{escape(', '.join(assumed))}</code>.</p>"
-        if assumed
-        else ""
-    )
-    return f"<h2>Evidence</h2><p>Every number of the model carries its source: <code>ketasim describe {escape(str(attrs['model']).split('@')[0])}</code>.</p>{warn}{guess}<ul>{''.join(items)}</ul>"
 
 
 def _solver(arms: Mapping[str, xr.DataTree]) -> str:
@@ -253,7 +229,7 @@ def _solver(arms: Mapping[str, xr.DataTree]) -> str:
         rows.append(
             (label, result.attrs["solver"], f"{result.attrs['rtol']:g}", f"{float(subject['solver_error'].max()):.2g}", failed)
         )
-    return "<h2>Numerics</h2>" + _table(("arm", "solver", "tolerance", "largest estimated error", "failed patients"), rows, 2)
+    return "<h2>Numerics</h2>" + html_table(("arm", "solver", "tolerance", "largest estimated error", "failed patients"), rows, 2)
 
 
 def _repeat(result: xr.DataTree, command: str) -> str:

@@ -1,5 +1,6 @@
 """Labelled results: the only home of the step from arrays to xarray, tables and files."""
 
+from ketasim.results._doses import dose_times, since_dose
 from ketasim.results._save import check_target, save, summary, to_dataframe, wide_table
 from ketasim.results._sketch import QuantileSketch
 from ketasim.results._sure import held_sentence, sureness
@@ -14,8 +15,10 @@ from ketasim.results._tree import (
     concentration_ports,
     mass_concentrations,
     provenance,
+    redundant_totals,
     reported_concentrations,
 )
+from ketasim.results._warned import warnings_of
 
 __all__ = [
     "NOTICE",
@@ -28,13 +31,17 @@ __all__ = [
     "build_tree",
     "check_target",
     "concentration_ports",
+    "dose_times",
     "held_sentence",
     "mass_concentrations",
     "provenance",
+    "redundant_totals",
     "reported_concentrations",
     "save",
+    "since_dose",
     "summary",
     "sureness",
     "to_dataframe",
+    "warnings_of",
     "wide_table",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,20 @@ Floats = NDArray[np.float64]
 NOTICE = "Research software: explores pharmacology, does not advise on treatment."
 #: Sums over enantiomers, made where both are there.
 TOTALS = {total: (f"s_{total}", f"r_{total}") for total in ("ketamine", "norketamine", "hnk", "dhnk")}
+
+
+def redundant_totals(present: Iterable[Collection[str]]) -> set[str]:
+    """Totals that in every arm equal the one enantiomer that is there; present : analytes of each arm that rise above zero.
+
+    Examples
+    --------
+    >>> redundant_totals([["ketamine", "s_ketamine"]]) >= {"ketamine"}
+    True
+    >>> "ketamine" in redundant_totals([["ketamine", "s_ketamine"], ["ketamine", "s_ketamine", "r_ketamine"]])
+    False
+    """
+    arms = list(present)
+    return {total for total, (s, r) in TOTALS.items() if all((s in arm) != (r in arm) for arm in arms if total in arm)}
 
 
 def concentration_ports(model: Model) -> dict[str, dict[str, str]]:
@@ -77,20 +91,34 @@ def mass_concentrations(model: Model, ports: Mapping[str, Floats]) -> dict[str, 
     return out
 
 
-def provenance(model: Model, **facts: Any) -> dict[str, Any]:
-    """Root attributes of a result."""
+def provenance(model: Model, *, drug_sources: Sequence[str] = (), **facts: Any) -> dict[str, Any]:
+    """Root attributes of a result.
+
+    A value the user replaced is neither an assumption of the model nor sourced: it stands under ``replaced``.
+    drug_sources : source keys of co-medications.
+    """
     import ketasim
 
     numbers = model.numbers.values()
     packages = {p: version(p) for p in ("numpy", "numba", "xarray")}
+    own = [number.source for name, number in model.numbers.items() if name not in model.replaced]
     return {
-        "model": model.id, "models": list(model.cites), "sources": model.citations(),
+        "model": model.id, "models": list(model.cites), "sources": list(dict.fromkeys(s for s in (*own, *drug_sources) if s)),
         "provisional": [p.cite for p in model.parts if p.status != "checked"],
-        "assumed": [name for name, number in model.numbers.items() if number.kind == "assumed"],
+        "assumed": [name for name, number in model.numbers.items() if number.kind == "assumed" and name not in model.replaced],
+        "replaced": _replaced(model),
         "n_parameters": len(list(numbers)), "ketasim": ketasim.__version__, "python": platform.python_version(),
         "versions": [f"{k} {v}" for k, v in packages.items()], "notice": NOTICE,
         **{k: v for k, v in facts.items() if v is not None},
     }  # fmt: skip
+
+
+def _replaced(model: Model) -> list[dict[str, Any]]:
+    """Typical values the user replaced, each with what the library says."""
+    return [
+        {"name": name, "value": model.numbers[name].value, "library": was.value, "unit": model.params[name].unit}
+        for name, was in model.replaced.items()
+    ]
 
 
 def _plasma_dataset(

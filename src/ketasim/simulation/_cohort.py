@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from ketasim import library
 from ketasim.dose import Dose, EventData, EventTemplate, Regimen, check_interpolation, parse, read_events, resolve
-from ketasim.errors import Extrapolation, InvalidOption, OutputError, UnusedColumn, close_names
+from ketasim.errors import Extrapolation, InvalidOption, OutputError, UnusedColumn, close_names, listening, warn
 from ketasim.model import Model, Part, assemble
 from ketasim.population import COVARIATES, Cohort, individual_parameters
 from ketasim.population import population as load_population
@@ -117,22 +116,29 @@ def simulate(
     check_interpolation(interpolation)
     common = _Common(whole, drugs, rtol, threads or os.cpu_count() or 1, interpolation, states, command, seed)
     dosing = _dosing(dosing)
-    if isinstance(dosing, (EventData, Path, pd.DataFrame)):
-        if cohort is not None or population is not None or n != 1:
-            raise InvalidOption("population, n and cohort have no meaning for an event table: its subjects are simulated.")
-        check_draws(draws, whole, streamed=False)
-        data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole, interpolation)
-        return _simulate_data(common, data, times, bool(variability), draws, progress)
-    regimen = _regimen(dosing)
-    grid = default_times(regimen, until) if times is None else np.unique(np.asarray(times, float))
-    people = _people(whole, cohort, population, n, seed, variability)
-    vary = variability if variability is not None else not people.typical and (people.n > 1 or population is not None)
-    streamed = people.n > STREAM_ABOVE if stream is None else stream
-    run = _Cohort(common, regimen, grid, people, vary, chunk)
-    check_draws(draws, whole, streamed)
-    if streamed:
-        return run.streamed(quantiles, progress, checkpoint)
-    return with_draws(run, draws, progress) if draws else run.complete(progress)
+    with listening() as heard:
+        if isinstance(dosing, (EventData, Path, pd.DataFrame)):
+            if cohort is not None or population is not None or n != 1:
+                raise InvalidOption("population, n and cohort have no meaning for an event table: its subjects are simulated.")
+            check_draws(draws, whole, streamed=False)
+            data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole, interpolation)
+            result = _simulate_data(common, data, times, bool(variability), draws, progress)
+        else:
+            regimen = _regimen(dosing)
+            grid = default_times(regimen, until) if times is None else np.unique(np.asarray(times, float))
+            people = _people(whole, cohort, population, n, seed, variability)
+            vary = variability if variability is not None else not people.typical and (people.n > 1 or population is not None)
+            streamed = people.n > STREAM_ABOVE if stream is None else stream
+            run = _Cohort(common, regimen, grid, people, vary, chunk)
+            check_draws(draws, whole, streamed)
+            result = (
+                run.streamed(quantiles, progress, checkpoint) if streamed
+                else with_draws(run, draws, progress) if draws
+                else run.complete(progress)
+            )  # fmt: skip
+    # A cohort may have been sampled, and warned of, long before this run.
+    result.attrs["warnings"] = list(dict.fromkeys((*(cohort.warnings if cohort is not None else ()), *heard)))
+    return result
 
 
 def _regimen(dosing: Any) -> Regimen:
@@ -163,12 +169,12 @@ def _warn_of_cohort(model: Model, cohort: Cohort) -> None:
     idle = [name for name in cohort.covariates if name not in COVARIATES and name not in used]
     if idle:
         near = close_names(idle[0], COVARIATES)
-        warnings.warn(
+        warn(
             f"{cohort.name}: {', '.join(idle)}: no covariate of {model.id}, and without effect.{near}", UnusedColumn, stacklevel=3
         )
     young = int(np.sum(np.asarray(cohort.covariates["AGE"], float) < 18)) if "AGE" in cohort.covariates else 0
     if young:
-        warnings.warn(
+        warn(
             f"{cohort.name}: {young} of {len(cohort)} patients are younger than 18 years, outside the ages most models were estimated in.",
             Extrapolation, stacklevel=3,
         )  # fmt: skip
@@ -224,6 +230,13 @@ class _Common:
     command: str | None
     seed: int
     draw: int | None = None
+
+    @property
+    def drugs(self) -> dict[str, list[str]]:
+        """Co-medications and what they rest on, as facts of a result."""
+        numbers = [number for drug in self.comedication for number in drug.multipliers.values()]
+        sources = [*(drug.source for drug in self.comedication), *(number.source for number in numbers)]
+        return {"comedication": [drug.cite for drug in self.comedication], "drug_sources": sources}
 
 
 @dataclass(frozen=True)
@@ -380,7 +393,7 @@ class _Cohort:
     def _attrs(self) -> dict[str, Any]:
         common = self.common
         return provenance(common.model, population=self.people.label, n=self.people.n, seed=self.people.seed, rtol=common.rtol,
-                          solver=solver_of(common.model), comedication=[d.cite for d in common.comedication], command=common.command,
+                          solver=solver_of(common.model), **common.drugs, command=common.command,
                           regimen=str(self.regimen.text or self.regimen), variability=int(self.vary))  # fmt: skip
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketasim.errors import OutOfRange
+from ketasim.errors import OutOfRange, warn
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -43,4 +42,4 @@ def warn_of_outputs(model: Model, solution: Solution) -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, OutOfRange, stacklevel=5)
+    warn(text, OutOfRange, stacklevel=5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim.dose import EventData, EventTemplate, filled
-from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names
+from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names, warn
 from ketasim.population import COVARIATES, Cohort, individual_parameters, undrawn
 from ketasim.results import add_record_draws, provenance
 from ketasim.simulation._outputs import warn_of_outputs
@@ -135,7 +134,7 @@ def _warn_unused(model: Model, data: EventData) -> None:
     unused = [name for name in data.covariates if name not in _covariates(model)]
     if unused:
         near = close_names(unused[0], model.params) if len(unused) == 1 else ""
-        warnings.warn(
+        warn(
             f"{data.name}: {'columns' if len(unused) > 1 else 'column'} {', '.join(unused)} {'act' if len(unused) > 1 else 'acts'} on nothing "
             f"in {model.id}.{near}", UnusedColumn, stacklevel=4,
         )  # fmt: skip
@@ -188,7 +187,7 @@ def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.Data
     units = {**{k: s.unit for k, s in model.states.items()}, **{k: p.unit for k, p in model.ports.items()}, "TIME": "h", "ID": ""}
     output = xr.Dataset({c: ("record", table[c].to_numpy(), {"units": units.get(c, ""), "long_name": c}) for c in table})
     attrs = provenance(model, rtol=common.rtol, solver=solver_of(common.model), regimen=f"event table {data.name}", seed=common.seed,
-                       n=len(people), command=common.command, comedication=list(common.comedication))  # fmt: skip
+                       n=len(people), command=common.command, **common.drugs)  # fmt: skip
     subject = xr.Dataset({c: ("subject", people[c].to_numpy()) for c in people}, coords={"subject": people.index.to_numpy()})
     records = data.to_frame().dropna(axis="columns", how="all")
     dose = xr.Dataset({str(c): ("record", records[c].to_numpy() if records[c].dtype != object else records[c].astype(str).to_numpy()) for c in records},

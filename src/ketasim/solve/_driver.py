@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
-from ketasim.errors import InvalidOption, UnusedModelledInput
+from ketasim.errors import InvalidOption, UnusedModelledInput, warn
 from ketasim.solve._head import LANES, levels_for
 from ketasim.solve._memory import aligned
 from ketasim.solve._numba import Kernel, kernel_for
@@ -153,7 +152,7 @@ def _warn_unused(kernel: Kernel, model: Model, template: EventTemplate) -> None:
         asked = {float(v) for v in np.unique(template.rate[template.cmt == state])}
         entrances = [e for by in model.routes.values() for es in by.values() for e in es if e.compartment == name]
         if any(e.zero_order for e in entrances) and -2.0 not in asked and not any(v > 0 for v in asked):
-            warnings.warn(
+            warn(
                 f"compartment '{name}' has a modelled duration, but its doses have RATE = {min(asked):g}: they enter at once. "
                 "Set RATE = -2 to use it.", UnusedModelledInput, stacklevel=4,
             )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 
 import ketasim
 from ketasim.errors import InvalidData, InvalidOption, OutputError, UnusedColumn
-from ketasim.population import Cohort, typical_values
+from ketasim.population import Cohort, population, typical_values
 from ketasim.results import QuantileSketch, save, summary, sureness, to_dataframe, wide_table
 
 REGIMEN = "esketamine nasal 56 mg, 2/week x 1 week"
@@ -260,3 +261,39 @@ def test_a_subject_without_output_times_is_named() -> None:
     )
     with pytest.raises(InvalidData, match="subject 2 has no observation record"):
         ketasim.simulate("generic/two_cmt", table)
+
+
+def test_replaced_values_are_named_beside_those_of_the_library() -> None:
+    table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 1.0], "AMT": [20.0, 0], "EVID": [1, 0], "CMT": 1})
+    for dosing in ("20 mg esketamine iv over 40 min", table):
+        twice = ketasim.simulation.as_model("pk/otto2021").with_values({"CL_nk": 40.0})
+        attrs = ketasim.simulate(twice, dosing, parameters={"CL_nk": 50.0}).attrs
+        library = ketasim.simulation.as_model("pk/otto2021").numbers["CL_nk"].value
+        assert attrs["replaced"] == [{"name": "CL_nk", "value": 50.0, "library": library, "unit": "L/h"}]
+        assert "user" not in attrs["sources"] and "CL_nk" not in attrs["assumed"]
+
+
+def test_warnings_go_into_the_result_once_however_they_are_shown(tmp_path: Path) -> None:
+    severe = population("hepatic_severe")
+    expected = [f"population 'hepatic_severe': {severe.extrapolation}"]
+    options = {"dosing": REGIMEN, "n": 6, "chunk": 2, **OPTIONS, "population": "hepatic_severe", "times": [0.0, 1.0, 2.0]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain, streamed = (ketasim.simulate(**options, stream=stream) for stream in (False, True))
+        cohort = severe.sample(5, 1)
+    assert plain.attrs["warnings"] == streamed.attrs["warnings"] == summary(plain)["warnings"] == expected
+    # The cohort was warned of before the run; its part still knows.
+    own = ketasim.simulate(dosing=REGIMEN, cohort=cohort.take([0, 1]), model="perezruixo2021", times=[0.0, 1.0])
+    assert own.attrs["warnings"] == expected
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zarr's own, about its format
+        kept = xr.open_datatree(save(own, tmp_path / "own.zarr"), engine="zarr")
+    assert kept.attrs["warnings"] == expected and kept.attrs["replaced"] == []
+
+
+def test_a_run_that_warns_of_nothing_says_so(cohort: xr.DataTree) -> None:
+    assert cohort.attrs["warnings"] == []
+    table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 1.0], "AMT": [20.0, 0], "EVID": [1, 0], "CMT": 1, "CLNK": 2.0})
+    with pytest.warns(UnusedColumn, match="CLNK"):
+        attrs = ketasim.simulate("pk/otto2021", table).attrs
+    assert len(attrs["warnings"]) == 1 and "CLNK" in attrs["warnings"][0]

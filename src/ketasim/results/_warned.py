@@ -1,0 +1,16 @@
+"""What several results warn of, for readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import xarray as xr
+
+
+def warnings_of(results: Mapping[str, xr.DataTree]) -> list[str]:
+    """Warnings of all results, each once; what concerns some of several arms only is preceded by their labels."""
+    arms: dict[str, list[str]] = {}
+    for label, result in results.items():
+        for text in result.attrs.get("warnings", ()):
+            arms.setdefault(str(text), []).append(label)
+    return [text if len(labels) == len(results) else f"{', '.join(labels)}: {text}" for text, labels in arms.items()]
