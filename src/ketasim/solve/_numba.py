@@ -23,7 +23,7 @@ from ketasim.solve._head import LANES
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 51
+CODE_VERSION = 52
 #: ``auto``: a cascade where the model is one, else RODAS5P.
 METHODS = {"auto": RODAS5P, "rodas4": RODAS4, "rodas5p": RODAS5P}
 
@@ -457,11 +457,15 @@ def trial(w, h, begin, span, t, n_levels, forced, counts):
 
 
 @njit(**OPTIONS)
-def follows(w, l, tolerance):
-    """Whether a lane's last step is good, or it had none to take."""
+def runs_away(w, l, tolerance, tops):
+    """Whether a lane's states leave all bounds in the shortest step there is: at a pole they still grow, at a mere jump of a rate they do not."""
     for i in range(NT):
-        if not np.isfinite(w[AT_Y + i*L + l]): return False
-    return w[AT_H + l] <= 1e-12 or w[AT_E + l] <= tolerance
+        if not np.isfinite(w[AT_Y + i*L + l]): return True
+    if w[AT_H + l] <= 1e-12 or w[AT_E + l] <= tolerance: return False
+    for i in range(NT):
+        old = w[AT_X + (NH + i)*L + l]
+        if abs(old) > 0.0 and abs(old) >= 0.5*tops[i, l] and abs(w[AT_Y + i*L + l] - old) > 1e-3*abs(old): return True
+    return False
 
 
 @njit(**OPTIONS)
@@ -505,18 +509,19 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                 h = rounded(h*max(0.1, 0.85*(tolerance/got)**(1.0/order)) if np.isfinite(got) else 0.1*h)
                 got = trial(w, h, begin, span, t, n_levels, forced, counts)
             if not got <= tolerance:
-                # No step is short enough for somebody, whose states run away: the others are planned for without them.
-                sane = -1
+                # Whoever runs away is left out, and the others are planned for without them.
+                sane, lost = -1, False
                 for l in range(L):
-                    if follows(w, l, tolerance): sane = l
+                    if runs_away(w, l, tolerance, tops): lost = True
+                    else: sane = l
                 if sane < 0: h = longest - done  # nobody is left: the status says so
-                else:
+                elif lost:
                     for l in range(L):
-                        if not follows(w, l, tolerance):
+                        if runs_away(w, l, tolerance, tops):
                             for i in range(0, w.shape[0], L): w[i + l] = w[i + sane]
                             for i in range(NT): tops[i, l] = tops[i, sane]
                             sub[l] = sub[sane]; begin[l] = begin[sane]; span[l] = span[sane]; t[l] = t[sane]
-                got = trial(w, h, begin, span, t, n_levels, forced, counts)
+                    got = trial(w, h, begin, span, t, n_levels, forced, counts)
             for round in range(60):
                 within = False
                 for o in range(t_out.shape[0]):
