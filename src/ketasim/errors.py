@@ -79,8 +79,16 @@ class UnusedColumn(KetasimWarning):
     """A column of an event table acts on nothing in the model."""
 
 
+class FailedPatients(KetasimWarning):
+    """Some patients could not be solved; they are empty in the result."""
+
+
 class OutOfRange(KetasimWarning):
     """An output is no number, or leaves the range its port declares."""
+
+
+class BrokenPack(KetasimWarning):
+    """An installed pack of entries cannot be used."""
 
 
 class ProvisionalEntry(KetasimWarning):

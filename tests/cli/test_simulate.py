@@ -218,3 +218,34 @@ def test_warnings_are_shown_however_quiet_and_stand_in_the_json(run: Run) -> Non
 def test_event_tables_have_no_report(run: Run, events_file: Path, option: str) -> None:
     done = run("simulate", "--data", events_file, "--model", "generic/two_cmt", option)
     assert done.exit_code == 2 and "an event table gives no report or figure. Use one of .csv, .parquet" in done.stderr
+
+
+def test_models_may_be_joined(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mechanism").mkdir()
+    (tmp_path / "mechanism" / "effect.py").write_text(
+        "from ketasim.model import Mechanism, Param, Port, State\n\n\nclass Effect(Mechanism):\n    '''Effect site.'''\n\n"
+        "    params = {'ke0': Param('1/h')}\n    states = {'Ce': State('umol/L')}\n"
+        "    reads = {'C_venous_s_ketamine': Port('umol/L')}\n    writes = {'effect_site': Port('umol/L')}\n\n"
+        "    def rates(self, t, x, u, p):\n        return {'Ce': p['ke0'] * (u['C_venous_s_ketamine'] - x['Ce'])}\n\n"
+        "    def outputs(self, t, x, u, p):\n        return {'effect_site': x['Ce']}\n"
+    )
+    (tmp_path / "mechanism" / "effect.toml").write_text(
+        'id = "effect"\nrevision = 1\nstatus = "provisional"\ntitle = "Effect site"\nstructure = "effect:Effect"\nsource = "own"\n\n'
+        '[param.ke0]\nvalue = 5\nunit = "1/h"\nkind = "assumed"\nnote = "invented"\nat = "-"\n'
+    )
+    (tmp_path / "ev.csv").write_text("ID,TIME,AMT,EVID,CMT\n1,0,50,1,1\n1,1,0,0,1\n")
+    done = run("simulate", "--data", str(tmp_path / "ev.csv"), "--pack", str(tmp_path), "--pk", "otto2021+mechanism/effect")
+    assert done.exit_code == 0, done.output
+    assert "effect_site" in done.stdout and "AMT is read in the unit of its compartment (umol" in done.stderr
+    assert "a name is missing" in run("simulate", "84 mg", "--pk", "otto2021+").stderr
+
+
+def test_a_run_in_which_everybody_fails_is_no_success(run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "ev.csv"
+    table.write_text("ID,TIME,AMT,EVID,CMT,II,ADDL\n1,0,1.7e308,1,2,0.01,9\n1,1,0,0,2,0,0\n")
+    done = run("-q", "simulate", "--data", str(table), "--model", "generic/one_cmt")
+    assert done.exit_code == 1
+    assert (
+        "1 of 1 patients failed to solve and are empty in the result (ID 1): the solution left the range of numbers"
+        in done.stderr
+    )

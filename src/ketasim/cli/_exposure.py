@@ -193,9 +193,6 @@ def _failed(result: xr.DataTree) -> int:
 
 
 def _remarks(result: xr.DataTree) -> None:
-    failed = _failed(result)
-    if failed:
-        _show.note(f"{failed} of {result.attrs['n']} patients failed to solve; they are empty in the result.")
     provisional = result.attrs.get("provisional") or []
     if len(provisional):
         _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(map(str, provisional))}.")

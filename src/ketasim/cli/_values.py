@@ -180,8 +180,9 @@ def arms_of(texts: Sequence[str]) -> dict[str, Regimen]:
         found = read_arms(text) if is_file else parse_arms(text)
         for label, regimen in found.items():
             named = is_file or text.lstrip().startswith(f"{label}:") or f"; {label}:" in text or len(found) > 1
-            key = label if named and label not in arms else _next_label(arms)
-            arms[key] = regimen
+            if named and label in arms:
+                raise InvalidOption(f"two arms are named '{label}'; give each a name of its own.")
+            arms[label if named else _next_label(arms)] = regimen
     return arms
 
 

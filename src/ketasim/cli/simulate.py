@@ -109,6 +109,7 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
         raise
     _outputs.write(result, files, log)
     show_result(result)
+    _all_failed(result)
 
 
 def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...]) -> None:
@@ -139,17 +140,19 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
         _show.text(to_dataframe(result).to_csv(index=False).rstrip("\n"))
     elif not files:
         _show.frame(to_dataframe(result), numbers_from=0)
-    _failures(result)
     if options["draws"] and (held := held_sentence(result)):
         _note(held)
+    units = ", ".join(dict.fromkeys(whole.states[name].unit for name in whole.compartments))
+    _note(f"AMT is read in the unit of its compartment ({units}).")
     _show.notice()
+    _all_failed(result)
 
 
-def _failures(result: xr.DataTree) -> None:
-    status = result["subject"]["status"].to_numpy()
-    if (status != 0).any():
-        ids = result["subject"]["subject"].to_numpy()[status != 0]
-        _note(f"{len(ids)} of {len(status)} subjects failed: ID {', '.join(map(str, ids[:10]))}. They are empty in the result.")
+def _all_failed(result: xr.DataTree) -> None:
+    """A run that gave nothing is no success."""
+    people = result["subject"].to_dataset()
+    if "status" in people and (people["status"].to_numpy() != 0).all():
+        raise typer.Exit(1)
 
 
 def _checkpoint(files: tuple[Path, ...], resume: bool) -> Path | None:

@@ -42,7 +42,25 @@ _FORM_WORDS = {
 }
 #: Words that read well and say nothing: "56 mg of esketamine by nasal spray".
 FILLERS: Final = frozenset(
-    {"of", "a", "an", "the", "dose", "doses", "given", "injection", "spray", "via", "by", "device", "devices", "each", "-", ","}
+    {
+        "of",
+        "a",
+        "an",
+        "the",
+        "dose",
+        "doses",
+        "given",
+        "injection",
+        "infused",
+        "spray",
+        "via",
+        "by",
+        "device",
+        "devices",
+        "each",
+        "-",
+        ",",
+    }
 )
 
 #: Group of words -> (what it gives, value).

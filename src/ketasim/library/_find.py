@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ketasim import sources
-from ketasim.errors import InvalidEntry, UnknownEntry, close_names
+from ketasim.errors import BrokenPack, InvalidEntry, UnknownEntry, close_names, warn
 from ketasim.library._convert import part_from, routes_of
 from ketasim.library._register import CORE_REGISTER, Register, read_register
 from ketasim.library._schema import EntryFile, read
@@ -104,9 +104,16 @@ def _installed_packs() -> tuple[Path, ...]:
     """Packs of installed distributions: the entry point is a path, a function giving one, or a package with `pack_path`."""
     found = []
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        thing: Any = point.load()
-        thing = getattr(thing, "pack_path", thing)
-        folder = Path(thing() if callable(thing) else thing)
+        try:
+            thing: Any = point.load()
+            thing = getattr(thing, "pack_path", thing)
+            folder = Path(thing() if callable(thing) else thing)
+        except Exception as error:  # whatever somebody's package does
+            warn(
+                f"the installed pack '{point.name}' ({point.value}) is left out: {type(error).__name__}: {error}. Mend or uninstall it.",
+                BrokenPack,
+            )
+            continue
         if not folder.is_dir():
             raise UnknownEntry(f"the installed pack '{point.name}' ({point.value}) points to '{folder}', which is no folder.")
         if (folder / "sources.bib").is_file():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ketasim.model._assemble import Model
-    from ketasim.model._declare import CovariateEffect, Number
+    from ketasim.model._declare import CovariateEffect, Variability
 
 #: Shown on every page that leaves the program.
 NOTICE = "Research software: explores pharmacology, does not advise on treatment."
@@ -51,16 +51,16 @@ def _numbers(model: Model) -> Rows:
         kind = f"ASSUMED: {number.note}" if number.kind == "assumed" else f"{number.kind}, {number.confidence}"
         effects = "; ".join(_effect(e) for e in number.covariates)
         rows.append((name, f"{number.value:.5g}" + (f" (se {number.se:.2g})" if number.se else ""), number.unit, model.params[name].meaning, kind,
-                     _spread(number), effects, f"{number.source}: {number.at}"))  # fmt: skip
+                     _spread_of(number.iiv), effects, f"{number.source}: {number.at}"))  # fmt: skip
     return rows
 
 
-def _spread(number: Number) -> str:
-    if number.iiv is None:
+def _spread_of(variability: Variability | None) -> str:
+    if variability is None:
         return ""
-    if number.iiv.form == "lognormal":
-        return f"CV {100 * math.sqrt(math.expm1(number.iiv.omega2)):.0f} %"
-    return f"SD {math.sqrt(number.iiv.omega2):.3g} ({number.iiv.form})"
+    if variability.form == "lognormal":
+        return f"CV {100 * math.sqrt(math.expm1(variability.omega2)):.0f} %"
+    return f"SD {math.sqrt(variability.omega2):.3g} ({variability.form})"
 
 
 def _effect(e: CovariateEffect) -> str:
@@ -103,6 +103,7 @@ def _doses(model: Model) -> Rows:
 
 def _variability(model: Model) -> Rows:
     rows: Rows = [("what", "value")]
+    rows += [(f"{name} between occasions", _spread_of(number.iov)) for name, number in model.numbers.items() if number.iov]
     rows += [(f"covariance of {a} and {b} (log scale)", f"{value:.4g}") for (a, b), value in model.correlations.items()]
     for r in model.residual:
         rows.append(

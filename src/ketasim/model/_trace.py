@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sympy
 
 from ketasim.errors import InvalidModel
-from ketasim.model._declare import Expr, Inlet, Structure
+from ketasim.model._declare import Expr, Inlet, Mechanism, Structure
 from ketasim.units import factor
 
 if TYPE_CHECKING:
@@ -91,12 +91,10 @@ def trace(model: Model) -> System:
         u = {name: _scaled(symbol(name), model.factors[index, name]) for name in mechanism.reads}
         own_x = {name: x[name] for name in mechanism.states}
         own_p = {name: p[name] for name in mechanism.params}
-        for name, value in _checked(
-            mechanism.outputs(TIME, own_x, u, own_p), mechanism.writes, f"{mechanism.name()}.outputs"
-        ).items():
+        for name, value in _called(mechanism, "outputs", mechanism.writes, own_x, u, own_p).items():
             value = _scaled(value, model.factors.get((index, f"write:{name}"), 1.0))
             outputs[name] = outputs[name] + value if name in outputs else value
-        rates |= _checked(mechanism.rates(TIME, own_x, u, own_p), mechanism.states, f"{mechanism.name()}.rates")
+        rates |= _called(mechanism, "rates", mechanism.states, own_x, u, own_p)
         for name, state in mechanism.states.items():
             initial[name] = p[state.initial] if isinstance(state.initial, str) else sympy.Float(state.initial)
         if isinstance(mechanism, Structure):
@@ -125,6 +123,36 @@ def _in_hours(inlet: Inlet, mechanism: Structure, state: str) -> Inlet:
 
 def _scaled(value: sympy.Expr, by: float) -> sympy.Expr:
     return value if by == 1.0 else sympy.Float(by) * value
+
+
+def _called(
+    mechanism: Mechanism, method: str, declared: Mapping[str, object], *given: Mapping[str, Expr]
+) -> dict[str, sympy.Expr]:
+    """What a mechanism's equations give for symbols.
+
+    Raises
+    ------
+    InvalidModel: the equations fail, or give other names than declared.
+    """
+    where = f"{mechanism.name()}.{method}"
+    try:
+        got = getattr(mechanism, method)(TIME, *given)
+    except KeyError as error:
+        kinds = ("its states", "the ports it reads", "its parameters")
+        names = "; ".join(f"{kind}: {', '.join(values)}" for kind, values in zip(kinds, given, strict=True) if values)
+        raise InvalidModel(f"{where} uses {error}, which is not declared. {names[:1].upper()}{names[1:]}.") from None
+    except TypeError as error:
+        hint = ""
+        if "truth value" in str(error):
+            hint = " Equations cannot branch with 'if' on a state or parameter: use where_positive of ketasim.model.functions."
+        elif "float" in str(error) or "loop of ufunc" in str(error):
+            hint = " Use exp, log, sqrt ... of ketasim.model.functions instead of those of math or numpy."
+        raise InvalidModel(f"{where} fails: {error}.{hint}") from error
+    except ArithmeticError as error:
+        raise InvalidModel(f"{where} fails: {error}.") from error
+    if not isinstance(got, Mapping):
+        raise InvalidModel(f"{where} returns {type(got).__name__}, not names with their equations. Is a 'return' missing?")
+    return _checked(got, declared, where)
 
 
 def _checked(got: Mapping[str, Expr], declared: Mapping[str, object], where: str) -> dict[str, sympy.Expr]:

@@ -13,12 +13,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim.dose import molar_mass
+from ketasim.solve import STATUS
 
 if TYPE_CHECKING:
     from ketasim.model import Model
 
 Floats = NDArray[np.float64]
 NOTICE = "Research software: explores pharmacology, does not advise on treatment."
+_MEANING = {"status": "; ".join(f"{code} {text}" for code, text in STATUS.items())}
 #: Sums over enantiomers, made where both are there.
 TOTALS = {total: (f"s_{total}", f"r_{total}") for total in ("ketamine", "norketamine", "hnk", "dhnk")}
 
@@ -165,7 +167,8 @@ def build_tree(
         "/": xr.Dataset(attrs=dict(attrs)),
         "/dose": dose,
         "/subject": xr.Dataset(
-            {k: ("subject", v, {"units": u, "long_name": k}) for k, (v, u) in subject.items()}, coords={"subject": ids}
+            {k: ("subject", v, {"units": u, "long_name": _MEANING.get(k, k)}) for k, (v, u) in subject.items()},
+            coords={"subject": ids},
         ),
     }
     if concentrations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from ketasim.population import COVARIATES, Cohort, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, provenance, reported_concentrations
 from ketasim.simulation._draws import check_draws, with_draws
-from ketasim.simulation._outputs import warn_of_outputs
+from ketasim.simulation._outputs import warn_of_failures, warn_of_outputs
 from ketasim.solve import STATUS, Reference, Solution, solve, solver_of
 
 Floats = NDArray[np.float64]
@@ -44,10 +44,15 @@ _CHECKPOINT_EVERY = 8
 
 
 def as_model(model: str | Part | Model) -> Model:
-    """A model from a library name, a part or a model."""
+    """A model from a library name, several names joined by ``+`` (``"otto2021+mechanism/own"``), a part or a model."""
     if isinstance(model, Model):
         return model
-    return assemble(library.load(model) if isinstance(model, str) else model)
+    if not isinstance(model, str):
+        return assemble(model)
+    names = [name.strip() for name in model.split("+")]
+    if not all(names):
+        raise InvalidOption(f"model '{model}': a name is missing beside '+'. Write e.g. otto2021+mechanism/own.")
+    return assemble(*(library.load(name) for name in names))
 
 
 def default_times(regimen: Regimen, until: float | None = None) -> Floats:
@@ -90,7 +95,7 @@ def simulate(
 
     Parameters
     ----------
-    model : library name (``"ketasim_reference"``, ``"pk/otto2021"``), part or model. A regimen alone may stand first:
+    model : library name (``"ketasim_reference"``, ``"pk/otto2021"``, joined by ``+``), part or model. A regimen alone may stand first:
         ``simulate("esketamine nasal 56 mg")``.
     dosing : regimen (text, `Dose`, `Regimen`, or path of a YAML or TOML file), or an event table (path of a CSV, table, `EventData`).
     population, n, seed : virtual cohort (adults by default); or give `cohort`. One patient (n=1) of no population in particular is
@@ -136,6 +141,7 @@ def simulate(
                 else with_draws(run, draws, progress) if draws
                 else run.complete(progress)
             )  # fmt: skip
+        warn_of_failures(result)
     # A cohort may have been sampled, and warned of, long before this run.
     result.attrs["warnings"] = list(dict.fromkeys((*(cohort.warnings if cohort is not None else ()), *heard)))
     return result
@@ -310,9 +316,9 @@ class _Cohort:
         warn_of_outputs(common.model, solution)
         return cohort, template, params, solution
 
-    def _ranges(self, chunk: int) -> list[tuple[int, int]]:
+    def _ranges(self, chunk: int) -> Iterator[tuple[int, int]]:
         n = self.people.n
-        return [(a, min(n, a + chunk)) for a in range(0, n, chunk)]
+        return ((a, min(n, a + chunk)) for a in range(0, n, chunk))
 
     def solved(self, progress: Progress | None) -> tuple[list[Any], dict[str, Floats]]:
         """Every chunk as solved, and every port: (time, subject)."""

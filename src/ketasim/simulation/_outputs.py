@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketasim.errors import OutOfRange, warn
+from ketasim.errors import FailedPatients, OutOfRange, warn
+from ketasim.solve import STATUS
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ketasim.model import Model
     from ketasim.solve import Solution
 
@@ -39,6 +42,30 @@ def warn_of_outputs(model: Model, solution: Solution) -> None:
             _warn(f"output '{name}' of {model.id} falls below {least:g} {port.unit}, the least it is declared to be.")
         elif high > most + slack:
             _warn(f"output '{name}' of {model.id} rises above {most:g} {port.unit}, the most it is declared to be.")
+
+
+def warn_of_failures(result: xr.DataTree) -> None:
+    """Warn of patients who could not be solved, and say why.
+
+    Warns
+    -----
+    FailedPatients
+    """
+    people = result["subject"].to_dataset()
+    if "failed" in people:  # a streamed cohort keeps their number only
+        if number := int(people["failed"]):
+            warn(f"{number} of {int(people['n'])} patients failed to solve and are left out.", FailedPatients, stacklevel=4)
+        return
+    status = people["status"].to_numpy()
+    failed = np.flatnonzero(status)
+    if len(failed):
+        ids = ", ".join(str(i) for i in people["subject"].to_numpy()[failed[:10]]) + (", ..." if len(failed) > 10 else "")
+        why = "; ".join(STATUS[code] for code in np.unique(status[failed]))
+        warn(
+            f"{len(failed)} of {len(status)} patients failed to solve and are empty in the result (ID {ids}): {why}.",
+            FailedPatients,
+            stacklevel=4,
+        )
 
 
 def _warn(text: str) -> None:

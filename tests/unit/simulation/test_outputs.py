@@ -47,6 +47,7 @@ def model_of(kind: type[Structure], value: float, cv: float = 0.0) -> KetasimMod
     return assemble(Part(kind(), {"k": Number(value, kind.params["k"].unit, kind="assumed", note="invented", iiv=iiv)}, id="own"))
 
 
+@pytest.mark.filterwarnings("ignore::ketasim.errors.FailedPatients")
 @pytest.mark.parametrize("times", [[0, 0.05, 0.1, 0.15], [0, 0.05, 0.1, 0.19, 0.3, 5]])
 def test_states_that_run_away_are_no_numbers_and_spoil_nobody_else(times: list[float]) -> None:
     result = ketasim.simulate(model_of(Own, 1.0, 0.8), "5 umol esketamine iv bolus", n=8, times=times, states=True)

@@ -159,6 +159,7 @@ def test_draws_repeat_the_same_patients_with_rows_of_the_posterior() -> None:
     assert {row["unit"] for row in sureness({"": one})} == {"ng/mL"}
 
 
+@pytest.mark.filterwarnings("ignore::ketasim.errors.FailedPatients")
 @pytest.mark.filterwarnings("ignore::ketasim.population.OutOfBounds")
 def test_patients_that_fail_under_a_draw_are_counted() -> None:
     cohort = Cohort([1, 2], {"WT": [70.0, np.nan], "AGE": [40.0, 40.0]}, seed=1)
@@ -219,6 +220,7 @@ def test_columns_that_act_on_nothing_are_named() -> None:
         ketasim.simulate("generic/two_cmt", table)
 
 
+@pytest.mark.filterwarnings("ignore::ketasim.errors.FailedPatients")
 @pytest.mark.filterwarnings("ignore::ketasim.population.OutOfBounds")
 def test_a_subject_that_fails_has_no_interval() -> None:
     table = pd.DataFrame({"ID": [1, 1, 2, 2], "TIME": [0.0, 1.0] * 2, "AMT": [20.0, 0, 1.7e308, 0], "EVID": [1, 0] * 2, "CMT": 1,
