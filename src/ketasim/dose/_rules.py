@@ -198,8 +198,10 @@ class Rules:
             dose & (out["ADDL"] > 0) & (ii <= 0), "II", "with ADDL above 0. Additional doses need an interval II above 0.", ii
         )
         constant = (amt == 0) & (rate != 0)
+        self.refuse(steady & (ii <= 0) & (rate == -2), "RATE", "with SS and no II. A constant infusion has no duration; give RATE above 0, "
+                    "or -1 for the model's rate.", rate)  # fmt: skip
         self.refuse(steady & (ii <= 0) & ~constant, "II", "with SS above 0. Steady state needs an interval II above 0; only a "
-                    "constant infusion (AMT 0, RATE above 0) goes without.", ii)  # fmt: skip
+                    "constant infusion (AMT 0, RATE above 0 or -1) goes without.", ii)  # fmt: skip
         self.refuse(steady & (ii > 0) & (amt <= 0), "AMT", "with SS and II above 0. Repeated doses need an amount above 0.", amt)
         self.refuse(dose & ~steady & (amt <= 0) & (rate > 0), "AMT", "with RATE above 0. An infusion needs an amount above 0 "
                     "(AMT 0 is the constant infusion at steady state, SS 1).", amt)  # fmt: skip
