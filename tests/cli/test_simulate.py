@@ -249,3 +249,34 @@ def test_a_run_in_which_everybody_fails_is_no_success(run: Run, tmp_path: Path) 
         "1 of 1 patients failed to solve and are empty in the result (ID 1): the solution left the range of numbers"
         in done.stderr
     )
+
+
+def test_the_area_is_said_to_be_that_between_the_times_given(run: Run) -> None:
+    done = run("simulate", "esketamine nasal 56 mg", "--times", "2,3,4")
+    assert "; 2 to 4 h" in done.stdout and "trapezoids between the 3 output times given" in done.stderr
+    one = json.loads(run("simulate", "esketamine nasal 56 mg", "--times", "3", "--json").stdout)
+    assert one["exposure"][0]["auc"] is None or math.isnan(one["exposure"][0]["auc"])
+    assert "--until: no meaning with --times" in run("simulate", "84 mg", "--times", "1,2", "--until", "2 h").stderr
+
+
+def test_options_without_meaning_are_refused(run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "ev.csv"
+    table.write_text("ID,TIME,AMT,EVID,CMT\n1,0,10,1,2\n1,1,0,0,2\n")
+    for words, said in (
+        (["simulate", "--data", str(table), "--model", "generic/one_cmt", "-n", "5"], "-n: no meaning with --data"),
+        (["events", "--data", str(table), "--model", "generic/one_cmt", "--expand"], "--expand: no meaning with --data"),
+        (["events", "84 mg", "--population", "elderly", "--weight", "90"], "--weight: no meaning with --population"),
+        (["compare", "a: 84 mg", "a: 56 mg"], "two arms are named 'a'"),
+    ):
+        done = run(*words)
+        assert done.exit_code == 2 and said in done.stderr, done.output
+
+
+def test_a_comparison_can_be_cited(run: Run, tmp_path: Path) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Zarr, about its own format
+        run("compare", "84 mg", "56 mg", "-n", "2", "-o", str(tmp_path / "c.zarr"))
+    assert "joint calibration" in run("cite", str(tmp_path / "c.zarr")).stdout.lower()
+    assert "ketasim" in json.loads(run("cite", "--json").stdout)["citation"]

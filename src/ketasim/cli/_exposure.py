@@ -148,7 +148,8 @@ def _row(array: xr.DataArray, analyte: str, starts: np.ndarray) -> dict[str, Any
     good = np.isfinite(curves).all(axis=1)
     if not good.any():
         return row | dict.fromkeys(("cmax", "tmax", "auc"), float("nan"))
-    peak, area = curves[good].max(axis=1), np.trapezoid(curves[good], time, axis=1)
+    peak = curves[good].max(axis=1)
+    area = np.trapezoid(curves[good], time, axis=1) if len(time) > 1 else np.full(len(peak), np.nan)
     ends = _ENDS if len(curves) > 1 else _ENDS[:1]
     bands = {f"{name}{end}": float(np.quantile(v, q)) for name, v in (("cmax", peak), ("auc", area)) for end, q in ends}
     return row | bands | {"tmax": float(np.median(since_dose(time[curves[good].argmax(axis=1)], starts)))}
@@ -183,8 +184,9 @@ def _given(result: xr.DataTree) -> str:
 
 
 def _span(result: xr.DataTree) -> str:
-    end = float(result["plasma"]["time"].max()) if "plasma" in result.children else float("nan")
-    return f"0 to {end / 24:g} days" if end > 48 else f"0 to {end:g} h"
+    time = result["plasma"]["time"].to_numpy() if "plasma" in result.children else np.array([np.nan])
+    start, end = float(time[0]), float(time[-1])
+    return f"{start / 24:.3g} to {end / 24:g} days" if end > 48 else f"{start:g} to {end:g} h"
 
 
 def _failed(result: xr.DataTree) -> int:

@@ -35,7 +35,11 @@ def cite(
     from ketasim.sources import Citations, format_citation
 
     if not entries:
-        _show.text(f"The ketasim authors. ketasim {__version__}: the pharmacology of ketamine in psychiatry, executable.")
+        own = f"The ketasim authors. ketasim {__version__}: the pharmacology of ketamine in psychiatry, executable."
+        if settings.json:
+            _show.emit_json({"citation": own})
+        else:
+            _show.text(own)
         return
     used = Citations()
     for entry in entries:
@@ -104,6 +108,6 @@ def _collect_result(path: Path, used: Citations) -> None:
 
     if not path.is_dir():
         raise UnknownEntry(f"{path}: no such result.")
-    tree = xr.open_datatree(path, engine="zarr")
-    for key in tree.attrs.get("sources", []):
-        used.add(key, ", ".join(tree.attrs.get("models", [])))
+    for node in xr.open_datatree(path, engine="zarr").subtree:  # a comparison has a result per arm
+        for key in node.attrs.get("sources", []):
+            used.add(key, ", ".join(node.attrs.get("models", [])))

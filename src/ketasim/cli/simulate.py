@@ -79,6 +79,8 @@ def simulate(
         "interpolation": check_interpolation(interpolation),
         "command": command_line(),
     }
+    if times and until:
+        raise InvalidOption("--until: no meaning with --times, whose last one is the end.")
     if bool(regimen) == (data is not None):
         raise InvalidOption('give either a regimen, e.g. "esketamine nasal 56 mg", or --data FILE.csv.')
     if data is not None:
@@ -98,6 +100,8 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
 
     for remark in remarks(regimen):
         _note(remark)
+    if options["times"] is not None:
+        _note(f"AUC: trapezoids between the {len(options['times'])} output times given; without --times they follow the doses.")
     checkpoint = _checkpoint(files, resume)
     size = len(options["cohort"].ids) if "cohort" in options else options["n"]
     try:
