@@ -23,7 +23,7 @@ from ketasim.solve._head import LANES
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 52
+CODE_VERSION = 53
 #: ``auto``: a cascade where the model is one, else RODAS5P.
 METHODS = {"auto": RODAS5P, "rodas4": RODAS4, "rodas5p": RODAS5P}
 
@@ -153,8 +153,8 @@ _SEGMENTS = '''
 def renew(w, n_levels):
     """New parameters: coefficients and propagators."""
     coefficients(w)
-    norms(w, AT_NORM, INSIDE_COLUMN, INSIDE_ROW, INSIDE_VALUE)  #: head
-    propagators(w, DELTA, n_levels, N_DENSE, AT_NORM, AT_HT, SIZE, AT_SPARE, DIAGONAL, TAYLOR_FIRST, TAYLOR_LEFT, TAYLOR_RIGHT, OWN, A_VALUE, SQUARE_FIRST, SQUARE_LEFT, SQUARE_RIGHT)  #: head
+    norms(w, PLACES[1], INSIDE_COLUMN, INSIDE_ROW, INSIDE_VALUE)  #: head
+    propagators(w, DELTA, n_levels, PLACES[0], PLACES[1], PLACES[2], PLACES[3], PLACES[4], DIAGONAL, TAYLOR_FIRST, TAYLOR_LEFT, TAYLOR_RIGHT, OWN, A_VALUE, SQUARE_FIRST, SQUARE_LEFT, SQUARE_RIGHT)  #: head
 
 
 @njit(**OPTIONS)  #: head
@@ -293,8 +293,8 @@ def go(w, at, n_levels, forced, counts):
 @njit(**OPTIONS)
 def look(w, at):
     """Values and two derivatives of the head states the tail reads."""
-    rates_of(w, AT_X, AT_D1, AT_C, NEAR, A_FIRST, A_COLUMN, A_VALUE)  #: both
-    changes(w, AT_D1, at + 2*NC*L, B_FIRST, B_COLUMN, B_VALUE)  #: both
+    rates_of(w, PLACES[5], PLACES[6], PLACES[7], NEAR, A_FIRST, A_COLUMN, A_VALUE)  #: both
+    changes(w, PLACES[6], at + 2*NC*L, B_FIRST, B_COLUMN, B_VALUE)  #: both
     for c in range(NC):  #: both
         store(w, at + c*L, load(w, AT_X + COUPLED[c]*L))  #: both
         store(w, at + (NC + c)*L, load(w, AT_D1 + SEEN[c]*L))  #: both

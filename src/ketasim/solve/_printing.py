@@ -250,7 +250,9 @@ class Printer:
             "B_VALUE": [v for r in onward for _, v in r],
         }  # fmt: skip
         lists = [_ints(name, values) for name, values in named.items()]
-        return [*lists, f"N_REACH = {len(pattern.reach)}", "product = sparse_product(M_FIRST, M_COLUMN)",
+        # Numbers from an array: Numba would compile the functions of `_linear` anew for every number that stands in their calls.
+        places = "PLACES = np.array([N_DENSE, AT_NORM, AT_HT, SIZE, AT_SPARE, AT_X, AT_D1, AT_C], np.int64)"
+        return [*lists, places, f"N_REACH = {len(pattern.reach)}", "product = sparse_product(M_FIRST, M_COLUMN)",
                 "term = sparse_term(A_FIRST, A_COLUMN, A_VALUE)"]  # fmt: skip
 
     def inlets(self) -> str:

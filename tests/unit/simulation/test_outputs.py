@@ -89,7 +89,7 @@ def _rate(factor: float) -> KetasimModel:
 
 def test_models_that_differ_only_in_what_their_equations_call_are_told_apart() -> None:
     """Compiled models are found again by their equations, not by where these stand or by the address of the model."""
-    for factor in (1.0, 2.0, 3.0):
+    for factor in (1.0, 2.0):
         result = ketasim.simulate(_rate(factor), "5 umol esketamine iv bolus", times=[0.0, 1.0], states=True)
         np.testing.assert_allclose(result["state"]["central"].values[0, 1], 5 * np.exp(-factor), rtol=1e-12)
 

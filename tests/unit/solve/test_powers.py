@@ -75,28 +75,25 @@ def test_effect_of_a_concentration_that_begins_at_zero(kind: type[Structure], ga
     template = resolve(parse("20 mg esketamine iv over 40 min"), model, {"WT": np.array([70.0])})
     params = {k: np.array([v]) for k, v in {**VALUES, "gamma": gamma}.items()}
     expected = truth(kind, float(template.amt.max()), gamma)
-    for method in ("auto", "rodas5p"):
-        solution = solve(model, template, params, TIMES, method=method)
-        assert not solution.status.any()
-        np.testing.assert_allclose(solution.states[:, 1, 0], expected, rtol=3e-6)
+    solution = solve(model, template, params, TIMES)
+    assert not solution.status.any()
+    np.testing.assert_allclose(solution.states[:, 1, 0], expected, rtol=3e-6)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [Saturable, Linear])
-def test_gradients_are_finite_where_it_begins_at_zero(kind: type[Structure]) -> None:
+def test_gradients_are_finite_where_it_begins_at_zero() -> None:
     import jax
 
     from ketasim.solve import differentiable
 
-    model = model_of(kind)
+    model = model_of(Saturable)
     template = resolve(parse("20 mg esketamine iv over 40 min"), model, {"WT": np.array([70.0])})
     params = {k: np.array([v]) for k, v in VALUES.items()}
     function = differentiable(model, template, params, TIMES, rtol=1e-8)
     gradient = jax.jacrev(lambda p: function(p)[0][-1, 1, 0])(params)
     for name, value in VALUES.items():
         ends = [
-            solve(model, template, {**params, name: np.array([value * (1 + sign * 1e-5)])}, TIMES, rtol=1e-10, method="rodas5p")
-            for sign in (1, -1)
+            solve(model, template, {**params, name: np.array([value * (1 + sign * 1e-5)])}, TIMES, rtol=1e-10) for sign in (1, -1)
         ]
         slope = (ends[0].states[-1, 1, 0] - ends[1].states[-1, 1, 0]) / (2e-5 * value)
         np.testing.assert_allclose(float(gradient[name][0]), slope, rtol=1e-5, atol=1e-9)
