@@ -129,7 +129,7 @@ def test_steady_states_agree_with_the_cpu_engine(case: str) -> None:
     np.testing.assert_allclose(np.asarray(ports), want.ports, rtol=1e-8, atol=1e-10 * want.ports.max())
 
 
-@pytest.mark.parametrize(("case", "wrt"), [("added to what is there", "ALAG1")])
+@pytest.mark.parametrize(("case", "wrt"), [("added to what is there", "ALAG1"), ("constant infusion", "VMAX")])
 def test_gradient_of_a_steady_state_is_the_finite_difference(case: str, wrt: str) -> None:
     model, template, p = repeating(case, 15.0)
     function = jax.jit(differentiable(model, template, p, T[:12], rtol=1e-9))
