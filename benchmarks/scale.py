@@ -19,10 +19,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--most", type=int, default=1_000_000)
     options.add_argument("--rtol", type=float, default=1e-4)
+    options.add_argument("--precision", default="double")
     chosen = options.parse_args()
     run = {
         "model": "ketasim_reference", "dosing": "esketamine nasal 56 mg, 2/week x 4 week", "population": "adults", "stream": True,
-        "times": np.arange(0.0, 673.0), "rtol": chosen.rtol,
+        "times": np.arange(0.0, 673.0), "rtol": chosen.rtol, "precision": chosen.precision,
     }  # fmt: skip
     ketasim.simulate(n=64, **run)
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

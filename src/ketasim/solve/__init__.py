@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ketasim.solve._driver import STATUS, Reference, Solution, solve, solver_of
+from ketasim.solve._driver import STATUS, USUAL_RTOL, Reference, Solution, solve, solver_of, tolerance_of
 
 if TYPE_CHECKING:
     from ketasim.solve._jax import differentiable
 
-__all__ = ["STATUS", "Reference", "Solution", "differentiable", "solve", "solver_of"]
+__all__ = ["STATUS", "USUAL_RTOL", "Reference", "Solution", "differentiable", "solve", "solver_of", "tolerance_of"]
 
 
 def __getattr__(name: str) -> Any:

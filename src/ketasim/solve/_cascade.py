@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from ketasim.solve._head import LANES
-from ketasim.solve._stencil import NODES, WEIGHTS
+from ketasim.solve._stencil import NODES, SINGLE_WEIGHTS, WEIGHTS
 
 if TYPE_CHECKING:
     from ketasim.solve._algebra import StepProgram
@@ -23,11 +22,11 @@ EVERY = 4
 
 
 def cascade_text(printer: Printer) -> str:
-    """Source of everything but the constants, inlets, coefficients and ports of a kernel."""
+    """Source of everything but the constants, inlets, coefficients and ports of a kernel; steps are planned in double precision."""
     program = printer.program
     place = {i: k for k, i in enumerate(program.tail)}
     rate = [int(printer.coefficient(program.linear[i, i])) if (i, i) in program.linear else -1 for i in program.tail]
-    lines = [f"RATE = np.array({rate}, np.int64)", f"NODES, WEIGHTS = {NODES}, {WEIGHTS}",
+    lines = [f"RATE = np.array({rate}, np.int64)", f"NODES, WEIGHTS = {NODES}, {SINGLE_WEIGHTS if printer.single else WEIGHTS}",
              # Numbers from arrays: Numba would compile a function anew for every number that stands in its call.
              f"NIL, ALL, SOME, OUT, MOVING, WORST = (np.array([v], np.int64) for v in (0, 1, {EVERY}, AT_OUT, AT_MOVING, AT_E))"]  # fmt: skip
     pieces = [_force(printer, level, k) for k, level in enumerate(program.cascade)]
@@ -36,16 +35,32 @@ def cascade_text(printer: Printer) -> str:
     for k, level in enumerate(program.cascade):
         passes.append(f"    force_{k}(w, heads, x, u, n + 1, most)")
         passes += [
-            f"    sweep(x, u, {place[i] * LANES}*most, weights, {place[i] * LANES}*WEIGHTS + n*0, NT*WEIGHTS*L + n*0, n, first, window, kind, until)"
+            f"    sweep(x, u, {place[i] * printer.lanes}*most, weights, {place[i]}*(weights.shape[0]//NT), WEIGHTS*L + n*0, n, first, window, kind, until)"
             for i in level
         ]
-    rows = [f"        store(out, at + {i * LANES}, load({_row(printer, i)}))" for i in range(program.own)]
+    rows = [f"        store(out, at + {i * printer.lanes}, load({_row(printer, i)}))" for i in range(program.own)]
     put = ["@njit(**OPTIONS)", "def put(heads, x, spots, begin, end, most, out, start):",
            '    """States of the nodes where outputs begin..end stand to a block of results; -1: stands on none."""',
-           "    for j in range(begin, end):", "        n = spots[j]", "        if n < 0: continue", f"        at = j*{program.own * LANES} + start", *rows]  # fmt: skip
-    rows = [f"    store(out, at + {i * LANES}, load(w, AT_OUT + {printer.place[i] * LANES}))" for i in range(program.own)]
+           "    for j in range(begin, end):", "        n = spots[j]", "        if n < 0: continue", f"        at = j*{program.own * printer.lanes} + start", *rows]  # fmt: skip
+    rows = [
+        f"    store(out, at + {i * printer.lanes}, load(w, AT_OUT + {printer.place[i] * printer.lanes}))"
+        for i in range(program.own)
+    ]
+    scratch = _SCRATCH_SINGLE if printer.single else _SCRATCH
     put += ["", "@njit(**OPTIONS)", "def put_out(w, out, at):", '    """States in OUT to a block of results."""', *rows]
-    return "\n".join(lines) + "\n" + "".join(pieces) + "\n" + "\n".join(passes) + "\n\n" + "\n".join(put) + "\n" + _TEXT
+    return (
+        "\n".join(lines)
+        + "\n"
+        + "".join(pieces)
+        + "\n"
+        + "\n".join(passes)
+        + "\n\n"
+        + "\n".join(put)
+        + "\n"
+        + scratch
+        + _TEXT
+        + ("" if printer.single else _WALK)
+    )
 
 
 def _row(printer: Printer, i: int) -> str:
@@ -70,7 +85,9 @@ def _force(printer: Printer, level: tuple[int, ...], number: int) -> str:
         inside.append(f"x{j} = load({_row(printer, j)})")
     inside += [f"{name} = {printer.code.row(e)}" for name, e in needed]
     for i in level:
-        before.append(f"given{i} = load(w, AT_R + {printer.place[i] * LANES})" + (f" + {constant[i]}" if i in constant else ""))
+        before.append(
+            f"given{i} = load(w, AT_R + {printer.place[i] * printer.lanes})" + (f" + {constant[i]}" if i in constant else "")
+        )
         terms = [f"given{i}", *(f"{q}*x{j}" for (row, j), q in linear.items() if row == i)]
         terms += [f"({printer.code.row(program.rest[i])})"] if i in program.rest else []
         inside.append(f"store(u, ({own[i]}*most + n)*L, {' + '.join(terms)})")
@@ -94,11 +111,29 @@ def _needed(program: StepProgram, level: tuple[int, ...]) -> list[tuple[str, sym
     return [(name, e) for name, e in program.rest_temporaries if name in wanted]
 
 
+#: What weights are made of.
+_SCRATCH = """
+@njit(**OPTIONS)
+def scratch():
+    spare = aligned((NODES + 2)*spare_for(NT*L))
+    for i in range(spare.shape[0]): spare[i] = 0.0
+    return (spare,)
+
+"""
+_SCRATCH_SINGLE = """
+@njit(**OPTIONS)
+def scratch():
+    spare, moments = aligned_double((NODES + 2)*spare_for(NT*L)), aligned((NODES + 2)*spare_for(NT*L))
+    for i in range(spare.shape[0]): spare[i] = 0.0
+    return spare, moments
+
+"""
+
 _TEXT = '''
 @njit(**OPTIONS)
 def hop_level(x, at_x, y, at_y, w, k, n_levels, forced):
     """Advance the head by a dyadic time, from x to y."""
-    one, at_g = splat(1.0 if k < N_DENSE else 0.0), SIZE + n_levels*N_REACH*L
+    one, at_g = kept(k, n_levels), SIZE + n_levels*N_REACH*L
     if forced: product(x, at_x, y, at_y, w, SIZE + k*N_REACH*L, at_g + k*NH*L, True, one)
     else: product(x, at_x, y, at_y, w, SIZE + k*N_REACH*L, at_g, False, one)
 
@@ -142,7 +177,7 @@ def head_pass(w, heads, steps, level, n, first, factor, n_levels, forced):
 def errors(w, x, u, weights, n, first, window, kind, highest, widest, most, every, asked, each):
     """Largest error ratio of the tail, into E."""
     for i in range(NT):
-        judge(x, u, i*most*L, weights, i*WEIGHTS*L, NT*WEIGHTS*L, n, first, window, kind, highest, widest,
+        judge(x, u, i*most*L, weights, i*(weights.shape[0]//NT), WEIGHTS*L, n, first, window, kind, highest, widest,
               load(w, AT_F + i*L), every, asked, each, w, WORST[0])
 
 
@@ -166,7 +201,7 @@ def between(w, x, s, first, window, kind, highest, widest, most):
     """Largest error ratio of values within a step, in E."""
     k, top = kind[first + s], splat(0.0)
     for i in range(NT):
-        error = spread(x, (i*most + window[first + s])*L, highest[k], widest[k])
+        error = spread(x, (i*most + window[first + s])*L, highest, widest, k)
         old, new = vabs(load(x, (i*most + s)*L)), vabs(load(x, (i*most + s + 1)*L))
         ratio = error/(where(less(old, new), new, old) + load(w, AT_F + i*L))
         top = where(less(top, ratio), ratio, top)
@@ -182,20 +217,20 @@ def set_rates(w):
 
 
 @njit(**OPTIONS)
-def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds, own_kinds, lengths, basis, highest, omega, widest, op_first,
+def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds, own_kinds, by_length, lengths, basis, highest, widest, series, omega, op_first,
         op_code, op_state, op_value, block, P, X0, t_out, rank, opens, floor, n_levels, keep, want, states_out, ports_out, error, status):
     """Advance subjects 0..hi through all segments; results stand in blocks of lanes. See ketasim.solve._driver for the arrays.
 
     A segment s takes the steps first[2 s].. and, where it is longer than planned, first[2 s + 1].. again and again.
-    own_kinds : number of kinds that occur in planned segments; the others only serve longer ones.
+    own_kinds : number of kinds that occur in planned segments; the others only serve longer ones. by_length : kinds, those of one length together.
     """
     n_seg, n_out = length.shape[0], t_out.shape[0]
-    w = aligned(SIZE + n_levels*(N_REACH + NH)*L)
+    w = aligned(SIZE + n_levels*LEVEL*L)
     for i in range(w.shape[0]): w[i] = 0.0
     most = n_steps.max() + 1
     heads, x, u = aligned(most*NH*L), aligned(most*NT*L), aligned(most*NT*L)
-    weights, spare = aligned(kinds*NT*WEIGHTS*L), aligned((NT*(NODES + 1) + 1)*L)
-    share, each, asked = np.empty(NODES), np.empty(1), np.zeros(1, np.bool_)
+    weights, spare = aligned(kinds*NT*WEIGHTS*L), scratch()
+    share, each, asked = np.empty(NODES, highest.dtype), np.empty(1), np.zeros(1, np.bool_)
     at_rate = np.empty(NT, np.int64)
     for i in range(NT): at_rate[i] = AT_K + i*L
     begin = np.empty(L); span = np.empty(L); worst_yet = np.empty(L); final = aligned(N*L)
@@ -226,9 +261,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
             if longest == 0.0 and not last and not awaited(nxt, begin, t_out, rank, opens[s]): continue
             if block[s] != now:
                 now, weighed = block[s], NIL[0]
-                for j in range(NP):
-                    for l in range(L): w[AT_P + j*L + l] = P[now, j, sub[l]]
-                renew(w, n_levels)
+                adopt(w, P, now, sub, n_levels)
                 set_rates(w)
             forced = enter(w, n_levels)
             base, part, going = 0.0, 0, True
@@ -239,11 +272,11 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
                     grid, stretch = 2*s + 1, 2.0**((part - 1)//4) if part > 0 else 1.0
                 n, a = n_steps[grid], first[grid]
                 if stretch != 1.0:
-                    weigh(own_kinds, kinds, w, at_rate, lengths, stretch, basis, omega, spare, weights)
+                    weigh(own_kinds, kinds, by_length, w, at_rate, lengths, stretch, series, omega, *spare, weights)
                     weighed = min(weighed, own_kinds)
                 elif n > 0 and weighed < (own_kinds if grid == 2*s else kinds):
                     goal = own_kinds if grid == 2*s else kinds
-                    weigh(weighed, goal, w, at_rate, lengths, 1.0, basis, omega, spare, weights)
+                    weigh(weighed, goal, by_length, w, at_rate, lengths, 1.0, series, omega, *spare, weights)
                     weighed = goal
                 head_pass(w, heads, steps, level, n, a, stretch, n_levels, forced)
                 for i in range(NT): store(x, i*most*L, load(w, AT_TAIL + i*L))
@@ -274,7 +307,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
                         over = to - t
                         if over < NO_TIME or node == n: over = 0.0
                         if over > 0.0:
-                            shares(basis[kind[a + node]], over/(steps[a + node]*stretch), share)
+                            shares(basis, kind[a + node], over/(steps[a + node]*stretch), share)
                             if checked != node:
                                 checked = node
                                 between(w, x, node, a, window, kind, highest, widest, most)
@@ -309,20 +342,19 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
             if alike:
                 for l in range(1, L): nxt[l] = nxt[0]
             for i in range(0, N*L, L): store(w, AT_X + i, load(final, i))
-            for l in range(L):
-                for i in range(N):
-                    if not np.isfinite(w[AT_X + i*L + l]): bad[l] = True
+            spoil(w, bad)
         for l in range(L):
             if start + l < hi:
                 error[start + l] = worst_yet[l]
                 status[start + l] = 1 if bad[l] or not np.isfinite(worst_yet[l]) else 0
+'''
 
-
+_WALK = '''
 @njit(**OPTIONS)
 def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_out, tolerance, order, floor, peaks, n_levels, steps, n_steps):
     """Choose the steps of every segment so that no lane's error exceeds the tolerance. Returns their number, -1 where `steps` is too short."""
     n_seg, room = length.shape[0], steps.shape[0]
-    w = aligned(SIZE + n_levels*(N_REACH + NH)*L)
+    w = aligned(SIZE + n_levels*LEVEL*L)
     for i in range(w.shape[0]): w[i] = 0.0
     at_rate = np.empty(NT, np.int64)
     for i in range(NT): at_rate[i] = AT_K + i*L
@@ -333,7 +365,7 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
     grid, each, asked = np.empty(room), np.empty(room), np.zeros(room, np.bool_)
     window, kind, until, level = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     heads, x, u = aligned((limit + 1)*NH*L), aligned((limit + 1)*NT*L), aligned((limit + 1)*NT*L)
-    weights, spare = aligned(limit*NT*WEIGHTS*L), aligned((NT*(NODES + 1) + 1)*L)
+    weights, spare, every_kind = aligned(limit*NT*WEIGHTS*L), scratch(), np.arange(limit)
     around, lengths, widest = np.empty((limit, NODES)), np.empty(limit), np.empty(limit)
     basis, highest, omega = np.empty((limit, NODES, NODES)), np.empty((limit, NODES)), np.empty((limit, NODES))
     for l in range(L):
@@ -351,9 +383,7 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
         if longest <= NO_TIME: continue
         if block[s] != now:
             now = block[s]
-            for j in range(NP):
-                for l in range(L): w[AT_P + j*L + l] = P[now, j, sub[l]]
-            renew(w, n_levels)
+            adopt(w, P, now, sub, n_levels)
             set_rates(w)
         forced = enter(w, n_levels)
         wanted = np.empty(t_out.shape[0] + L)
@@ -409,8 +439,9 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                     around, lengths, widest = np.empty((limit, NODES)), np.empty(limit), np.empty(limit)
                     basis, highest, omega = np.empty((limit, NODES, NODES)), np.empty((limit, NODES)), np.empty((limit, NODES))
                 most = limit + 1
+                if every_kind.shape[0] < limit: every_kind = np.arange(limit)
                 kinds = describe_steps(grid, NIL[0], n, window, kind, until, level, NIL[0], around, lengths, basis, highest, omega, widest)
-                weigh(NIL[0], kinds, w, at_rate, lengths, 1.0, basis, omega, spare, weights)
+                weigh(NIL[0], kinds, every_kind, w, at_rate, lengths, 1.0, basis, omega, *spare, weights)
                 for i in range(N*L): w[AT_X + i] = saved[i]
                 head_pass(w, heads, grid, level, n, NIL[0], 1.0, n_levels, forced)
                 for i in range(NT): store(x, i*most*L, load(w, AT_TAIL + i*L))
@@ -439,7 +470,7 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                 node += 1
             over = span[l] - t
             if over < NO_TIME or node == n: over = 0.0
-            else: shares(basis[kind[node]], over/grid[node], share)
+            else: shares(basis, kind[node], over/grid[node], share)
             within(w, heads, x, node, over, share, NIL[0], window, most, n_levels, forced)
             for i in range(N): saved[i*L + l] = w[AT_OUT + i*L + l]
         for i in range(N*L): w[AT_X + i] = saved[i]

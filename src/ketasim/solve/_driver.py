@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption, UnusedModelledInput, warn
-from ketasim.solve._head import LANES, levels_for
+from ketasim.solve._head import LANES, SINGLE_LANES, levels_for
 from ketasim.solve._memory import aligned
 from ketasim.solve._numba import Kernel, kernel_for
 from ketasim.solve._place import place
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Interpolation = Literal["nocb", "locf", "linear"]
+Precision = Literal["double", "single"]
 OK, DIVERGED, TOLERANCE, NO_STEADY_STATE = 0, 1, 2, 3
 STATUS = {
     OK: "ok",
@@ -35,8 +37,15 @@ STATUS = {
 }
 #: Grids are refined up to this factor for patients whose error exceeds the tolerance.
 MAX_REFINE = 16
+#: Relative tolerance unless asked otherwise; in single precision the smallest there is: below it, estimated errors are rounding.
+USUAL_RTOL: dict[str, float] = {"double": 1e-6, "single": 1e-5}
 #: Bytes of results computed before they go to their place, and blocks of patients that go there side by side.
 TILE, MOST_BLOCKS = 3_200_000, 64
+
+
+#: Plans of late runs, by all they depend on.
+_PLANNED: dict[bytes, dict[bytes, Plan]] = {}
+MOST_PLANNED = 16
 
 
 @dataclass(frozen=True)
@@ -45,13 +54,13 @@ class Solution:
 
     Attributes
     ----------
-    times : (time,), h. states : (time, state, subject) or empty. ports : (time, port, subject).
+    times : (time,), h. states : (time, state, subject) or empty. ports : (time, port, subject); both of float32 in single precision.
     status : (subject,), see `STATUS`; failed subjects are NaN. error : (subject,), largest estimated relative local error.
     """
 
     times: Floats
-    states: Floats
-    ports: Floats
+    states: NDArray[Any]
+    ports: NDArray[Any]
     state_names: tuple[str, ...]
     port_names: tuple[str, ...]
     status: NDArray[np.int64]
@@ -72,7 +81,7 @@ def solve(
     params: Mapping[str, Floats],
     times: Floats,
     *,
-    rtol: float = 1e-6,
+    rtol: float | None = None,
     ports: Sequence[str] | None = None,
     states: bool = True,
     reference: Reference | None = None,
@@ -80,6 +89,7 @@ def solve(
     at_record: NDArray[np.int64] | None = None,
     threads: int = 1,
     method: str = "auto",
+    precision: Precision = "double",
 ) -> Solution:
     """Solve a model for all subjects of one template.
 
@@ -88,9 +98,11 @@ def solve(
     params : every model parameter -> (subject,), in declared units.
     times : (time,), h, ascending. at_record : (time,), number of the record an output belongs to: it sees what the records up to that
         one do at that very time, with its parameters; -1: nothing of it. Default: everything.
-    rtol : relative error aimed at. reference : who plans the grid; default the typical patient of `model` with rounded doses.
+    rtol : relative error aimed at; default `USUAL_RTOL` of the precision. reference : who plans the grid; default the typical patient of `model` with rounded doses.
     interpolation : of values that change from record to record. method : how the nonlinear tail is advanced: ``auto`` takes
-    exponential quadrature where states feed forward and RODAS5P else; ``rodas5p`` and ``rodas4`` take implicit steps throughout.
+        exponential quadrature where states feed forward and RODAS5P else; ``rodas5p`` and ``rodas4`` take implicit steps throughout.
+    precision : ``single`` gives float32 results, of half the size; models without implicit steps are also computed in single precision,
+        which takes a little over half the time and adds some 1e-6 of rounding. Smaller tolerances than 1e-5 are refused there.
 
     Returns
     -------
@@ -103,16 +115,30 @@ def solve(
     t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)
     if t_out.ndim != 1 or not len(t_out) or np.any(np.diff(t_out) < 0):
         raise InvalidOption("times: give at least one output time, ascending, in hours.")
-    if not 1e-12 <= rtol <= 1e-1:
-        raise InvalidOption(f"rtol = {rtol:g} is outside [1e-12, 0.1].")
+    rtol = tolerance_of(precision, rtol)
     check_interpolation(interpolation)
     moving = _moving(template, params) if interpolation == "linear" else ()
-    kernel = kernel_for(model, moving, method)
+    kernel = kernel_for(model, moving, method, single=precision == "single")
     _warn_unused(kernel, model, template)
     rank = ranks_of(t_out, at_record)
     names = tuple(kernel.ports if ports is None else ports)
-    run = _Run(kernel, template, params, t_out, rank, rtol, names, states, interpolation, moving, threads)
+    dtype = np.float32 if precision == "single" else np.float64
+    run = _Run(kernel, template, params, t_out, rank, rtol, names, states, interpolation, moving, threads, dtype)
     return run.solve(reference or _own_reference(model, template))
+
+
+def tolerance_of(precision: str, rtol: float | None) -> float:
+    """The tolerance asked for, or the usual one; refuses a precision that is not known, and what it cannot hold."""
+    if precision not in USUAL_RTOL:
+        raise InvalidOption(f"precision = '{precision}' is not known. Use one of: {', '.join(USUAL_RTOL)}.")
+    rtol = USUAL_RTOL[precision] if rtol is None else rtol
+    if not 1e-12 <= rtol <= 1e-1:
+        raise InvalidOption(f"rtol = {rtol:g} is outside [1e-12, 0.1].")
+    if precision == "single" and rtol < USUAL_RTOL[precision]:
+        raise InvalidOption(
+            f"rtol = {rtol:g} cannot be held in single precision. Use {USUAL_RTOL[precision]:g} or more, or double precision."
+        )
+    return rtol
 
 
 def ranks_of(times: Floats, at_record: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -121,9 +147,12 @@ def ranks_of(times: Floats, at_record: NDArray[np.int64] | None) -> NDArray[np.i
     return np.where(record >= 0, 2 * record, np.where(record == -1, BEFORE, AFTER)).astype(np.int64)
 
 
-def solver_of(model: Model) -> str:
+def solver_of(model: Model, precision: str = "double") -> str:
     """How the states of a model are advanced, in words."""
-    return kernel_for(model).solver
+    kernel = kernel_for(model)
+    if precision == "double":
+        return kernel.solver
+    return f"{kernel.solver}, {'in double precision, kept in single' if kernel.implicit else 'in single precision'}"
 
 
 def _moving(template: EventTemplate, params: Mapping[str, Floats]) -> tuple[str, ...]:
@@ -164,8 +193,9 @@ class _Run:
     def __init__(
         self, kernel: Kernel, template: EventTemplate, params: Mapping[str, Floats], t_out: Floats, rank: NDArray[np.int64],
         rtol: float, ports: tuple[str, ...], want_states: bool, interpolation: Interpolation, moving: tuple[str, ...], threads: int,
+        dtype: type[np.floating[Any]] = np.float64,
     ) -> None:  # fmt: skip
-        self.kernel, self.template, self.t_out, self.rank, self.rtol = kernel, template, t_out, rank, rtol
+        self.kernel, self.template, self.t_out, self.rank, self.rtol, self.dtype = kernel, template, t_out, rank, rtol, dtype
         self.params = {name: np.broadcast_to(np.asarray(v, float), (template.n_subjects,)) for name, v in params.items()}
         self.ports, self.want_states, self.interpolation, self.moving, self.threads = (
             ports,
@@ -181,8 +211,8 @@ class _Run:
 
     def solve(self, reference: Reference) -> Solution:
         n, n_port = self.template.n_subjects, len(self.ports)
-        states = aligned((len(self.t_out), self.own if self.want_states else 0, n))
-        ports = aligned((len(self.t_out), n_port, n))
+        states = aligned((len(self.t_out), self.own if self.want_states else 0, n), self.dtype)
+        ports = aligned((len(self.t_out), n_port, n), self.dtype)
         status, error = np.zeros(n, np.int64), np.zeros(n)
         groups, blocks, initial = self._timelines(self.template, self.params)
         plans = self._plans(reference)
@@ -205,36 +235,68 @@ class _Run:
         return Solution(self.t_out, states, ports, self.kernel.states[: self.own], self.ports, status, error)
 
     def _plans(self, reference: Reference) -> dict[bytes, Plan]:
+        """Steps per order of events; the chunks of a cohort share them."""
         template = reference.template.take(slice(0, LANES))
         own = {name: np.asarray(v)[:LANES] for name, v in reference.params.items()}
-        groups, blocks, initial = self._timelines(template, own)
-        return {
-            g.signature: plan(self.kernel, g, blocks[:, :, g.subjects], initial[:, g.subjects], self.t_out, self.rtol)
-            for g in groups
-            if np.isfinite(g.op_value).all() and np.isfinite(initial[:, g.subjects]).all()
-        }
+        key = self._plan_key(template, own)
+        plans = _PLANNED.get(key)
+        if plans is None:
+            groups, blocks, initial = self._timelines(template, own)
+            plans = {
+                g.signature: plan(self.kernel, g, blocks[:, :, g.subjects], initial[:, g.subjects], self.t_out, self.rtol)
+                for g in groups
+                if np.isfinite(g.op_value).all() and np.isfinite(initial[:, g.subjects]).all()
+            }
+            if len(_PLANNED) >= MOST_PLANNED:
+                _PLANNED.clear()
+            _PLANNED[key] = plans
+        return plans
+
+    def _plan_key(self, template: EventTemplate, own: Mapping[str, Floats]) -> bytes:
+        """Everything a plan depends on."""
+        facts = (
+            self.kernel.module.__name__,
+            self.rtol,
+            self.start,
+            self.interpolation,
+            self.moving,
+            tuple(own),
+            tuple(template.overrides),
+        )
+        records = (getattr(template, name) for name in ("time", "evid", "cmt", "amt", "rate", "ii", "addl", "ss"))
+        digest = hashlib.sha256(repr(facts).encode())
+        for array in (self.t_out, self.rank, *records, *own.values(), *template.overrides.values()):
+            digest.update(repr(np.shape(array)).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.digest()
 
     def _solve_group(
-        self, group: Group, grid: Plan, blocks: Floats, initial: Floats, states: Floats, ports: Floats,
+        self, group: Group, grid: Plan, blocks: Floats, initial: Floats, states: NDArray[Any], ports: NDArray[Any],
         status: NDArray[np.int64], error: Floats,
     ) -> None:  # fmt: skip
         todo, refine = np.arange(len(group.subjects)), 1
+        single = self.dtype == np.float32 and self.kernel.single is not None
         while len(todo):
             subjects = group.subjects[todo]
-            mine = slice(None) if len(subjects) == states.shape[2] and not np.any(np.diff(subjects) != 1) else subjects
+            mine = (
+                slice(None) if len(subjects) == states.shape[2] and subjects[-1] - subjects[0] == len(subjects) - 1 else subjects
+            )
             errors, failed = self._kernel_run(
-                group, todo, grid, refine, blocks[:, :, mine], initial[:, mine], states, ports, subjects
+                group, todo, grid, refine, blocks[:, :, mine], initial[:, mine], states, ports, subjects, single
             )
             error[subjects], status[subjects] = errors, np.where(failed, DIVERGED, OK)
-            again = (failed | (errors > grid.accept * self.rtol)) & (not self.kernel.linear)
+            again = (failed | (errors > grid.accept * self.rtol)) & (single or not self.kernel.linear)
+            if single:  # whoever single precision does not suit is tried in double precision, with the same steps first
+                todo, single = todo[again], False
+                continue
             if refine >= MAX_REFINE:
                 status[subjects[again & ~failed]] = TOLERANCE
                 return
             todo, refine = todo[again], refine * 2
 
     def _kernel_run(
-        self, group: Group, pick: NDArray[np.int64], grid: Plan, refine: int, blocks: Floats, initial: Floats, states: Floats, ports: Floats,
-        columns: NDArray[np.int64],
+        self, group: Group, pick: NDArray[np.int64], grid: Plan, refine: int, blocks: Floats, initial: Floats, states: NDArray[Any],
+        ports: NDArray[Any], columns: NDArray[np.int64], single: bool = False,
     ) -> tuple[Floats, NDArray[np.bool_]]:  # fmt: skip
         """Run chosen subjects of a group into `columns` of ``states`` and ``ports`` (time, ., subject); returns errors and who failed."""
         m, kernel = len(pick), self.kernel
@@ -246,15 +308,18 @@ class _Run:
             a if whole else a[:, pick] for a in (group.start, group.length, group.op_value.reshape(-1, len(group.subjects)))
         )
         levels = levels_for(max(self.gap, grid.longest))
-        steps = grid.arguments(refine)
-        width = LANES * min(MOST_BLOCKS, max(1, TILE // (LANES * 8 * max(1, len(self.t_out) * (len(keep) + len(want))))))
+        # A row of lanes has the same size in both precisions.
+        blocks_of_tile = min(MOST_BLOCKS, max(1, TILE // (LANES * 8 * max(1, len(self.t_out) * (len(keep) + len(want))))))
+        width = (SINGLE_LANES if single else LANES) * blocks_of_tile
+        advance, dtype = (kernel.single if single and kernel.single else kernel.module).run, np.float32 if single else np.float64
+        steps = grid.arguments(refine, dtype)
 
         def work(tiles: range) -> None:
-            x_tile, o_tile = (aligned((width * len(self.t_out) * len(kept),)) for kept in (keep, want))
+            x_tile, o_tile = (aligned((width * len(self.t_out) * len(kept),), dtype) for kept in (keep, want))
             for a in tiles:
                 b = min(a + width, m)
                 now = slice(a, b)
-                kernel.module.run(
+                advance(
                     b - a, *(np.ascontiguousarray(v[:, now]) for v in (start, length)), *steps, group.op_first, group.op_code, group.op_state, np.ascontiguousarray(values[:, now]), group.block,
                     np.ascontiguousarray(blocks[:, :, now]), np.ascontiguousarray(initial[:, now]), self.t_out, self.rank, group.opens, grid.floor,
                     levels, keep, want, x_tile, o_tile, error[now], failed[now],

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
-#: Patients advanced together: one AVX-512 register, two AVX2 registers; more would not fit the first-level cache.
-LANES = 8
+#: Patients advanced together, in double and in single precision: one AVX-512 register, two AVX2 registers; more would not fit the
+#: first-level cache.
+LANES, SINGLE_LANES = 8, 16
 #: Shortest dyadic time, h. Patients with faster rates begin their series shorter still.
 DELTA = 2.0**-10
 #: Propagators of times below 1/8 h are kept less the identity.
@@ -63,10 +64,10 @@ class Head:
         able = set(self.reach)
         return np.array([k for k, (i, j) in enumerate(self.entries) if (j, i) in able], np.int64)
 
-    def rows(self, entries: tuple[tuple[int, int], ...]) -> tuple[Ints, Ints]:
-        """(first, column offset) of entries in row order."""
+    def rows(self, entries: tuple[tuple[int, int], ...], lanes: int) -> tuple[Ints, Ints]:
+        """(first, column offset) of entries in row order, for rows of so many lanes."""
         counts = np.bincount([i for i, _ in entries], minlength=self.n)
-        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.array([j * LANES for _, j in entries], np.int64)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.array([j * lanes for _, j in entries], np.int64)
 
     def products(self, left: tuple[tuple[int, int], ...]) -> tuple[Ints, Ints, Ints]:
         """For each entry of the pattern, the pairs (entry of `left`, entry of the pattern) whose products make it up."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from numba import njit
 
 from ketasim.solve._head import LANES
-from ketasim.solve._lanes import load, splat, store
+from ketasim.solve._lanes import less, load, splat, store, vabs, where
 
 L = LANES
 #: Terms of the Taylor series, for norm times step at most `REACH`: the first term left out is below 2e-14 of the sum.
@@ -33,18 +33,16 @@ def norms(w, at_norm, columns, rows, entries):
     n = 0
     for k in range(columns.shape[0]):
         n = max(n, columns[k] + 1, rows[k] + 1)
-    for lane in range(L):
-        by_column, by_row = 0.0, 0.0
-        for i in range(n):
-            down, across = 0.0, 0.0
-            for k in range(columns.shape[0]):
-                size = abs(w[entries[k] + lane])
-                if columns[k] == i:
-                    down += size
-                if rows[k] == i:
-                    across += size
-            by_column, by_row = max(by_column, down), max(by_row, across)
-        w[at_norm + lane] = min(by_column, by_row)
+    by_column, by_row = splat(0.0), splat(0.0)
+    for i in range(n):
+        down, across = splat(0.0), splat(0.0)
+        for k in range(columns.shape[0]):
+            if columns[k] == i:
+                down = down + vabs(load(w, entries[k]))
+            if rows[k] == i:
+                across = across + vabs(load(w, entries[k]))
+        by_column, by_row = where(less(by_column, down), down, by_column), where(less(by_row, across), across, by_row)
+    store(w, at_norm, where(less(by_row, by_column), by_row, by_column))
 
 
 @njit(**_OPTIONS)

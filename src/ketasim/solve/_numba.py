@@ -11,19 +11,21 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ketasim.cache import cache_directory
 from ketasim.errors import InvalidOption
 from ketasim.solve._head import LANES
 from ketasim.solve._tableau import RODAS4, RODAS5P, Tableau
 
+if TYPE_CHECKING:
+    from ketasim.solve._printing import Printer
+
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 53
+CODE_VERSION = 67
 #: ``auto``: a cascade where the model is one, else RODAS5P.
 METHODS = {"auto": RODAS5P, "rodas4": RODAS4, "rodas5p": RODAS5P}
 
@@ -36,6 +38,7 @@ class Kernel:
     ----------
     states, params, ports : names in array order. uses_time : whether time is a state. tail : positions of the states that are not
     advanced exactly. order : of the method. cascade : whether the tail is advanced by quadrature, not by Rosenbrock steps.
+    single : the module that runs many patients in single precision; none for implicit steps, or where nobody asked for it.
     """
 
     module: ModuleType
@@ -46,11 +49,17 @@ class Kernel:
     uses_time: bool
     order: int
     cascade: bool
+    single: ModuleType | None = None
 
     @property
     def linear(self) -> bool:
         """Whether every state is advanced exactly."""
         return not self.tail
+
+    @property
+    def implicit(self) -> bool:
+        """Whether the tail takes Rosenbrock steps."""
+        return not (self.linear or self.cascade)
 
     @property
     def solver(self) -> str:
@@ -68,41 +77,60 @@ class Kernel:
 _LOADED: dict[str, Kernel] = {}
 
 
-def kernel_for(model: Any, moving: Sequence[str] = (), method: str = "auto") -> Kernel:
-    """Compiled kernel of a model; generated on first use, found on disk afterwards without tracing the model again."""
+def kernel_for(model: Any, moving: Sequence[str] = (), method: str = "auto", single: bool = False) -> Kernel:
+    """Compiled kernel of a model; generated on first use, found on disk afterwards without tracing the model again.
+
+    single : with a run in single precision, where the model has no implicit steps.
+    """
     if method not in METHODS:
         raise InvalidOption(f"method = '{method}' is not known. Use one of: {', '.join(METHODS)}.")
     key = hashlib.sha256(repr((model.fingerprint, tuple(model.params), tuple(model.states), tuple(model.ports), tuple(moving), method,
                                CODE_VERSION, LANES)).encode()).hexdigest()[:20]  # fmt: skip
-    if key in _LOADED:
-        return _LOADED[key]
-    folder = cache_directory()
-    path = folder / f"kernel_{key}.py"
-    if not path.is_file():
+
+    def program() -> Any:
         from ketasim.solve._algebra import compile_system
 
-        source = generate(compile_system(model.system, moving), model.system, METHODS[method], cascades=method == "auto")
+        return compile_system(model.system, moving)
+
+    def both() -> str:
+        return generate(program(), model.system, METHODS[method], cascades=method == "auto")
+
+    if key not in _LOADED:
+        _LOADED[key] = _kernel(_module(f"kernel_{key}", both))
+    kernel = _LOADED[key]
+    if single and kernel.single is None and not kernel.implicit:
+        module = _module(
+            f"kernel_{key}_single", lambda: generate_single(program(), model.system, METHODS[method], f"kernel_{key}")
+        )
+        _LOADED[key] = kernel = replace(kernel, single=module)
+    return kernel
+
+
+def _module(name: str, text: Callable[[], str]) -> ModuleType:
+    """A generated module: found in the cache's folder, or written there."""
+    folder = cache_directory()
+    path = folder / f"{name}.py"
+    if not path.is_file():
+        source = text()
         handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(source)
         os.replace(temporary, path)
-    _LOADED[key] = _load(path)
-    return _LOADED[key]
-
-
-def _load(path: Path) -> Kernel:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    sys.modules[path.stem] = module  # Numba's cache finds the globals of a function through its module's name
+    sys.modules[name] = module  # Numba's cache finds the globals of a function through its module's name
     spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module
+
+
+def _kernel(module: ModuleType) -> Kernel:
     meta = json.loads(module.META)
-    names = {k: tuple(meta[k]) for k in ("states", "params", "ports", "tail")}
+    names: dict[str, Any] = {k: tuple(meta[k]) for k in ("states", "params", "ports", "tail")}
     return Kernel(module, **names, uses_time=meta["uses_time"], order=meta["order"], cascade=meta["cascade"])
 
 
 def generate(program: Any, system: Any, tableau: Tableau, cascades: bool = True) -> str:
     """Source text of the kernel module of one model. cascades : whether quadrature is taken where the tail is a cascade."""
-    from ketasim.solve._cascade import cascade_text
     from ketasim.solve._printing import Printer
 
     printer = Printer(program, system, tableau)
@@ -111,25 +139,35 @@ def generate(program: Any, system: Any, tableau: Tableau, cascades: bool = True)
         "states": program.states, "params": program.params, "ports": tuple(program.ports), "tail": program.tail,
         "uses_time": system.uses_time, "order": tableau.order, "cascade": cascade,
     }  # fmt: skip
+    head = [_HEADER % (_DOUBLE % json.dumps(json.dumps(meta))), printer.constants(), printer.inlets(), printer.coefficients()]
+    pieces = [*head, _kept(_RENEW, printer), *_passage(printer, cascade)]
+    return "\n".join([*pieces, _kept(_PLANNER, printer)] if program.tail and not cascade else pieces)
+
+
+def generate_single(program: Any, system: Any, tableau: Tableau, double: str) -> str:
+    """Source text of the single-precision run of a model without implicit steps. double : name of its module in double precision."""
+    from ketasim.solve._printing import Printer
+
+    printer = Printer(program, system, tableau, single=True)
+    pieces = [_HEADER % (_SINGLE % double), printer.constants(), _kept(_RENEW_SINGLE, printer)]
+    return "\n".join([*pieces, *_passage(printer, bool(program.cascade))])
+
+
+def _passage(printer: Printer, cascade: bool) -> list[str]:
+    """Text of how patients pass through all segments."""
+    from ketasim.solve._cascade import cascade_text
+
+    pieces = [printer.ports(), _kept(_SEGMENTS, printer)]
+    if cascade:
+        return [*pieces, cascade_text(printer)]
+    return [*pieces, *([printer.step()] if printer.tail else []), _kept(_DRIVER, printer)]
+
+
+def _kept(text: str, printer: Printer) -> str:
+    """Lines of a template whose mark (``#: head``, ``#: tail``, ``#: both``, ``#: plain``, ``#: headless``) applies to the model."""
+    program = printer.program
     parts = {"head": bool(program.head), "tail": bool(program.tail), "both": bool(program.coupled), "plain": not program.tail,
              "headless": not program.head}  # fmt: skip
-    pieces = [
-        _HEADER % json.dumps(json.dumps(meta)),
-        printer.constants(),
-        printer.inlets(),
-        printer.coefficients(),
-        printer.ports(),
-    ]
-    pieces.append(_kept(_SEGMENTS, parts))
-    if cascade:
-        return "\n".join([*pieces, cascade_text(printer)])
-    if program.tail:
-        pieces.append(printer.step())
-    return "\n".join([*pieces, _kept(_DRIVER, parts), *([_kept(_PLANNER, parts)] if program.tail else [])])
-
-
-def _kept(text: str, parts: Mapping[str, bool]) -> str:
-    """Lines of a template whose mark (``#: head``, ``#: tail``, ``#: both``, ``#: plain``) applies to the model."""
     out: list[str] = []
     for line in text.splitlines():
         code, _, mark = line.partition("  #: ")
@@ -141,22 +179,75 @@ def _kept(text: str, parts: Mapping[str, bool]) -> str:
 _HEADER = '''"""Generated by ketasim: do not edit."""
 import numpy as np
 from numba import njit
-from ketasim.solve._lanes import aligned, equal, less, less_equal, load, sparse_product, sparse_term, splat, store, vabs, vcos, vexp, vlog, vpow, vsin, vsqrt, vtanh, where
+from ketasim.solve._lanes import double, equal, less, less_equal, load, single, sparse_product, sparse_term, store, vabs, vcos, vexp, vlog, vpow, vsin, vsqrt, vtanh, where
 from ketasim.solve._linear import REACH, TERMS, changes, norms, propagators, rates_of
-from ketasim.solve._stencil import coarse, copy, describe_steps, divided, judge, landed, merged, missed, shares, spread, sweep, weigh
-META = %s
+from ketasim.solve._stencil import coarse, copy, describe_steps, divided, judge, landed, merged, missed, shares, spare_for, spread, sweep
+%s
 OPTIONS = dict(cache=True, nogil=True, error_model="numpy", boundscheck=False)
 '''
 
-_SEGMENTS = '''
+_DOUBLE = """from ketasim.solve._lanes import aligned, splat
+from ketasim.solve._stencil import weigh
+META = %s"""
+
+_SINGLE = """from ketasim.solve._lanes import aligned as aligned_double, aligned_single as aligned, splat_single as splat
+from ketasim.solve._stencil import weigh_single as weigh
+from %s import AT_P as P_DOUBLE, L as L_DOUBLE, SIZE as SIZE_DOUBLE, renew as renew_double"""
+
+_RENEW = '''
 @njit(**OPTIONS)
 def renew(w, n_levels):
-    """New parameters: coefficients and propagators."""
+    """Coefficients and propagators of the parameters in P."""
     coefficients(w)
     norms(w, PLACES[1], INSIDE_COLUMN, INSIDE_ROW, INSIDE_VALUE)  #: head
     propagators(w, DELTA, n_levels, PLACES[0], PLACES[1], PLACES[2], PLACES[3], PLACES[4], DIAGONAL, TAYLOR_FIRST, TAYLOR_LEFT, TAYLOR_RIGHT, OWN, A_VALUE, SQUARE_FIRST, SQUARE_LEFT, SQUARE_RIGHT)  #: head
 
 
+@njit(**OPTIONS)
+def adopt(w, P, now, sub, n_levels):
+    """New parameters and all that follows from them."""
+    for j in range(NP):
+        for l in range(L): w[AT_P + j*L + l] = P[now, j, sub[l]]
+    renew(w, n_levels)
+
+
+@njit(**OPTIONS)  #: head
+def kept(k, n_levels):  #: head
+    """What a propagator keeps of its states besides: levels below N_DENSE are less the identity."""  #: head
+    return splat(1.0 if k < N_DENSE else 0.0)  #: head
+'''
+
+_RENEW_SINGLE = '''
+@njit(**OPTIONS)
+def adopt(w, P, now, sub, n_levels):
+    """New parameters and all that follows from them, in double precision and then rounded: squaring propagators doubles their errors."""
+    wide = aligned_double(SIZE_DOUBLE + n_levels*N_REACH*L_DOUBLE)  #: head
+    wide = aligned_double(SIZE_DOUBLE)  #: headless
+    for part in range(0, L, L_DOUBLE):
+        for j in range(NP):
+            for l in range(L_DOUBLE): wide[P_DOUBLE + j*L_DOUBLE + l] = P[now, j, sub[part + l]]
+        renew_double(wide, n_levels)
+        for row in range(AT_P//L, AT_NORM//L + 1):
+            for l in range(L_DOUBLE): w[row*L + part + l] = wide[row*L_DOUBLE + l]
+        for row in range(n_levels*N_REACH):  #: head
+            for l in range(L_DOUBLE): w[SIZE + row*L + part + l] = wide[SIZE_DOUBLE + row*L_DOUBLE + l]  #: head
+        for k in range(n_levels):  #: head
+            for i in range(NH):  #: head
+                row, to = k*N_REACH + DIAGONAL[i], kept(k, n_levels) + i*L + part  #: head
+                for l in range(L_DOUBLE):  #: head
+                    own = wide[SIZE_DOUBLE + row*L_DOUBLE + l]  #: head
+                    less_one = k < N_DENSE or own > 0.5  #: head
+                    w[to + l] = 1.0 if less_one else 0.0  #: head
+                    if less_one and k >= N_DENSE: w[SIZE + row*L + part + l] = own - 1.0  #: head
+
+
+@njit(**OPTIONS)  #: head
+def kept(k, n_levels):  #: head
+    """Where it stands what a propagator keeps of each state besides: those that hardly move are less the identity."""  #: head
+    return SIZE + (n_levels*(N_REACH + NH) + k*NH)*L  #: head
+'''
+
+_SEGMENTS = '''
 @njit(**OPTIONS)  #: head
 def short(w, at):  #: head
     """Advance the head at an offset by the times in DT with a Taylor series, in as many steps as a lane needs."""  #: head
@@ -187,7 +278,7 @@ def forcing(w, n_levels):  #: head
     for i in range(0, NH*L, L): store(w, at + i, splat(0.0))  #: head
     short(w, at)  #: head
     for k in range(1, n_levels):  #: head
-        below, one = at + (k - 1)*NH*L, splat(1.0 if k - 1 < N_DENSE else 0.0)  #: head
+        below, one = at + (k - 1)*NH*L, kept(k - 1, n_levels)  #: head
         product(w, below, w, below + NH*L, w, SIZE + (k - 1)*N_REACH*L, below, True, one)  #: head
 
 
@@ -229,6 +320,15 @@ def operate(w, first, last, op_code, op_state, op_value, X0, sub):
 
 
 @njit(**OPTIONS)
+def spoil(w, bad):
+    """Mark lanes with a state that is no number: the difference of those from themselves is not 0."""
+    rest = splat(0.0)
+    for i in range(0, N*L, L): rest = rest + (load(w, AT_X + i) - load(w, AT_X + i))
+    store(w, AT_REST, rest)
+    for l in range(L): bad[l] = bad[l] or w[AT_REST + l] != 0.0
+
+
+@njit(**OPTIONS)
 def write(w, at, place, full, take, keep, want, states_out, ports_out):
     """States and ports at one output time, into the block of these lanes. place : block times outputs, plus output, in lanes."""
     if want.shape[0] > 0: ports(w, at)
@@ -245,16 +345,16 @@ def write(w, at, place, full, take, keep, want, states_out, ports_out):
 
 _DRIVER = '''
 @njit(**OPTIONS)
-def go(w, at, n_levels, forced, counts):
-    """Advance the head at an offset by the times in DT: their binary digits, then what is left below DELTA as a Taylor series.
+def go(w, at, n_levels, forced, counts, dt):
+    """Advance the head at an offset by the times in `dt`: their binary digits, then what is left below DELTA as a Taylor series.
 
     A lane's numbers do not depend on the other lanes: a lane takes part in a level, or keeps its state.
     """
     alike = True  #: head
-    for l in range(1, L): alike = alike and w[AT_DT + l] == w[AT_DT]  #: head
+    for l in range(1, L): alike = alike and dt[l] == dt[0]  #: head
     some, every, rest = 0, -1, False  #: head
     for l in range(1 if alike else L):  #: head
-        time = w[AT_DT + l]  #: head
+        time = dt[l]  #: head
         count = int(time*(1.0/DELTA))  #: head
         over = time - count*DELTA  #: head
         if DELTA - over < NO_TIME: count, over = count + 1, 0.0  #: head
@@ -266,7 +366,7 @@ def go(w, at, n_levels, forced, counts):
         store(w, AT_DT, splat(w[AT_DT]))  #: head
         for l in range(1, L): counts[l] = counts[0]  #: head
     top, at_g = n_levels - 1, SIZE + n_levels*N_REACH*L  #: head
-    one = splat(1.0 if top < N_DENSE else 0.0)  #: head
+    one = kept(top, n_levels)  #: head
     while some >> top != 0:  #: head
         product(w, at, w, AT_SPARE, w, SIZE + top*N_REACH*L, at_g + top*NH*L, forced, one)  #: head
         some = 0  #: head
@@ -278,7 +378,7 @@ def go(w, at, n_levels, forced, counts):
     k = 0  #: head
     while some >> k != 0:  #: head
         if (some >> k) & 1 != 0:  #: head
-            one = splat(1.0 if k < N_DENSE else 0.0)  #: head
+            one = kept(k, n_levels)  #: head
             if (every >> k) & 1 != 0: product(w, at, w, at, w, SIZE + k*N_REACH*L, at_g + k*NH*L, forced, one)  #: head
             else:  #: head
                 product(w, at, w, AT_SPARE, w, SIZE + k*N_REACH*L, at_g + k*NH*L, forced, one)  #: head
@@ -302,9 +402,9 @@ def look(w, at):
 
 
 @njit(**OPTIONS)  #: tail
-def advance(w, n_levels, forced, counts):  #: tail
-    """A step of the time in H (tail) and DT (head) after a look: the head is moved, the tail's new states stand in Y."""  #: tail
-    go(w, SPOT[0], n_levels, forced, counts)  #: tail
+def advance(w, n_levels, forced, counts, dt):  #: tail
+    """A step of the time in H (tail) and `dt` (head) after a look: the head is moved, the tail's new states stand in Y."""  #: tail
+    go(w, SPOT[0], n_levels, forced, counts, dt)  #: tail
     look(w, SPOT[3])  #: both
     nodes(w)  #: both
     step(w)  #: tail
@@ -316,11 +416,11 @@ def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_sta
     """Advance subjects 0..hi through all segments; results stand in blocks of lanes. See ketasim.solve._driver for the arrays."""
     n_seg = length.shape[0]
     n_out = t_out.shape[0]
-    w = aligned(SIZE + n_levels*(N_REACH + NH)*L)  #: head
+    w = aligned(SIZE + n_levels*LEVEL*L)  #: head
     w = aligned(SIZE)  #: headless
     for i in range(w.shape[0]): w[i] = 0.0
     t = np.empty(L); worst_yet = np.empty(L); tau = np.empty(L); begin = np.empty(L); span = np.empty(L); end = np.empty(L)
-    sub = np.empty(L, np.int64); nxt = np.empty(L, np.int64); counts = np.empty(L, np.int64)
+    sub = np.empty(L, np.int64); nxt = np.empty(L, np.int64); counts = np.empty(L, np.int64); dt = np.empty(L)
     take = np.empty(L, np.bool_); bad = np.empty(L, np.bool_); ends = np.empty(L, np.bool_)
     for i in range(NT):  #: tail
         for l in range(L): w[AT_F + i*L + l] = floor[ORDER[NH + i]]  #: tail
@@ -343,9 +443,7 @@ def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_sta
             if longest == 0.0 and not last and not awaited(nxt, begin, t_out, rank, opens[s]): continue
             if block[s] != now:
                 now = block[s]
-                for j in range(NP):
-                    for l in range(L): w[AT_P + j*L + l] = P[now, j, sub[l]]
-                renew(w, n_levels)
+                adopt(w, P, now, sub, n_levels)
             forced = enter(w, n_levels)
             for i in range(0, NH*L, L): store(w, AT_OUT + i, load(w, AT_X + i))  #: tail
             look(w, SPOT[2])  #: both
@@ -362,12 +460,13 @@ def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_sta
                     ends[l] = rest <= 1.05*share
                     h = max(rest, 0.0) if ends[l] else share
                     end[l] = begin[l] + span[l] if ends[l] else t[l] + h
-                    w[AT_DT + l] = h
+                    dt[l] = h
                     w[AT_H + l] = max(h, 1e-12)
                     going = going or not ends[l]
                 if alike:
-                    store(w, AT_DT, splat(w[AT_DT])); store(w, AT_H, splat(w[AT_H]))
-                advance(w, n_levels, forced, counts)  #: tail
+                    for l in range(1, L): dt[l] = dt[0]
+                    store(w, AT_H, splat(w[AT_H]))
+                advance(w, n_levels, forced, counts, dt)  #: tail
                 for l in range(L):  #: tail
                     # What happens within the resolution of times, such as a switch, is no error of the method.  #: tail
                     if w[AT_H + l] > SHORTEST: worst_yet[l] = w[AT_E + l] if not w[AT_E + l] <= worst_yet[l] else worst_yet[l]  #: tail
@@ -386,16 +485,17 @@ def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_sta
                             count += 1
                             nxt[l] = j + 1
                             w[AT_TH + l] = min(max((t_out[j] - t[l])/w[AT_H + l], 0.0), 1.0)  #: tail
-                        w[AT_DT + l] = max(t_out[j] - tau[l], 0.0) if take[l] else 0.0
+                        dt[l] = max(t_out[j] - tau[l], 0.0) if take[l] else 0.0
                         if take[l]: tau[l] = max(t_out[j], tau[l])
                     if not inside_any: break
                     if alike:
-                        store(w, AT_DT, splat(w[AT_DT])); store(w, AT_TH, splat(w[AT_TH]))
+                        for l in range(1, L): dt[l] = dt[0]
+                        store(w, AT_TH, splat(w[AT_TH]))
                         count = L
                     if count > 0:
-                        go(w, SPOT[0], n_levels, forced, counts)  #: plain
+                        go(w, SPOT[0], n_levels, forced, counts, dt)  #: plain
                         write(w, SPOT[0], start*n_out + j*L, count == L, take, keep, want, states_out, ports_out)  #: plain
-                        go(w, SPOT[1], n_levels, forced, counts)  #: tail
+                        go(w, SPOT[1], n_levels, forced, counts, dt)  #: tail
                         if not asked: interpolant(w)  #: tail
                         asked = True  #: tail
                         dense(w, SPOT[1])  #: tail
@@ -418,11 +518,9 @@ def run(hi, t0, length, n_steps, first, steps, refine, op_first, op_code, op_sta
             if alike:
                 for l in range(1, L): nxt[l] = nxt[0]; tau[l] = tau[0]
             if not last:  #: plain
-                for l in range(L): w[AT_DT + l] = max(begin[l] + span[l] - tau[l], 0.0)  #: plain
-                go(w, SPOT[0], n_levels, forced, counts)  #: plain
-            for l in range(L):
-                for i in range(N):
-                    if not np.isfinite(w[AT_X + i*L + l]): bad[l] = True
+                for l in range(L): dt[l] = max(begin[l] + span[l] - tau[l], 0.0)  #: plain
+                go(w, SPOT[0], n_levels, forced, counts, dt)  #: plain
+            spoil(w, bad)
         for l in range(L):
             if start + l < hi:
                 error[start + l] = worst_yet[l]
@@ -438,15 +536,15 @@ def rounded(h):
 
 
 @njit(**OPTIONS)
-def trial(w, h, begin, span, t, n_levels, forced, counts):
+def trial(w, h, begin, span, t, n_levels, forced, counts, dt):
     """Try one step of all lanes from the saved head; returns the largest error ratio."""
     for i in range(0, NH*L, L): store(w, AT_X + i, load(w, AT_SAVED + i))
     look(w, SPOT[2])  #: both
     for l in range(L):
         rest = max(begin[l] + span[l] - t[l], 0.0)
-        w[AT_DT + l] = rest if rest <= 1.05*h else h
-        w[AT_H + l] = max(w[AT_DT + l], 1e-12)
-    advance(w, n_levels, forced, counts)
+        dt[l] = rest if rest <= 1.05*h else h
+        w[AT_H + l] = max(dt[l], 1e-12)
+    advance(w, n_levels, forced, counts, dt)
     top = 0.0
     for l in range(L):
         if w[AT_H + l] > 1e-12:
@@ -471,10 +569,10 @@ def runs_away(w, l, tolerance, tops):
 @njit(**OPTIONS)
 def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_out, tolerance, order, floor, peaks, n_levels, steps, n_steps):
     """Choose the steps of every segment so that no lane's error exceeds the tolerance. Returns their number, -1 where `steps` is too short."""
-    w = aligned(SIZE + n_levels*(N_REACH + NH)*L)  #: head
+    w = aligned(SIZE + n_levels*LEVEL*L)  #: head
     w = aligned(SIZE)  #: headless
     for i in range(w.shape[0]): w[i] = 0.0
-    t = np.empty(L); begin = np.empty(L); span = np.empty(L); sub = np.empty(L, np.int64); counts = np.empty(L, np.int64)
+    t = np.empty(L); begin = np.empty(L); span = np.empty(L); sub = np.empty(L, np.int64); counts = np.empty(L, np.int64); dt = np.empty(L)
     middle = np.empty(NT*L); tops = np.zeros((NT, L))
     for l in range(L):
         sub[l] = min(l, m - 1)
@@ -489,9 +587,7 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
             longest = max(longest, span[l]); earliest = min(earliest, begin[l])
         if block[s] != now:
             now = block[s]
-            for j in range(NP):
-                for l in range(L): w[AT_P + j*L + l] = P[now, j, sub[l]]
-            renew(w, n_levels)
+            adopt(w, P, now, sub, n_levels)
         n_steps[s] = 1
         if total > steps.shape[0] - 2: return -1
         steps[total] = max(rounded(longest) if longest > 0.0 else 1.0, 1e-9)
@@ -504,10 +600,10 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
             if total > steps.shape[0] - 2: return -1
             h = longest - done if longest - done <= h else rounded(h)
             for i in range(0, NH*L, L): store(w, AT_SAVED + i, load(w, AT_X + i))
-            got = trial(w, h, begin, span, t, n_levels, forced, counts)
+            got = trial(w, h, begin, span, t, n_levels, forced, counts, dt)
             while got > tolerance and h > SHORTEST:  # a jump is passed in one step that the head still tells from none
                 h = rounded(h*max(0.1, 0.85*(tolerance/got)**(1.0/order)) if np.isfinite(got) else 0.1*h)
-                got = trial(w, h, begin, span, t, n_levels, forced, counts)
+                got = trial(w, h, begin, span, t, n_levels, forced, counts, dt)
             if not got <= tolerance:
                 # Whoever runs away is left out, and the others are planned for without them.
                 sane, lost = -1, False
@@ -521,7 +617,7 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                             for i in range(0, w.shape[0], L): w[i + l] = w[i + sane]
                             for i in range(NT): tops[i, l] = tops[i, sane]
                             sub[l] = sub[sane]; begin[l] = begin[sane]; span[l] = span[sane]; t[l] = t[sane]
-                    got = trial(w, h, begin, span, t, n_levels, forced, counts)
+                    got = trial(w, h, begin, span, t, n_levels, forced, counts, dt)
             for round in range(60):
                 within = False
                 for o in range(t_out.shape[0]):
@@ -532,7 +628,7 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                 interpolant(w)
                 dense(w, SPOT[1])
                 for i in range(NT*L): middle[i] = w[AT_OUT + NH*L + i]
-                trial(w, 0.5*h, begin, span, t, n_levels, forced, counts)
+                trial(w, 0.5*h, begin, span, t, n_levels, forced, counts, dt)
                 wide = 0.0
                 for l in range(L):
                     if begin[l] + span[l] - t[l] > h:
@@ -541,7 +637,7 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                             wide = max(wide, abs(middle[i*L + l] - exact)/(max(abs(exact), abs(middle[i*L + l])) + w[AT_F + i*L + l]))
                 if not np.isfinite(got): break
                 if wide > tolerance: h = rounded(h*max(0.2, 0.85*(tolerance/wide)**(1.0/order)))
-                got = max(trial(w, h, begin, span, t, n_levels, forced, counts), wide if wide <= tolerance else 0.0)
+                got = max(trial(w, h, begin, span, t, n_levels, forced, counts, dt), wide if wide <= tolerance else 0.0)
                 if wide <= tolerance: break
             for l in range(L):
                 rest = max(begin[l] + span[l] - t[l], 0.0)

@@ -17,25 +17,26 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from ketasim.solve._head import LANES
-from ketasim.solve._lanes import LINE, _pointer, lanes, load, store
+from ketasim.solve._head import LANES, SINGLE_LANES
+from ketasim.solve._lanes import LINE, _pointer, load, store, width
 
-L = LANES
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
-def place(tile: NDArray[np.float64], out: NDArray[np.float64], columns: NDArray[np.int64]) -> None:
+def place(tile: NDArray[Any], out: NDArray[Any], columns: NDArray[np.int64]) -> None:
     """Copy blocks to columns of the results.
 
     Parameters
     ----------
-    tile : flat, (block, row, lane). out : (..., subject), contiguous. columns : (n,), ascending places of the first n lanes.
+    tile : flat, (block, row, lane), in double or single precision. out : (..., subject), contiguous; numbers are rounded to its
+        precision. columns : (n,), ascending places of the first n lanes.
     """
     n, m = len(columns), out.shape[-1]
     if not n or not out.size:
         return
     rows, flat, first = out.size // m, out.reshape(-1), int(columns[0])
-    if int(columns[-1]) - first != n - 1:
+    L = SINGLE_LANES if tile.dtype == np.float32 else LANES
+    if int(columns[-1]) - first != n - 1 or tile.dtype != out.dtype:
         _scatter(tile, rows, n, flat, m, columns)
     elif flat.ctypes.data % LINE == 0 and m % L == 0 and first % L == 0:
         _stream_rows(tile, rows, n, flat, m, first)
@@ -48,12 +49,12 @@ def _stream(typingctx, w, i, v):
     """Like `store`, past the caches: results are not read again soon, and fetching a line only to overwrite it costs as much."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        written = builder.store(args[2], _pointer(context, builder, sig.args[0], args[0], args[1]))
+        written = builder.store(args[2], _pointer(context, builder, sig.args[0], args[0], args[1], sig.args[2].vector))
         written.align = LINE
         written.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
         return context.get_dummy_value()
 
-    return types.void(w, types.intp, lanes), codegen
+    return types.void(w, types.intp, v), codegen
 
 
 @intrinsic
@@ -69,6 +70,7 @@ def _fence(typingctx):
 
 @njit(**_OPTIONS)
 def _stream_rows(tile, rows, n, out, m, first):
+    L = width(tile)
     whole = n // L
     for r in range(rows):
         for b in range(whole):
@@ -80,6 +82,7 @@ def _stream_rows(tile, rows, n, out, m, first):
 
 @njit(**_OPTIONS)  # written out twice: a closure over either way to write would not be found in Numba's cache
 def _store_rows(tile, rows, n, out, m, first):
+    L = width(tile)
     whole = n // L
     for r in range(rows):
         for b in range(whole):
@@ -90,6 +93,7 @@ def _store_rows(tile, rows, n, out, m, first):
 
 @njit(**_OPTIONS)
 def _scatter(tile, rows, n, out, m, columns):
+    L = width(tile)
     for r in range(rows):
         for k in range(n):
             out[r * m + columns[k]] = tile[((k // L) * rows + r) * L + k % L]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ketasim.solve._head import LANES, MAX_LEVELS
 from ketasim.solve._numba import Kernel
-from ketasim.solve._stencil import NODES, stencils_of
+from ketasim.solve._stencil import NODES, legendre, stencils_of
 from ketasim.solve._timeline import Group
 
 Floats = NDArray[np.float64]
@@ -42,8 +42,8 @@ class Plan:
     longest: float
     accept: ClassVar[float] = ACCEPT
 
-    def arguments(self, refine: int) -> tuple[Any, ...]:
-        """What the kernel's run takes, with every step divided."""
+    def arguments(self, refine: int, dtype: type[np.floating[Any]] = np.float64) -> tuple[Any, ...]:
+        """What the kernel's run takes, with every step divided; what patients' numbers are multiplied by at every step in their precision."""
         return self.n_steps, self.first, self.steps, float(refine)
 
 
@@ -52,9 +52,15 @@ class CascadePlan(Plan):
     """Steps of a cascade: they come with stencils, and a segment may be longer than planned."""
 
     accept: ClassVar[float] = CASCADE_ACCEPT
+    made: dict[tuple[int, Any], tuple[Any, ...]] = field(default_factory=dict, compare=False)
 
-    def arguments(self, refine: int) -> tuple[Any, ...]:
-        """What the kernel's run takes, with every step divided."""
+    def arguments(self, refine: int, dtype: type[np.floating[Any]] = np.float64) -> tuple[Any, ...]:
+        """What the kernel's run takes, with every step divided; what patients' numbers are multiplied by at every step in their precision."""
+        if (refine, dtype) not in self.made:
+            self.made[refine, dtype] = self._arguments(refine, dtype)
+        return self.made[refine, dtype]
+
+    def _arguments(self, refine: int, dtype: type[np.floating[Any]]) -> tuple[Any, ...]:
         planned = np.repeat(self.steps / refine, refine)
         ends = np.cumsum(self.n_steps)
         # Where nothing was planned a patient may still have some time: begin with a minute.
@@ -70,10 +76,14 @@ class CascadePlan(Plan):
         tables = (
             np.concatenate([getattr(s, name) for s in (own, other)]) for name in ("length", "basis", "highest", "omega", "widest")
         )
+        length, basis, highest, omega, widest = tables
+        series, powers = (basis, omega) if dtype == np.float64 else (legendre(basis), legendre(omega))
+        # Equal lengths together; the planned kinds first.
+        order = np.lexsort((length, np.arange(len(length)) >= len(own.length)))
         turns = np.arange(2 * len(ends)).reshape(2, -1).T.ravel()
         return (
             np.ascontiguousarray(counts[turns]), np.ascontiguousarray(first[turns]), steps, window, kind, until, level,
-            len(own.length) + len(other.length), len(own.length), *tables,
+            len(own.length) + len(other.length), len(own.length), order, length, basis, highest.astype(dtype), widest.astype(dtype), series, powers,
         )  # fmt: skip
 
 

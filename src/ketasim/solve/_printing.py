@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 from sympy.printing.pycode import PythonCodePrinter
 
-from ketasim.solve._head import DELTA, LANES, N_DENSE, NO_TIME, Head
+from ketasim.solve._head import DELTA, LANES, N_DENSE, NO_TIME, SINGLE_LANES, Head
 from ketasim.solve._tableau import hermite
 
 if TYPE_CHECKING:
@@ -178,12 +178,13 @@ class Array(_Code):
 class Printer:
     """Source of the phases of a run over one block of lanes.
 
-    All quantities share one array ``w`` of rows (row = one quantity, `LANES` patients). States stand head first, tail after; the
+    All quantities share one array ``w`` of rows (row = one quantity, `lanes` patients). States stand head first, tail after; the
     symbols of a step program count states in the model's order.
     """
 
-    def __init__(self, program: StepProgram, system: System, tableau: Tableau) -> None:
-        self.program, self.system, self.tableau = program, system, tableau
+    def __init__(self, program: StepProgram, system: System, tableau: Tableau, single: bool = False) -> None:
+        self.program, self.system, self.tableau, self.single = program, system, tableau, single
+        self.lanes = SINGLE_LANES if single else LANES
         self.head, self.tail = program.head, program.tail
         self.place = {i: k for k, i in enumerate((*self.head, *self.tail))}
         self.pattern = Head(len(self.head), tuple(sorted((self.place[i], self.place[j]) for i, j in program.linear if i in self.place and i in self.head)))  # fmt: skip
@@ -199,7 +200,7 @@ class Printer:
             "norm": 1, "ht": 1, "c": nh, "spare": max(2 * n_reach, 2 * nh), "saved": nh + nt, "d1": nh, "b0": 3 * nc,
             "b1": 3 * nc, "z": nc * len(self.moments), "slope": nc, "f": nt, "ft": nt, "u": nt, "g": nt, "hi": 1,
             "w": len(self.entries), "v": nt, "stages": nt * tableau.stages, "y": nt, "d": nt * len(tableau.dense), "e": 1, "th": 1,
-            "k": nt, "moving": nh, "o": len(program.ports),
+            "k": nt, "moving": nh, "rest": 1, "o": len(program.ports),
         }  # fmt: skip
         self.rows: dict[str, int] = {}
         self.total = 0
@@ -211,12 +212,12 @@ class Printer:
         """Sizes, offsets and index lists, as globals of the module."""
         program = self.program
         lines = [f"N, NH, NT, NC, NP, NO, L = {len(self.place)}, {len(self.head)}, {len(self.tail)}, {len(self.coupled)}, "
-                 f"{len(program.params)}, {len(program.ports)}, {LANES}", f"N_OWN = {program.own}"]  # fmt: skip
-        lines += [f"AT_{name.upper()} = {row * LANES}" for name, row in self.rows.items()]
+                 f"{len(program.params)}, {len(program.ports)}, {self.lanes}", f"N_OWN = {program.own}"]  # fmt: skip
+        lines += [f"AT_{name.upper()} = {row * self.lanes}" for name, row in self.rows.items()]
         lines += [
             "AT_TAIL = AT_X + NH*L",
             "SPOT = np.array([AT_X, AT_OUT, AT_B0, AT_B1], np.int64)",
-            f"SIZE = {self.total * LANES}",
+            f"SIZE = {self.total * self.lanes}",
             f"DELTA, N_DENSE, NO_TIME, SHORTEST, SPARE = {DELTA!r}, {N_DENSE}, {NO_TIME!r}, {32 * NO_TIME!r}, {_SPARE}",
         ]
         order = (*self.head, *self.tail)
@@ -230,8 +231,8 @@ class Printer:
     def _lists(self) -> list[str]:
         pattern = self.pattern
         value = [self.coefficient(self.program.linear[self.head[i], self.head[j]]) for i, j in pattern.entries]
-        first, column = pattern.rows(pattern.entries)
-        first_m, column_m = pattern.rows(pattern.reach)
+        first, column = pattern.rows(pattern.entries, self.lanes)
+        first_m, column_m = pattern.rows(pattern.reach, self.lanes)
         first_a, left_a, right_a = pattern.products(pattern.entries)
         first_s, left_s, right_s = pattern.products(pattern.reach)
         inside = pattern.inside
@@ -241,19 +242,20 @@ class Printer:
         near = sorted({*coupled, *(j for r in onward for j, _ in r)})
         named = {
             "A_FIRST": first, "A_COLUMN": column, "A_VALUE": value, "M_FIRST": first_m, "M_COLUMN": column_m,
-            "TAYLOR_FIRST": first_a, "TAYLOR_LEFT": [value[k] for k in left_a], "TAYLOR_RIGHT": right_a * LANES,
-            "SQUARE_FIRST": first_s, "SQUARE_LEFT": left_s * LANES, "SQUARE_RIGHT": right_s * LANES, "OWN": pattern.own,
+            "TAYLOR_FIRST": first_a, "TAYLOR_LEFT": [value[k] for k in left_a], "TAYLOR_RIGHT": right_a * self.lanes,
+            "SQUARE_FIRST": first_s, "SQUARE_LEFT": left_s * self.lanes, "SQUARE_RIGHT": right_s * self.lanes, "OWN": pattern.own,
             "DIAGONAL": pattern.diagonal, "INSIDE_COLUMN": [pattern.entries[k][1] for k in inside],
             "INSIDE_ROW": [pattern.entries[k][0] for k in inside], "INSIDE_VALUE": [value[k] for k in inside],
             "COUPLED": coupled, "NEAR": near, "SEEN": [near.index(i) for i in coupled],
-            "B_FIRST": np.concatenate([[0], np.cumsum([len(r) for r in onward])]), "B_COLUMN": [near.index(j) * LANES for r in onward for j, _ in r],
+            "B_FIRST": np.concatenate([[0], np.cumsum([len(r) for r in onward])]), "B_COLUMN": [near.index(j) * self.lanes for r in onward for j, _ in r],
             "B_VALUE": [v for r in onward for _, v in r],
         }  # fmt: skip
         lists = [_ints(name, values) for name, values in named.items()]
         # Numbers from an array: Numba would compile the functions of `_linear` anew for every number that stands in their calls.
         places = "PLACES = np.array([N_DENSE, AT_NORM, AT_HT, SIZE, AT_SPARE, AT_X, AT_D1, AT_C], np.int64)"
-        return [*lists, places, f"N_REACH = {len(pattern.reach)}", "product = sparse_product(M_FIRST, M_COLUMN)",
-                "term = sparse_term(A_FIRST, A_COLUMN, A_VALUE)"]  # fmt: skip
+        kind = "single" if self.single else "double"
+        return [*lists, places, f"N_REACH = {len(pattern.reach)}", f"LEVEL = N_REACH + {2 if self.single else 1}*NH", f"product = sparse_product(M_FIRST, M_COLUMN, {kind})",
+                f"term = sparse_term(A_FIRST, A_COLUMN, A_VALUE, {kind})"]  # fmt: skip
 
     def inlets(self) -> str:
         """Functions of the dosing quantities and initial values over a mapping of parameter arrays."""
@@ -280,7 +282,7 @@ class Printer:
         program = self.program
         expressions = [e for _, e in program.port_temporaries] + list(program.ports.values())
         used = self._used(expressions)
-        body = [f"x{i} = load(w, at + {self.place[i] * LANES})" for i in _indices(used, "x")] + self.load("p", used)
+        body = [f"x{i} = load(w, at + {self.place[i] * self.lanes})" for i in _indices(used, "x")] + self.load("p", used)
         body += [f"{name} = {self.code.row(e)}" for name, e in program.port_temporaries]
         body += [f"store(w, {self._at('o', k)}, {self.code.row(e)})" for k, e in enumerate(program.ports.values())]
         return _function("ports(w, at)", body)
@@ -382,7 +384,7 @@ class Printer:
             minus = "".join(f" - load(w, {self._at('w', place[k, j])})*k{j}" for j in self._right(k, done))
             body.append(f"k{k} = (k{k}{minus})*load(w, {self._at('v', own[k])})")
             done.add(k)
-        body += [f"store(w, to + {k * LANES}, k{i})" for i, k in own.items()]
+        body += [f"store(w, to + {k * self.lanes}, k{i})" for i, k in own.items()]
         return _function("solve_stage(w, at, to)", body)
 
     def _stage(self, s: int) -> str:
@@ -400,12 +402,12 @@ class Printer:
         return _function(f"stage_{s}(w)", body, "range(0, NT*L, L)")
 
     def _increments(self, stages: Iterable[int]) -> list[str]:
-        size = len(self.tail) * LANES
+        size = len(self.tail) * self.lanes
         return [f"k{j} = load(w, AT_STAGES + i + {j * size})" for j in sorted(stages)]
 
     def _interpolant(self) -> str:
         """Coefficients of the interpolant, computed only for steps with an output inside."""
-        size, rows = len(self.tail) * LANES, self.tableau.dense
+        size, rows = len(self.tail) * self.lanes, self.tableau.dense
         body = [*self._increments(range(self.tableau.stages)), *(f"d{m} = {_sum(row)}" for m, row in enumerate(rows))]
         body += [f"store(w, AT_D + i + {m * size}, d{m})" for m in range(len(rows))]
         return _function("interpolant(w)", body, "range(0, NT*L, L)")
@@ -416,7 +418,7 @@ class Printer:
         body = ["top = splat(0.0)"]
         for k in range(len(self.tail)):
             body += [
-                f"error = load(w, {(last + k) * LANES})",
+                f"error = load(w, {(last + k) * self.lanes})",
                 f"y = load(w, {self._at('u', k)}) + error",
                 f"store(w, {self._at('y', k)}, y)",
             ]
@@ -428,7 +430,7 @@ class Printer:
     def _dense(self) -> str:
         """The interpolant of the tail inside the last step, at one position per lane, written to an offset."""
         body = ["s = load(w, AT_TH)", "z = 1.0 - s"]
-        size = len(self.tail) * LANES
+        size = len(self.tail) * self.lanes
         rows = [f"load(w, AT_D + i + {m * size})" for m in range(len(self.tableau.dense))]
         inner = " + s*(".join(rows) + ")" * (len(rows) - 1)
         loop = f"store(w, at + NH*L + i, z*load(w, AT_TAIL + i) + s*(load(w, AT_Y + i) + z*({inner})))"
@@ -439,11 +441,11 @@ class Printer:
         return {str(s) for e in expressions for s in e.free_symbols}  # type: ignore[attr-defined]
 
     def _at(self, kind: str, index: int = 0) -> str:
-        return str((self.rows[kind] + index) * LANES)
+        return str((self.rows[kind] + index) * self.lanes)
 
     def coefficient(self, name: object) -> int:
         """Offset of a coefficient."""
-        return (self.rows["q"] + int(str(name)[1:])) * LANES
+        return (self.rows["q"] + int(str(name)[1:])) * self.lanes
 
     def load(self, kind: str, used: set[str]) -> list[str]:
         """Statements that load the used rows of parameters (``p``) or coefficients (``q``)."""
@@ -453,8 +455,8 @@ class Printer:
         """Loads of the states an expression uses: the tail's from `tail`, the head's from `head`."""
         start = len(self.head) if tail == "AT_X" else 0
         own, given = {i: k + start for k, i in enumerate(self.tail)}, {i: c for c, i in enumerate(self.coupled)}
-        lines = [f"x{i} = load(w, {tail} + {own[i] * LANES})" for i in _indices(used, "x") if i in own]
-        return lines + [f"x{i} = load(w, {head} + {given[i] * LANES})" for i in _indices(used, "x") if i in given]
+        lines = [f"x{i} = load(w, {tail} + {own[i] * self.lanes})" for i in _indices(used, "x") if i in own]
+        return lines + [f"x{i} = load(w, {head} + {given[i] * self.lanes})" for i in _indices(used, "x") if i in given]
 
 
 def _sum(row: tuple[float, ...]) -> str:

@@ -7,7 +7,7 @@ the share of the step, I_r(z) = integral of exp(-z (1 - s)) s^r over 0..1 (the p
 and Ostermann, Acta Numerica 2010;19:209-286, doi:10.1017/S0962492910000048, times r!).
 
 A *kind* is a step length with the nodes around it: weights are computed once per kind. The error of a step is what the node
-farthest from it changes. Rows of `LANES` numbers hold the quantities of patients, as in `_linear`.
+farthest from it changes. Rows of lanes hold the quantities of patients, as in `_linear`, in double or single precision.
 """
 
 # pyright: basic, reportCallIssue=false, reportArgumentType=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
@@ -16,21 +16,23 @@ farthest from it changes. Rows of `LANES` numbers hold the quantities of patient
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ketasim.solve._head import DELTA, LANES, NO_TIME
-from ketasim.solve._lanes import anywhere, less, load, splat, store, vabs, vexp, where
+from ketasim.solve._head import DELTA, LANES, NO_TIME, SINGLE_LANES
+from ketasim.solve._lanes import BROAD, anywhere, less, like, load, load_broad, round_to, store, vabs, vexp, where, width
 
-L = LANES
 #: Nodes of a stencil; a grid has at least one step less.
 NODES = 8
-#: Rows of weights per kind and state: the decay, the nodes, the error.
-WEIGHTS = NODES + 2
-#: Series below, recursion above this k h; terms of the series.
-_LARGE, _TERMS = 2.0, 18
+#: Rows of weights per kind and state: the decay, the nodes, the error; in single precision what is kept of the state besides (1 or 0).
+WEIGHTS, SINGLE_WEIGHTS = NODES + 2, NODES + 3
+#: Series below, recursion above this k h; terms of the series; exponentials of the C library above this.
+_LARGE, _TERMS, _ROUGH_TERMS, _HUGE = 2.0, 18, 12, 2.0**6
+#: In single precision a larger decay is kept less one, so that slow rates do not drown in the rounding of 1.
+_STAYS = 0.5
 #: Steps are joined where their error is below this share of the tolerance: twice the length has some 2^(NODES + 1) times the error.
 _SPARE = 2.0**-11
 #: Neighbouring steps differ by this factor at most.
@@ -39,6 +41,9 @@ _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck":
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+#: Legendre polynomials on 0..1 by powers (polynomial, power), and powers by them.
+_LEGENDRE = np.array([[(-1) ** (r + m) * comb(r, m) * comb(r + m, m) for m in range(NODES)] for r in range(NODES)], float)
+_POWERS = np.linalg.inv(_LEGENDRE)
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,14 @@ def stencils_of(n_steps: Ints, steps: Floats) -> Stencils:
         count = describe_steps(steps, first, int(n), window, kind, until, level, count, around, *tables)
         first += int(n)
     return Stencils(window, kind, until, level, *(t[:count].copy() for t in tables))
+
+
+def legendre(powers: Floats) -> NDArray[np.float32]:
+    """Polynomials in Legendre polynomials of the share of a step, from their powers: (kind, power, ...).
+
+    Their sums hardly cancel, so that single precision is enough; those of powers lose two digits at the ends of a segment.
+    """
+    return np.moveaxis(np.tensordot(_POWERS, powers, (0, 1)), 0, 1).astype(np.float32)
 
 
 @njit(**_OPTIONS)
@@ -164,66 +177,144 @@ def _lagrange(share, poly, basis, highest):
 
 
 @njit(**_OPTIONS)
-def weigh(first, last, w, rate, length, factor, basis, omega, spare, out):
-    """Weights of kinds `first` to `last` for all states: rows decay, node 0.., error per (kind, state), in `out`.
-
-    rate : (state,), offsets of k in `w`. factor : of all lengths. spare : NODES + 1 rows per state and one more.
-    """
-    n = rate.shape[0]
-    before = -1.0
-    for k in range(first, last):
-        h = length[k] * factor
-        if h != before:
-            for i in range(n):
-                store(spare, n * (NODES + 1) * L, load(w, rate[i]) * h)
-                _integrals(spare, n * (NODES + 1) * L, i * (NODES + 1) * L)
-            before = h
-        for i in range(n):
-            at, to = i * (NODES + 1) * L, (k * n + i) * WEIGHTS * L
-            store(out, to, load(spare, at + NODES * L))
-            i0, i1, i2, i3 = load(spare, at), load(spare, at + L), load(spare, at + 2 * L), load(spare, at + 3 * L)
-            i4, i5, i6, i7 = load(spare, at + 4 * L), load(spare, at + 5 * L), load(spare, at + 6 * L), load(spare, at + 7 * L)
-            for j in range(NODES):
-                low = i0 * basis[k, 0, j] + i1 * basis[k, 1, j] + i2 * basis[k, 2, j] + i3 * basis[k, 3, j]
-                high = i4 * basis[k, 4, j] + i5 * basis[k, 5, j] + i6 * basis[k, 6, j] + i7 * basis[k, 7, j]
-                store(out, to + (1 + j) * L, (low + high) * h)
-            low = i0 * omega[k, 0] + i1 * omega[k, 1] + i2 * omega[k, 2] + i3 * omega[k, 3]
-            high = i4 * omega[k, 4] + i5 * omega[k, 5] + i6 * omega[k, 6] + i7 * omega[k, 7]
-            store(out, to + (NODES + 1) * L, (low + high) * h)
+def spare_for(lanes):
+    """Numbers per row of what weights are made of: of all states, in whole broad vectors. lanes : of all states."""
+    return -(-lanes // BROAD) * BROAD
 
 
 @njit(**_OPTIONS)
-def _integrals(v, at_z, at):
-    """Rows I_0 .. of z, then exp(-z)."""
-    z = load(v, at_z)
-    total = splat(1.0)
-    for m in range(_TERMS - 1, 0, -1):  # nested series of the last one
-        total = 1.0 - (z * (1.0 / (NODES + m))) * total
-    total = total * (1.0 / NODES)
-    store(v, at + (NODES - 1) * L, total)
+def weigh(first, last, order, w, rate, length, factor, series, omega, spare, out):
+    """Weights of kinds `first` to `last` of `order` for all states: rows decay, node 0.., error per (state, kind), in `out`.
+
+    Kinds of one length after each other share their integrals. rate : (state,), offsets of k in `w`. factor : of all lengths. series, omega : polynomials by powers. spare : NODES + 2 rows of
+    `spare_for` numbers, 0 at first.
+    """
+    n, before = rate.shape[0], -1.0
+    stride = spare.shape[0] // (NODES + 2)
+    for q in range(first, last):
+        k = order[q]
+        h = length[k] * factor
+        if h != before:
+            before = h
+            for i in range(n):
+                store(spare, (NODES + 1) * stride + i * LANES, load(w, rate[i]) * h)
+            for c in range(0, stride, BROAD):
+                _integrals(spare, c, stride, False)
+        for i in range(n):
+            at, to = i * LANES, i * (out.shape[0] // n) + k * WEIGHTS * LANES
+            store(out, to, load(spare, at + NODES * stride))
+            _weigh_rows(series, omega, k, h, spare, at, stride, out, to)
+
+
+@njit(**_OPTIONS)
+def weigh_single(first, last, order, w, rate, length, factor, series, omega, spare, moments, out):
+    """As `weigh`, for weights in single precision; a row more says whether one of the state is kept and the decay less one.
+
+    series, omega : of `legendre`. spare : double. moments : as many numbers, single.
+    """
+    n, before = rate.shape[0], -1.0
+    stride = spare.shape[0] // (NODES + 2)
+    for q in range(first, last):
+        k = order[q]
+        h = length[k] * factor
+        if h != before:
+            before = h
+            for i in range(n):
+                for lane in range(SINGLE_LANES):
+                    spare[(NODES + 1) * stride + i * SINGLE_LANES + lane] = w[rate[i] + lane] * h
+            for c in range(0, stride, BROAD):
+                _integrals(spare, c, stride, True)
+                _moments(spare, moments, c, stride)
+        for i in range(n):
+            at, to = i * SINGLE_LANES, i * (out.shape[0] // n) + k * SINGLE_WEIGHTS * SINGLE_LANES
+            store(out, to, load(moments, at + NODES * stride))
+            store(out, to + (NODES + 2) * SINGLE_LANES, load(moments, at + (NODES + 1) * stride))
+            _weigh_rows(series, omega, k, h, moments, at, stride, out, to)
+
+
+@njit(**_OPTIONS)
+def _weigh_rows(series, omega, k, h, of, at, stride, out, to):
+    """Weights of the nodes and of the error, for one kind and state."""
+    L = width(out)
+    m0, m1, m2, m3 = load(of, at), load(of, at + stride), load(of, at + 2 * stride), load(of, at + 3 * stride)
+    m4, m5, m6, m7 = load(of, at + 4 * stride), load(of, at + 5 * stride), load(of, at + 6 * stride), load(of, at + 7 * stride)
+    for j in range(NODES):
+        low = m0 * series[k, 0, j] + m1 * series[k, 1, j] + m2 * series[k, 2, j] + m3 * series[k, 3, j]
+        high = m4 * series[k, 4, j] + m5 * series[k, 5, j] + m6 * series[k, 6, j] + m7 * series[k, 7, j]
+        store(out, to + (1 + j) * L, (low + high) * h)
+    low = m0 * omega[k, 0] + m1 * omega[k, 1] + m2 * omega[k, 2] + m3 * omega[k, 3]
+    high = m4 * omega[k, 4] + m5 * omega[k, 5] + m6 * omega[k, 6] + m7 * omega[k, 7]
+    store(out, to + (NODES + 1) * L, (low + high) * h)
+
+
+@njit(**_OPTIONS)
+def _moments(spare, out, at, stride):
+    """Integrals of exp(-z (1 - s)) times Legendre polynomials, rounded; then the decay, and whether it is less one."""
+    for r in range(NODES):
+        total = load_broad(spare, at) * _LEGENDRE[r, 0]
+        for m in range(1, r + 1):
+            total = total + load_broad(spare, at + m * stride) * _LEGENDRE[r, m]
+        round_to(out, at + r * stride, total)
+    decay = load_broad(spare, at + NODES * stride)
+    stays = less(like(decay, _STAYS), decay)
+    round_to(out, at + NODES * stride, where(stays, decay - 1.0, decay))
+    round_to(out, at + (NODES + 1) * stride, stays)
+
+
+@njit(**_OPTIONS)
+def _integrals(v, at, stride, roughly):
+    """Rows I_0 .. of z, then exp(-z); z stands in the row after them. Broad vectors, as each number waits for the one before.
+
+    roughly : fewer terms, for what is rounded to single precision.
+    """
+    z = load_broad(v, at + (NODES + 1) * stride)
+    one = like(z, 1.0)
+    total = _last_integral(z, _ROUGH_TERMS) if roughly else _last_integral(z, _TERMS)
+    store(v, at + (NODES - 1) * stride, total)
     for r in range(NODES - 1, 0, -1):
         total = (1.0 - z * total) * (1.0 / r)
-        store(v, at + (r - 1) * L, total)
-    store(v, at + NODES * L, 1.0 - z * total)
-    large = False
-    for lane in range(L):
-        large = large or abs(v[at_z + lane]) > _LARGE
-    if large:
-        far = less(splat(_LARGE), vabs(z))
-        decay = vexp(-z)
-        inverse = 1.0 / where(far, z, splat(1.0))
+        store(v, at + (r - 1) * stride, total)
+    store(v, at + NODES * stride, 1.0 - z * total)
+    far = less(like(z, _LARGE), vabs(z))
+    if anywhere(far):
+        decay = _decay(z, _ROUGH_TERMS) if roughly else _decay(z, _TERMS)
+        huge = less(like(z, _HUGE), vabs(z))
+        if anywhere(huge):
+            decay = where(huge, vexp(-z), decay)
+        inverse = 1.0 / where(far, z, one)
         value = (1.0 - decay) * inverse
-        store(v, at + NODES * L, where(far, decay, load(v, at + NODES * L)))
-        store(v, at, where(far, value, load(v, at)))
+        store(v, at + NODES * stride, where(far, decay, load_broad(v, at + NODES * stride)))
+        store(v, at, where(far, value, load_broad(v, at)))
         for r in range(1, NODES):
             value = (1.0 - value * float(r)) * inverse
-            store(v, at + r * L, where(far, value, load(v, at + r * L)))
+            store(v, at + r * stride, where(far, value, load_broad(v, at + r * stride)))
+
+
+@njit(**_OPTIONS)
+def _last_integral(z, terms):
+    """I of the highest power: a nested series."""
+    total = like(z, 1.0)
+    for m in range(terms - 1, 0, -1):
+        total = 1.0 - (z * (1.0 / (NODES + m))) * total
+    return total * (1.0 / NODES)
+
+
+@njit(**_OPTIONS)
+def _decay(z, terms):
+    """exp(-z) for z up to `_HUGE`, by a series and squaring: the C library takes one lane after the other."""
+    y = z * (1.0 / _HUGE)
+    value = like(z, 1.0)
+    for m in range(terms - 1, 0, -1):
+        value = 1.0 - (y * (1.0 / m)) * value
+    for _ in range(6):
+        value = value * value
+    return value
 
 
 @njit(**_OPTIONS)
 def sweep(x, u, at, weights, at_weights, stride, n, first, window, kind, until):
     """A state at all nodes, from its value at the first one and its input at all of them. x, u : rows from `at` on."""
-    value = load(x, at)
+    value, L, rounded = load(x, at), width(x), width(x) != LANES
     s = 0
     while s < n:
         a, b = at_weights + kind[first + s] * stride, at + window[first + s] * L
@@ -232,6 +323,7 @@ def sweep(x, u, at, weights, at_weights, stride, n, first, window, kind, until):
         w4, w5, w6, w7 = load(weights, a + 5 * L), load(weights, a + 6 * L), load(weights, a + 7 * L), load(weights, a + 8 * L)
         u0, u1, u2, u3 = load(u, b), load(u, b + L), load(u, b + 2 * L), load(u, b + 3 * L)
         u4, u5, u6 = load(u, b + 4 * L), load(u, b + 5 * L), load(u, b + 6 * L)
+        stays = load(weights, a + (NODES + 2) * L) if rounded else decay
         b += 7 * L
         end = until[first + s]
         while s < end:  # weights and inputs stay in registers
@@ -239,7 +331,7 @@ def sweep(x, u, at, weights, at_weights, stride, n, first, window, kind, until):
             one, two = w0 * u0 + w1 * u1, w2 * u2 + w3 * u3
             one, two = one + w4 * u4, two + w5 * u5
             one, two = one + w6 * u6, two + w7 * u7
-            value = decay * value + (one + two)
+            value = stays * value + (decay * value + (one + two)) if rounded else decay * value + (one + two)
             s += 1
             b += L
             store(x, at + s * L, value)
@@ -252,7 +344,7 @@ def judge(x, u, at, weights, at_weights, stride, n, first, window, kind, highest
 
     asked : (step,), whether values within the step are wanted too. each : (step,), largest error of any lane, where there is more than one.
     """
-    top = load(w, at_error)
+    top, L = load(w, at_error), width(w)
     s = 0
     while s < n:
         k = kind[first + s]
@@ -263,7 +355,7 @@ def judge(x, u, at, weights, at_weights, stride, n, first, window, kind, highest
         two = two + load(u, b + 5 * L) * highest[k, 5] + load(u, b + 7 * L) * highest[k, 7]
         error = vabs((one + two) * load(weights, a + (NODES + 1) * L))
         if each.shape[0] > 1 and asked[s]:
-            error = _larger(error, spread(x, b, highest[k], widest[k]))
+            error = _larger(error, spread(x, b, highest, widest, k))
         size = _larger(vabs(load(x, at + s * L)), vabs(load(x, at + (s + 1) * L))) + floor
         worse = less(top * size, error)
         if each.shape[0] > 1:
@@ -280,12 +372,13 @@ def judge(x, u, at, weights, at_weights, stride, n, first, window, kind, highest
 
 
 @njit(**_OPTIONS)
-def spread(x, at, highest, widest):
-    """Error of the polynomial through the nodes from `at` on, within the step."""
-    error = splat(0.0)
-    for j in range(NODES):
-        error = error + load(x, at + j * L) * highest[j]
-    return vabs(error) * widest
+def spread(x, at, highest, widest, k):
+    """Error of the polynomial through the nodes from `at` on, within a step of kind k."""
+    L = width(x)
+    error = load(x, at) * highest[k, 0]
+    for j in range(1, NODES):
+        error = error + load(x, at + j * L) * highest[k, j]
+    return vabs(error) * widest[k]
 
 
 @njit(**_OPTIONS)
@@ -295,13 +388,13 @@ def _larger(a, b):
 
 
 @njit(**_OPTIONS)
-def shares(basis, at, out):
-    """Weights of the nodes for the value at the share `at` of a step."""
+def shares(basis, k, at, out):
+    """Weights of the nodes for the value at the share `at` of a step of kind k."""
     for j in range(NODES):
-        out[j] = basis[NODES - 1, j]
-    for r in range(NODES - 2, -1, -1):
-        for j in range(NODES):
-            out[j] = out[j] * at + basis[r, j]
+        value = basis[k, NODES - 1, j]
+        for r in range(NODES - 2, -1, -1):
+            value = value * at + basis[k, r, j]
+        out[j] = value
 
 
 # -- grids ----------------------------------------------------------------------------------------------------------------

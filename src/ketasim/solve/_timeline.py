@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -246,8 +247,7 @@ def groups_of(events: list[Event], n: int, start: float, t_out: Floats, n_blocks
 
 def _same_order(times: Floats, rows: NDArray[np.int64]) -> bool:
     """Whether sorting puts the events of every subject in the order `rows`. times : (event, subject)."""
-    gaps = np.diff(times[rows], axis=0)
-    return bool(np.all((gaps > 0) | ((gaps == 0) & (np.diff(rows) > 0)[:, None])))
+    return all(bool(np.all(times[b] >= times[a] if b > a else times[b] > times[a])) for a, b in pairwise(rows))
 
 
 Op = tuple[int, int, Floats, tuple[Event, ...]]
@@ -273,7 +273,9 @@ def _group(events: list[Event], times: Floats, subjects: NDArray[np.int64], star
             _operate(event, subjects, ops[-1], active, cancelled)
     finish = np.maximum(np.full(m, end), knots[-1])
     start_times = np.array(knots)
-    length = np.diff(np.vstack([start_times, finish]), axis=0)
+    length = np.empty_like(start_times)
+    np.subtract(start_times[1:], start_times[:-1], out=length[:-1])
+    np.subtract(finish, start_times[-1], out=length[-1])
     flat = [op for segment in ops for op in segment]
     counts = np.cumsum([0, *(len(segment) for segment in ops)])
     value = np.array([op[2] for op in flat]).reshape(len(flat), m)

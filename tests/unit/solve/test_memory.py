@@ -9,7 +9,12 @@ import pytest
 
 from ketasim.solve import _memory
 from ketasim.solve._lanes import LINE
-from ketasim.solve._memory import LEAST, MOST, aligned
+from ketasim.solve._memory import LEAST as LEAST_BYTES
+from ketasim.solve._memory import MOST as MOST_BYTES
+from ketasim.solve._memory import aligned
+
+#: In numbers of eight bytes.
+LEAST, MOST = LEAST_BYTES // 8, MOST_BYTES // 8
 
 
 @pytest.fixture(autouse=True)
@@ -61,11 +66,20 @@ def test_what_is_kept_is_bounded() -> None:
     many = [aligned((piece,)) for _ in range(7)]
     del many
     gc.collect()
-    assert 0 < sum(m.size for m in _memory._IDLE) <= MOST
+    assert 0 < sum(m.size for m in _memory._IDLE) <= MOST_BYTES
     huge = aligned((MOST + 1,))
     del huge
     gc.collect()
-    assert sum(m.size for m in _memory._IDLE) <= MOST
+    assert sum(m.size for m in _memory._IDLE) <= MOST_BYTES
+
+
+def test_memory_serves_either_precision() -> None:
+    first = aligned((2 * LEAST,))
+    address = first.ctypes.data
+    del first
+    gc.collect()
+    single = aligned((4 * LEAST,), np.float32)
+    assert single.ctypes.data == address and single.dtype == np.float32 and single.shape == (4 * LEAST,)
 
 
 def test_small_arrays_are_left_to_numpy() -> None:

@@ -27,6 +27,7 @@ from ketasim.solve._stencil import (
     merged,
     missed,
     shares,
+    spare_for,
     spread,
     stencils_of,
     sweep,
@@ -44,11 +45,20 @@ def rows(n: int) -> np.ndarray:
     return out
 
 
+def spare() -> np.ndarray:
+    """What weights of one state are made of."""
+    made = rows((NODES + 2) * spare_for(LANES) // LANES)
+    made[:] = 0.0
+    return made
+
+
 def weights_of(rates: np.ndarray, factor: float = 1.0) -> np.ndarray:
     """(kind, row, lane) of one state whose k differs by lane."""
-    w, spare, out = rows(1), rows(NODES + 2), rows(len(STENCILS.length) * WEIGHTS)
+    w, out = rows(1), rows(len(STENCILS.length) * WEIGHTS)
     w[:LANES] = rates
-    weigh(0, len(STENCILS.length), w, np.zeros(1, np.int64), STENCILS.length, factor, STENCILS.basis, STENCILS.omega, spare, out)
+    weigh(
+        0, len(STENCILS.length), w, np.zeros(1, np.int64), STENCILS.length, factor, STENCILS.basis, STENCILS.omega, spare(), out
+    )
     return out.reshape(-1, WEIGHTS, LANES)
 
 
@@ -119,9 +129,21 @@ def test_order_of_accuracy() -> None:
     def error(n: int) -> float:
         steps = np.full(n, 8.0 / n)
         s, t = stencils_of(np.array([n]), steps), np.linspace(0.0, 8.0, n + 1)
-        w, spare, weights = rows(1), rows(NODES + 2), rows(len(s.length) * WEIGHTS)
+        w, weights = rows(1), rows(len(s.length) * WEIGHTS)
         w[:LANES] = 0.7
-        weigh(0, len(s.length), w, np.zeros(1, np.int64), s.length, 1.0, s.basis, s.omega, spare, weights)
+        weigh(
+            0,
+            len(s.length),
+            np.arange(len(s.length)),
+            w,
+            np.zeros(1, np.int64),
+            s.length,
+            1.0,
+            s.basis,
+            s.omega,
+            spare(),
+            weights,
+        )
         x, u = rows(n + 1), np.repeat(np.sin(1.3 * t), LANES)
         at = rows(n + 1)
         at[:] = u
@@ -169,11 +191,11 @@ def test_values_within_a_step_and_their_error() -> None:
         kind, first = STENCILS.kind[s], STENCILS.window[s]
         worst = 0.0
         for at in (0.1, 0.5, 0.9):
-            shares(STENCILS.basis[kind], at, share)
+            shares(STENCILS.basis, kind, at, share)
             got = share @ values[first : first + NODES]
             worst = max(worst, abs(got - np.cos(0.4 * (NODE_TIMES[s] + at * h))))
         w = rows(1)
-        _spread(x, first * LANES, STENCILS.highest[kind], STENCILS.widest[kind], w)
+        _spread(x, first * LANES, STENCILS.highest, STENCILS.widest, kind, w)
         assert worst <= w[0] + 1e-13
 
 
@@ -184,8 +206,8 @@ def _judge(x, u, weights, n, window, kind, highest, widest, asked, each, w):  # 
 
 
 @njit
-def _spread(x, at, highest, widest, w):  # type: ignore[no-untyped-def]
-    store(w, 0, spread(x, at, highest, widest))
+def _spread(x, at, highest, widest, k, w):  # type: ignore[no-untyped-def]
+    store(w, 0, spread(x, at, highest, widest, k))
 
 
 def test_equal_neighbourhoods_share_a_kind() -> None:
