@@ -28,6 +28,8 @@ WRONG = {
     "negative times": (["simulate", "84 mg", "--times=-1,2"], 2, "not before 0"),
     "until": (["simulate", "84 mg", "--until", "a month"], 2, "--until"),
     "tolerance": (["simulate", "84 mg", "--rtol", "1"], 2, "--rtol"),
+    "precision": (["simulate", "84 mg", "--precision", "half"], 2, "--precision = 'half' is not known. Use one of: double, single."),
+    "tolerance of single precision": (["compare", "a: 56 mg", "b: 84 mg", "--precision", "single", "--rtol", "1e-7"], 2, "1e-05 or more"),
     "interpolation": (["simulate", "--data", "x.csv", "--interpolation", "cubic"], 2, "nocb"),
     "resume without output": (["simulate", "84 mg", "--resume"], 2, "--resume"),
     "one arm": (["compare", "84 mg"], 2, "at least two"),

@@ -101,6 +101,15 @@ def test_same_seed_same_numbers_whatever_the_chunk(run: Run) -> None:
     assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
 
 
+def test_single_precision(run: Run) -> None:
+    for precision in ("double", "single"):
+        done = run("simulate", REGIMEN, *SMALL, "-n", "3", "--precision", precision, "-o", f"{precision}.csv", "-o", f"{precision}.parquet")
+        assert done.exit_code == 0, done.output
+    double, single = (pd.read_csv(f"{p}.csv") for p in ("double", "single"))
+    pd.testing.assert_frame_equal(double, single, rtol=1e-5, atol=1e-4)
+    assert Path("single.parquet").stat().st_size < Path("double.parquet").stat().st_size
+
+
 def test_times(run: Run) -> None:
     run("simulate", REGIMEN, "--pk", "otto2021", "--times", "0,30min,1:3:1,1d", "-o", "a.csv")
     assert sorted(pd.read_csv("a.csv")["time"].unique()) == [0, 0.5, 1, 2, 3, 24]

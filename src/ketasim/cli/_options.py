@@ -96,7 +96,12 @@ Out = Annotated[
 Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Report with figures and tables.")]
 Figure = Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="Figure: png, svg or pdf.")]
 Log = Annotated[bool, typer.Option("--log", help="Logarithmic concentration axis in the figure.")]
-Rtol = Annotated[float, typer.Option("--rtol", help="Relative tolerance of the solver.")]
+Rtol = Annotated[
+    float | None, typer.Option("--rtol", help="Relative tolerance of the solver; default 1e-6, in single precision 1e-5.")
+]
+Precision = Annotated[
+    str, typer.Option("--precision", metavar="double|single", help="single: half the memory, little more than half the time.")
+]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads; default all.")]
 Chunk = Annotated[int, typer.Option("--chunk", min=1, help="Patients solved together; bounds memory, never changes a number.")]
 Stream = Annotated[

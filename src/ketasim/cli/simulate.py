@@ -17,7 +17,6 @@ from ketasim.errors import InvalidOption
 if TYPE_CHECKING:
     import xarray as xr
 
-_RTOL = (1e-13, 1e-2)
 _NOT_FOR_TABLES = {
     "population": "--population", "n": "-n", "typical": "--typical", "stream": "--stream", "resume": "--resume", "log": "--log",
 }  # fmt: skip
@@ -50,7 +49,8 @@ def simulate(
     log: opt.Log = False,
     stream: opt.Stream = None,
     resume: opt.Resume = False,
-    rtol: opt.Rtol = 1e-6,
+    rtol: opt.Rtol = None,
+    precision: opt.Precision = "double",
     threads: opt.Threads = None,
     chunk: opt.Chunk = 2048,
 ) -> None:
@@ -73,7 +73,8 @@ def simulate(
         "parameters": _values.parameter_values(param, params) or None,
         "comedication": _values.check_comedication(comedication),
         "draws": draws,
-        "rtol": check_rtol(rtol),
+        "rtol": check_rtol(rtol, precision),
+        "precision": precision,
         "threads": threads,
         "chunk": chunk,
         "interpolation": check_interpolation(interpolation),
@@ -173,12 +174,14 @@ def _checkpoint(files: tuple[Path, ...], resume: bool) -> Path | None:
     return path
 
 
-def check_rtol(rtol: float) -> float:
-    """Refuse a tolerance no solver can keep."""
-    low, high = _RTOL
-    if not low <= rtol <= high:
-        raise InvalidOption(f"--rtol {rtol:g}: must lie between {low:g} and {high:g}; 1e-6 is usual.")
-    return rtol
+def check_rtol(rtol: float | None, precision: str) -> float:
+    """The solver's tolerance; refuses one that the precision cannot keep."""
+    from ketasim.solve import tolerance_of
+
+    try:
+        return tolerance_of(precision, rtol)
+    except InvalidOption as error:
+        raise InvalidOption(f"--{error}") from None
 
 
 def remarks(regimen: Any) -> list[str]:

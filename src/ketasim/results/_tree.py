@@ -83,8 +83,9 @@ def mass_concentrations(model: Model, ports: Mapping[str, Floats]) -> dict[str, 
     """Concentrations per site: analytes (with totals), values (time, analyte, subject), unit. ports : name -> (time, subject)."""
     out: dict[str, tuple[tuple[str, ...], Floats, str]] = {}
     for site, reported in reported_concentrations(model).items():
-        times, *subjects = ports[reported.terms[0][0][0]].shape
-        values = np.empty((times, len(reported.analytes), *subjects))
+        first = ports[reported.terms[0][0][0]]
+        times, *subjects = first.shape
+        values = np.empty((times, len(reported.analytes), *subjects), first.dtype)
         for k, ((port, factor), *others) in enumerate(reported.terms):
             np.multiply(ports[port], factor, out=values[:, k])
             for other, its_factor in others:

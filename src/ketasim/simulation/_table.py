@@ -79,7 +79,7 @@ def _solved(
         params, template = _parameters(common, template, data, data.rows(members), vary)
         solution = solve(
             common.model, template, params, wanted, rtol=common.rtol, states=True, interpolation=common.interpolation,  # type: ignore[arg-type]
-            at_record=at_record, threads=common.threads,
+            at_record=at_record, threads=common.threads, precision=common.precision,  # type: ignore[arg-type]
         )  # fmt: skip
         warn_of_outputs(common.model, solution)
         pieces.append(_frame(template, solution, wanted).assign(span=np.repeat(members, len(wanted))))
@@ -186,7 +186,7 @@ def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.Data
     model = common.model
     units = {**{k: s.unit for k, s in model.states.items()}, **{k: p.unit for k, p in model.ports.items()}, "TIME": "h", "ID": ""}
     output = xr.Dataset({c: ("record", table[c].to_numpy(), {"units": units.get(c, ""), "long_name": c}) for c in table})
-    attrs = provenance(model, rtol=common.rtol, solver=solver_of(common.model), regimen=f"event table {data.name}", seed=common.seed,
+    attrs = provenance(model, rtol=common.rtol, solver=solver_of(common.model, common.precision), regimen=f"event table {data.name}", seed=common.seed,
                        n=len(people), command=common.command, **common.drugs)  # fmt: skip
     subject = xr.Dataset({c: ("subject", people[c].to_numpy()) for c in people}, coords={"subject": people.index.to_numpy()})
     records = data.to_frame().dropna(axis="columns", how="all")

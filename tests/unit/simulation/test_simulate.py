@@ -38,6 +38,30 @@ def test_chunks_and_threads_change_no_bit(cohort: xr.DataTree) -> None:
     assert np.array_equal(other["plasma"]["venous"].values, cohort["plasma"]["venous"].values)
 
 
+def test_single_precision_is_half_the_size_and_differs_by_rounding(cohort: xr.DataTree) -> None:
+    single = ketasim.simulate(dosing=REGIMEN, n=60, precision="single", **OPTIONS)
+    got, want = single["plasma"]["venous"].values, cohort["plasma"]["venous"].values
+    assert got.dtype == np.float32 and got.nbytes * 2 == want.nbytes
+    np.testing.assert_allclose(got, want, rtol=5e-6, atol=1e-6 * float(want.max()))
+    assert single.attrs["solver"].endswith("in single precision") and single.attrs["rtol"] == 1e-5
+    exposure = [to_dataframe(tree, "plasma") for tree in (single, cohort)]
+    assert list(exposure[0].columns) == list(exposure[1].columns)
+
+
+def test_streams_count_single_precision(cohort: xr.DataTree) -> None:
+    double, single = (
+        ketasim.simulate(dosing=REGIMEN, n=60, stream=True, chunk=16, precision=p, **OPTIONS)["plasma"]["venous"]
+        for p in ("double", "single")
+    )
+    np.testing.assert_allclose(single, double, rtol=0.02, atol=1e-6 * float(double.max()))
+
+
+def test_event_tables_in_single_precision() -> None:
+    table = pd.DataFrame({"ID": 1, "TIME": [0.0, 1.0, 8.0], "EVID": [1, 0, 0], "AMT": [100.0, 0, 0], "CMT": [1, 0, 0]})
+    single, double = (wide_table(ketasim.simulate("otto2021", table, precision=p)) for p in ("single", "double"))
+    np.testing.assert_allclose(single.to_numpy(float), double.to_numpy(float), rtol=5e-6, atol=1e-6)
+
+
 def test_first_patients_of_a_larger_cohort_are_the_same(cohort: xr.DataTree) -> None:
     fewer = ketasim.simulate(dosing=REGIMEN, n=7, **OPTIONS)
     assert np.array_equal(fewer["plasma"]["venous"].values, cohort["plasma"]["venous"].values[:7])
