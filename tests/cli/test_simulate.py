@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import xarray as xr
 from tests.cli.conftest import Run
 
 NOTICE = "Research software: explores pharmacology, does not advise on treatment."
@@ -120,6 +121,20 @@ def test_own_patients(run: Run) -> None:
     done = run("simulate", "0.5 mg/kg esketamine iv over 40 min", *SMALL, "--population", "people.csv", "-o", "a.csv")
     assert done.exit_code == 0, done.output
     assert sorted(pd.read_csv("a.csv")["subject"].unique()) == [11, 12]
+
+
+def test_named_patients_come_back_in_every_kind_of_file(run: Run) -> None:
+    names = ["P-007", "anna", "P, 9"]
+    Path("people.csv").write_text('ID,AGE,SEX,WT\nP-007,30,female,60\nanna,50,male,90\n"P, 9",60,male,80\n', encoding="utf-8")
+    files = [word for ending in ("csv", "parquet", "zarr", "html") for word in ("-o", f"a.{ending}")]
+    done = run("simulate", REGIMEN, *SMALL, "--population", "people.csv", *files)
+    assert done.exit_code == 0, done.output
+    assert pd.read_csv("a.csv")["subject"].unique().tolist() == names
+    assert pd.read_parquet("a.parquet")["subject"].unique().tolist() == names
+    assert xr.open_datatree("a.zarr", engine="zarr")["subject"]["subject"].values.tolist() == names
+    assert {row["subject"] for row in json.loads(run("nca", "a.zarr", "--json").stdout)} == set(names)
+    done = run("events", REGIMEN, "--pk", "otto2021", "--population", "people.csv", "-o", "events.csv")
+    assert pd.read_csv("events.csv")["ID"].tolist() == [1, 2, 3] and "ID 1 to 3 are the patients in the order" in done.stderr
 
 
 def test_streamed_run_gives_bands(run: Run) -> None:

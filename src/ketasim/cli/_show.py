@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from ketasim.population import Cohort
+
 NOTICE = "Research software: explores pharmacology, does not advise on treatment."
 
 
@@ -31,6 +33,12 @@ def note(text: str) -> None:
     """A remark beside the result: standard error, silent under ``--quiet``."""
     if not settings.quiet:
         typer.echo(text, err=True)
+
+
+def numbering(cohort: Cohort) -> None:
+    """Say that patients with names are numbered, where a table holds numbers only."""
+    if cohort.ids.dtype.kind == "U":
+        note(f"{cohort.name}: event tables hold no names; ID 1 to {len(cohort)} are the patients in the order of the file.")
 
 
 def notice() -> None:

@@ -91,7 +91,7 @@ def _from_table(path: Path, model: str) -> tuple[str, pd.DataFrame]:
 def _from_regimen(text: str, model: str, weight: float, population: str, n: int, seed: int, expand: bool) -> tuple[str, Any]:
     import numpy as np
 
-    from ketasim.cli import _values
+    from ketasim.cli import _show, _values
     from ketasim.dose import resolve
     from ketasim.simulation import as_model
 
@@ -101,7 +101,8 @@ def _from_regimen(text: str, model: str, weight: float, population: str, n: int,
     whole = as_model(model)
     if population:
         cohort = _values.cohort_of(population, n, seed)
-        template = resolve(regimen, whole, cohort.covariates, ids=cohort.ids)
+        template = resolve(regimen, whole, cohort.covariates, ids=cohort.ids).numbered()
+        _show.numbering(cohort)
     else:
         template = resolve(regimen, whole, {"WT": np.array([weight])})
     template = template.expanded() if expand else template

@@ -126,6 +126,7 @@ def _write_data(
     if population or n > 1:
         cohort = cohort_of(population, n, seed)
         ids, covariates = cohort.ids, dict(cohort.covariates)
+        _show.numbering(cohort)
     else:
         ids = np.array([1])
         covariates = {name: np.array([column.value]) for name, column in columns(whole).items()} | {"WT": np.array([weight])}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ketasim.dose._drugs import DEVICE_MG, DRUGS, TOTALS, molar_mass
 from ketasim.dose._quantity import to_unit
 from ketasim.dose._regimen import Dose, Item, Regimen
-from ketasim.dose._template import EventTemplate, Floats, Ints
+from ketasim.dose._template import EventTemplate, Floats
 from ketasim.dose._text import DRUG_WORDS
 from ketasim.errors import InvalidData, InvalidRegimen, UnitMismatch, close_names
 from ketasim.units import dimension, factor
@@ -42,7 +42,7 @@ def resolve(regimen: Regimen, model: Model, covariates: Mapping[str, ArrayLike],
     Parameters
     ----------
     covariates : name -> (subject,); ``WT`` in kg is needed for doses per kg.
-    ids : (subject,), default 1, 2, ...
+    ids : (subject,), whole numbers or names; default 1, 2, ...
 
     Returns
     -------
@@ -59,15 +59,15 @@ def resolve(regimen: Regimen, model: Model, covariates: Mapping[str, ArrayLike],
     Every entrance of a route gets the whole amount: the model's F divides it.
     """
     n = _count(covariates, ids)
-    numbers = np.arange(1, n + 1) if ids is None else np.atleast_1d(np.asarray(ids)).astype(np.int64)
+    subjects = _subjects(ids, n)
     rows: list[_Row] = []
     for item in regimen.items:
-        rows += _rows(item, model, covariates, numbers)
+        rows += _rows(item, model, covariates, subjects)
     rows.sort(key=lambda row: row.time)
     return EventTemplate(
         np.array([r.time for r in rows]), np.ones(len(rows), np.int64), np.array([r.cmt for r in rows], np.int64),
         np.array([r.amt for r in rows]), np.array([r.rate for r in rows]), np.array([r.ii for r in rows]),
-        np.array([r.addl for r in rows], np.int64), np.zeros(len(rows), np.int64), numbers,
+        np.array([r.addl for r in rows], np.int64), np.zeros(len(rows), np.int64), subjects,
         _overrides(rows, model), tuple(r.label for r in rows),
     )  # fmt: skip
 
@@ -81,7 +81,12 @@ def _count(covariates: Mapping[str, ArrayLike], ids: ArrayLike | None) -> int:
     return next(iter(sizes.values()), 1)
 
 
-def _rows(item: Item, model: Model, covariates: Mapping[str, ArrayLike], ids: Ints) -> list[_Row]:
+def _subjects(ids: ArrayLike | None, n: int) -> NDArray[Any]:
+    given = np.arange(1, n + 1) if ids is None else np.atleast_1d(np.asarray(ids))
+    return given if given.dtype.kind == "U" else given.astype(np.int64)
+
+
+def _rows(item: Item, model: Model, covariates: Mapping[str, ArrayLike], ids: NDArray[Any]) -> list[_Row]:
     """Records of one item: one per place in the repeating block, analyte and entrance."""
     dose, schedule = item.dose, item.schedule
     rows: list[_Row] = []
@@ -100,7 +105,7 @@ def _rows(item: Item, model: Model, covariates: Mapping[str, ArrayLike], ids: In
     return rows
 
 
-def _given(dose: Dose, covariates: Mapping[str, ArrayLike], ids: Ints) -> Floats:
+def _given(dose: Dose, covariates: Mapping[str, ArrayLike], ids: NDArray[Any]) -> Floats:
     """What each subject gets, in the substance unit and form of the prescription: (subject,)."""
     unit, amount = dose.amount.substance, np.full(len(ids), dose.amount.value)
     if dose.amount.per_time:
@@ -117,7 +122,7 @@ def _given(dose: Dose, covariates: Mapping[str, ArrayLike], ids: Ints) -> Floats
     return amount
 
 
-def _weight(dose: Dose, covariates: Mapping[str, ArrayLike], ids: Ints) -> Floats:
+def _weight(dose: Dose, covariates: Mapping[str, ArrayLike], ids: NDArray[Any]) -> Floats:
     if "WT" not in covariates:
         have = f"; it has {', '.join(covariates)}" if covariates else ""
         raise InvalidData(
@@ -128,7 +133,7 @@ def _weight(dose: Dose, covariates: Mapping[str, ArrayLike], ids: Ints) -> Float
     if len(bad):
         others = f" and {len(bad) - 1} more subjects" if len(bad) > 1 else ""
         raise InvalidData(
-            f"'{dose}' is per kg, but WT of subject {ids[bad[0]]:g}{others} is {weight[bad[0]]:g}; it must be above 0 kg."
+            f"'{dose}' is per kg, but WT of subject {ids[bad[0]]}{others} is {weight[bad[0]]:g}; it must be above 0 kg."
         )
     return weight
 

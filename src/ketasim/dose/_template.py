@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class EventTemplate:
         -1 where none is meant.
     amt : (record, subject), unit of the compartment. rate : (record, subject), that unit per h; 0 bolus, -1 modelled rate,
         -2 modelled duration.
-    ids : (subject,).
+    ids : (subject,), whole numbers, or words where subjects have names.
     overrides : parameter name -> (record, subject): values carried by the records, in declared units; never missing.
     labels : (record,) what each record is, in words.
     """
@@ -46,7 +46,7 @@ class EventTemplate:
     ii: Floats
     addl: Ints
     ss: Ints
-    ids: Ints
+    ids: NDArray[Any]
     overrides: Mapping[str, Floats] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
 
@@ -141,6 +141,10 @@ class EventTemplate:
             self.time, self.evid, self.cmt, self.amt[:, subjects], self.rate[:, subjects], self.ii, self.addl, self.ss,
             self.ids[subjects], {name: values[:, subjects] for name, values in self.overrides.items()}, self.labels,
         )  # fmt: skip
+
+    def numbered(self) -> EventTemplate:
+        """The same for subjects with numbers: those with names are counted 1, 2, 3 ..., as event tables hold no names."""
+        return replace(self, ids=np.arange(1, self.n_subjects + 1)) if self.ids.dtype.kind == "U" else self
 
     def expanded(self) -> EventTemplate:
         """The same with every additional dose (ADDL) as a record of its own; steady-state records keep SS and II on the first."""

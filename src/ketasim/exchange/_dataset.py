@@ -25,7 +25,7 @@ def dataset(model: Model, doses: EventTemplate, covariates: Mapping[str, ArrayLi
 
     Parameters
     ----------
-    doses : from ``ketasim.dose.resolve``. covariates : name -> (subject,), in the order of ``doses.ids``.
+    doses : from ``ketasim.dose.resolve``; subjects with names are numbered 1, 2, 3 ... covariates : name -> (subject,), in the order of ``doses.ids``.
     times : of observations, h; each gets a record per subject, and per output (DVID) for NONMEM.
     occasions : as exported; with more than one there is a column OCC, 1 in every record until you say otherwise.
     nonmem : columns of `export_nonmem` rather than of `export_mrgsolve`.
@@ -36,6 +36,7 @@ def dataset(model: Model, doses: EventTemplate, covariates: Mapping[str, ArrayLi
     """
     import pandas as pd
 
+    doses = doses.numbered()
     frame = doses.to_frame(model).drop(columns="LABEL").assign(DV=0.0, MDV=1)
     outputs = len(observed(model)) if nonmem else 1
     grid = np.repeat(np.asarray(times, float), outputs)

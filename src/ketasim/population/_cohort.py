@@ -23,7 +23,7 @@ class Cohort:
 
     Attributes
     ----------
-    ids : (n,) int64, each once. With `seed` they fix every random number of a patient.
+    ids : (n,) int64, or (n,) words where patients have names; each once. With `seed` they fix every random number of a patient.
     covariates : name -> (n,) float64 in the register's unit (AGE year, WT kg, HT cm, BMI kg/m^2, EGFR mL/min/1.73m^2),
         or (n,) words for categories (SEX, RACE, CYP2B6, CHILD_PUGH ...). Read-only.
     seed : seed of the random numbers of these patients.
@@ -37,7 +37,7 @@ class Cohort:
     (2, array([82.5]))
     """
 
-    ids: NDArray[np.int64]
+    ids: NDArray[Any]
     covariates: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
     seed: int = 0
     name: str = ""
@@ -47,7 +47,7 @@ class Cohort:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        ids = _read_only(_whole(self.ids))
+        ids = _read_only(_numbers_or_names(self.ids))
         if np.unique(ids).size != ids.size:
             raise InvalidData(
                 f"cohort {self.name or ''}: ID {_first_double(ids)} occurs twice. Every patient needs an ID of their own."
@@ -108,19 +108,23 @@ def _summary(values: NDArray[Any], unit: str) -> str:
     return f"mean {np.mean(values):.4g}, SD {spread:.3g}, range {np.min(values):.4g} to {np.max(values):.4g} {unit}".rstrip()
 
 
-def _whole(ids: ArrayLike) -> NDArray[np.int64]:
+def _numbers_or_names(ids: ArrayLike) -> NDArray[Any]:
     array = np.atleast_1d(np.asarray(ids))
+    if array.ndim == 1 and array.dtype.kind in "UO" and all(isinstance(name, str) for name in array):
+        return array.astype(np.str_)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iuf"):
-        raise InvalidData(f"cohort ids must be one row of whole numbers; got shape {array.shape}, type {array.dtype}.")
+        raise InvalidData(
+            f"cohort ids must be one row of whole numbers, or of names; got shape {array.shape}, type {array.dtype}."
+        )
     whole = array.astype(np.int64)
     if not np.array_equal(whole, array):
         raise InvalidData("cohort ids must be whole numbers, e.g. 1, 2, 3.")
     return whole
 
 
-def _first_double(ids: NDArray[np.int64]) -> int:
+def _first_double(ids: NDArray[Any]) -> str:
     values, counts = np.unique(ids, return_counts=True)
-    return int(values[counts > 1][0])
+    return str(values[counts > 1][0])
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

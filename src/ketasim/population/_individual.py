@@ -12,6 +12,7 @@ from ketasim.errors import InvalidOption, InvalidParameter, KetasimWarning, warn
 from ketasim.model import Number, Param
 from ketasim.population._cohort import Cohort
 from ketasim.population._effects import apply_effects
+from ketasim.population._random import as_counters
 from ketasim.population._uncertainty import ModelLike, multiplier_values, typical_values
 from ketasim.population._variability import combine, draw_between, draw_occasion, form_of
 
@@ -88,8 +89,9 @@ def individual_parameters(
     draw = None if uncertainty is None or isinstance(uncertainty, Mapping) else int(uncertainty)
     factors = _comedication_factors(model, comedication, draw, cohort.seed)
     visits = _occasions(occasion, n)
-    between = draw_between(model.numbers, model.correlations, cohort.seed, cohort.ids) if variability in (True, "between") else {}
-    within = draw_occasion(model.numbers, cohort.seed, cohort.ids, visits) if variability in (True, "occasion") else {}
+    who = as_counters(cohort.ids, "ids")  # once, not once per parameter
+    between = draw_between(model.numbers, model.correlations, cohort.seed, who) if variability in (True, "between") else {}
+    within = draw_occasion(model.numbers, cohort.seed, who, visits) if variability in (True, "occasion") else {}
     result: dict[str, FloatArray] = {}
     for name, number in model.numbers.items():
         value = apply_effects(name, np.full(n, typical[name]), number.covariates, columns) * factors.get(name, 1.0)
@@ -153,14 +155,14 @@ def _comedication_factors(
     return factors
 
 
-def _within_bounds(name: str, value: FloatArray, param: Param, ids: NDArray[np.int64]) -> FloatArray:
+def _within_bounds(name: str, value: FloatArray, param: Param, ids: NDArray[Any]) -> FloatArray:
     low, high = param.bounds
     outside = ~((value >= low) & (value <= high))
     if not np.any(outside):
         return value
     patients = np.any(outside, axis=0) if value.ndim == 2 else outside
     example = float(value[outside].flat[0])
-    words = f"{name} = {example:.4g} {param.unit} (patient {int(ids[np.argmax(patients)])}) is outside {low:g} to {high:g}"
+    words = f"{name} = {example:.4g} {param.unit} (patient {ids[np.argmax(patients)]}) is outside {low:g} to {high:g}"
     if np.all(outside):
         raise InvalidParameter(
             f"{words}, and so it is for every patient. Check the covariates and their units, and the model's bounds."

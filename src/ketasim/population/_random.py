@@ -1,7 +1,8 @@
 """Counter-based random numbers: a patient's numbers depend on seed, patient and stream, never on who else is computed.
 
 Threefry-2x64 with 20 rounds (Salmon, Moraes, Dror and Shaw 2011, doi 10.1145/2063384.2063405): key = (seed, hash of the
-stream's name), counter = (patient id, k). There is no state, so chunks, order and workers cannot change a result.
+stream's name), counter = (patient's number or hash of the name, k). There is no state, so chunks, order and workers cannot change
+a result.
 """
 
 from __future__ import annotations
@@ -67,8 +68,13 @@ def _encrypt(key: tuple[int, int], x0: UInt64Array, x1: UInt64Array) -> None:
 
 @lru_cache(maxsize=4096)
 def stream_key(stream: str) -> int:
-    """Stable 64-bit number of a stream's name: the same on every machine and in every process."""
-    return int.from_bytes(hashlib.blake2b(stream.encode("utf-8"), digest_size=8).digest(), "little")
+    """Stable 64-bit number of a stream's name."""
+    return _number_of(stream)
+
+
+def _number_of(name: str) -> int:
+    """The same on every machine and in every process."""
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8"), digest_size=8).digest(), "little")
 
 
 def uniform(seed: int, ids: ArrayLike, stream: str, k: ArrayLike = 0) -> FloatArray:
@@ -77,7 +83,7 @@ def uniform(seed: int, ids: ArrayLike, stream: str, k: ArrayLike = 0) -> FloatAr
     Parameters
     ----------
     seed : integer in 0 .. 2^64 - 1.
-    ids : integers, any shape. Patient numbers.
+    ids : integers or names of patients, any shape.
     stream : name of what is drawn, e.g. ``"eta/CL"``; different names are independent.
     k : integers that broadcast with `ids`: which draw of the stream (occasion, time index).
 
@@ -92,7 +98,7 @@ def uniform(seed: int, ids: ArrayLike, stream: str, k: ArrayLike = 0) -> FloatAr
     >>> uniform(1, [9, 7], "eta/CL").round(4)
     array([0.9882, 0.0941])
     """
-    ids_b, k_b = np.broadcast_arrays(_as_counter(ids, "ids"), _as_counter(k, "k"))
+    ids_b, k_b = np.broadcast_arrays(as_counters(ids, "ids"), as_counters(k, "k"))
     word, _ = threefry2x64((check_seed(seed), stream_key(stream)), ids_b.ravel(), k_b.ravel())
     word >>= np.uint64(11)
     return ((word.astype(np.float64) + 0.5) * 2.0**-53).reshape(ids_b.shape)
@@ -123,10 +129,13 @@ def is_whole(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
 
 
-def _as_counter(values: ArrayLike, name: str) -> UInt64Array:
+def as_counters(values: ArrayLike, name: str) -> UInt64Array:
+    """Integers, or texts by their hash, as the cipher counts; what has been counted stays as it is."""
     array = np.asarray(values)
     if array.dtype == np.uint64:
         return array
+    if array.dtype.kind == "U":
+        return np.array([_number_of(str(text)) for text in array.ravel()], dtype=np.uint64).reshape(array.shape)
     if array.dtype.kind not in "iu":
         raise InvalidOption(f"{name} of a random stream are whole numbers; got values of type {array.dtype}.")
     # Negative ids are as good as others: two's complement keeps them distinct.

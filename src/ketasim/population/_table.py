@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MISSING = {"", ".", "na", "nan", "none", "null", "n/a"}
+# An ID that loses nothing as a number: 007 would lose its zeros, twenty digits their last ones.
+_PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d*)?")
 # BMI written beside weight and height may be rounded to whole numbers; more than this is another patient's BMI.
 _BMI_TOLERANCE = 0.05
 
@@ -51,7 +54,7 @@ def cohort_from_table(
     Parameters
     ----------
     table : path of a CSV file with a header line, or a DataFrame; one row per patient. Column names in any case. ``ID`` is
-        optional (1, 2, 3 ... otherwise). Known columns are checked: AGE [year], SEX, WT [kg], HT [cm], BMI [kg/m^2], RACE,
+        optional (1, 2, 3 ... otherwise), whole numbers or names. Known columns are checked: AGE [year], SEX, WT [kg], HT [cm], BMI [kg/m^2], RACE,
         CYP2B6, CHILD_PUGH, EGFR [mL/min/1.73m^2] ...; others are kept as they are. Lines that start with ``#`` are skipped.
     seed : seed of the random numbers of these patients.
     codes : meaning of coded categories, e.g. ``{"SEX": {0: "male", 1: "female"}}``.
@@ -77,10 +80,13 @@ def cohort_from_table(
         raise InvalidData(f"{content.where}: no patients. The table needs a header line and one line per patient.")
     meaning = {key.upper(): {_code(code): word for code, word in words.items()} for key, words in (codes or {}).items()}
     columns: dict[str, NDArray[Any]] = {}
+    ids: NDArray[Any] = np.arange(1, len(content.rows) + 1)
     for position, column in enumerate(content.columns):
+        if column == "ID":
+            ids = _ids(content, [row[position] for row in content.rows])
+            continue
         texts = [meaning.get(column, {}).get(_code(row[position]), row[position]) for row in content.rows]
         columns[column] = _parse(content, column, texts)
-    ids = _ids(content, columns.pop("ID", None))
     _complete_bmi(content, columns)
     default = content.where if not isinstance(table, pd.DataFrame) else "table"
     return Cohort(ids, columns, seed, name or Path(default).stem, description or f"covariates from {default}")
@@ -132,16 +138,12 @@ def _header(where: str, cells: list[str]) -> tuple[str, ...]:
 
 
 def _parse(table: _Table, column: str, texts: list[str]) -> NDArray[Any]:
-    for row, text in enumerate(texts):
-        if text.lower() in _MISSING and not (column == "CHILD_PUGH" and text.lower() == "none"):
-            raise InvalidData(
-                f"{table.place(row, column)}: no value ('{text}'). Fill it in, or leave the patient or the column out."
-            )
+    _refuse_missing(table, column, texts)
     known = COVARIATES.get(column)
     if known is not None and known.is_category:
         return np.array([level_of(column, text, table.place(row, column)) for row, text in enumerate(texts)])
     numbers = [_number(text) for text in texts]
-    if known is None and column != "ID" and any(number is None for number in numbers):
+    if known is None and any(number is None for number in numbers):
         return np.array(texts)
     for row, (text, number) in enumerate(zip(texts, numbers, strict=True)):
         if number is None:
@@ -154,6 +156,14 @@ def _parse(table: _Table, column: str, texts: list[str]) -> NDArray[Any]:
     return np.array(numbers, dtype=np.float64)
 
 
+def _refuse_missing(table: _Table, column: str, texts: list[str]) -> None:
+    for row, text in enumerate(texts):
+        if text.lower() in _MISSING and not (column == "CHILD_PUGH" and text.lower() == "none"):
+            raise InvalidData(
+                f"{table.place(row, column)}: no value ('{text}'). Fill it in, or leave the patient or the column out."
+            )
+
+
 def _unit_hint(column: str, number: float) -> str:
     if column == "HT" and 0.3 < number < 2.6:
         return " It looks like metres: write centimetres."
@@ -164,20 +174,26 @@ def _unit_hint(column: str, number: float) -> str:
     return f" Write it in {COVARIATES[column].unit}."
 
 
-def _ids(table: _Table, given: NDArray[Any] | None) -> NDArray[np.int64]:
-    if given is None:
-        return np.arange(1, len(table.rows) + 1, dtype=np.int64)
-    first_seen: dict[float, int] = {}
-    for row, value in enumerate(given):
-        if value != np.floor(value):
-            raise InvalidData(f"{table.place(row, 'ID')}: ID = {value:g} is not a whole number.")
+def _ids(table: _Table, texts: list[str]) -> NDArray[Any]:
+    """Whole numbers where every ID is one, else the IDs as they are written."""
+    _refuse_missing(table, "ID", texts)
+    ids = _numbers_of(table, texts) if all(_PLAIN_NUMBER.fullmatch(text) for text in texts) else np.array(texts)
+    first_seen: dict[Any, int] = {}
+    for row, value in enumerate(ids.tolist()):
         if value in first_seen:
             first = f"{table.unit} {table.lines[first_seen[value]]}"
             raise InvalidData(
-                f"{table.place(row, 'ID')}: ID {value:g} is already in {first}. A covariate table has one line per patient."
+                f"{table.place(row, 'ID')}: ID {texts[row]} is already in {first}. A covariate table has one line per patient."
             )
         first_seen[value] = row
-    return given.astype(np.int64)
+    return ids
+
+
+def _numbers_of(table: _Table, texts: list[str]) -> NDArray[np.int64]:
+    for row, text in enumerate(texts):
+        if not float(text).is_integer():
+            raise InvalidData(f"{table.place(row, 'ID')}: ID = {text} is not a whole number.")
+    return np.array([int(float(text)) for text in texts], dtype=np.int64)
 
 
 def _complete_bmi(table: _Table, columns: dict[str, NDArray[Any]]) -> None:

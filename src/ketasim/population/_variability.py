@@ -34,7 +34,7 @@ def cv_from_omega2(omega2: float) -> float:
 
 
 def draw_between(
-    numbers: Mapping[str, Number], correlations: Mapping[tuple[str, str], float], seed: int, ids: NDArray[np.int64]
+    numbers: Mapping[str, Number], correlations: Mapping[tuple[str, str], float], seed: int, ids: NDArray[Any]
 ) -> dict[str, FloatArray]:
     """Etas between patients.
 
@@ -62,7 +62,7 @@ def draw_between(
 
 
 def draw_occasion(
-    numbers: Mapping[str, Number], seed: int, ids: NDArray[np.int64], occasion: NDArray[np.int64]
+    numbers: Mapping[str, Number], seed: int, ids: NDArray[Any], occasion: NDArray[np.int64]
 ) -> dict[str, FloatArray]:
     """Etas between occasions: parameter -> array of the broadcast shape of `ids` (n,) and `occasion` (), (n,) or (r, n)."""
     return {

@@ -149,7 +149,7 @@ def _plasma_dataset(
 def build_tree(
     model: Model,
     times: Floats,
-    ids: NDArray[np.int64],
+    ids: NDArray[Any],
     ports: Mapping[str, Floats],
     states: Mapping[str, Floats],
     subject: Mapping[str, tuple[NDArray[Any], str]],

@@ -32,6 +32,14 @@ def test_columns_are_those_of_the_control_stream() -> None:
         assert np.all(np.diff(each["TIME"]) >= 0)
 
 
+def test_named_subjects_are_numbered() -> None:
+    model = assemble(library.load("otto2021"))
+    covariates = {"WT": [70.0, 90.0]}
+    named = resolve(parse("esketamine iv 0.2 mg/kg over 30 min"), model, covariates, ids=["P-2", "P-1"])
+    table = dataset(model, named, covariates, times=[1.0])
+    assert table.groupby("ID")["WT"].first().to_dict() == {1: 70.0, 2: 90.0}
+
+
 def test_occasions_have_a_column_where_the_model_has_them() -> None:
     model = assemble(library.load("simons2022"))
     doses = resolve(parse("esketamine sublingual 50 mg, daily x 2"), model, {"WT": np.array([70.0])})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ketasim.errors import InvalidData
-from ketasim.population import Cohort, cohort_from_table, population
+from ketasim.model import Number, Param, Variability
+from ketasim.population import Cohort, cohort_from_table, individual_parameters, population
 
 
 def write(folder: Path, text: str) -> Path:
@@ -64,6 +66,22 @@ def test_ids_are_counted_where_none_are_given() -> None:
     assert list(cohort_from_table(pd.DataFrame({"WT": [70, 80, 90]})).ids) == [1, 2, 3]
 
 
+def test_ids_that_are_no_plain_numbers_are_kept_as_written(tmp_path: Path) -> None:
+    for ids in (["P-3", "P-1"], ["007", "8"], ["12345678901234567890", "2"], ["1", "B"]):
+        cohort = cohort_from_table(write(tmp_path, f"ID,WT\n{ids[0]},70\n{ids[1]},80\n"))
+        assert cohort.ids.tolist() == ids and cohort.to_frame()["ID"].tolist() == ids
+    assert cohort_from_table(pd.DataFrame({"ID": [3.0, 1.0], "WT": [70, 80]})).ids.tolist() == [3, 1]
+
+
+def test_a_name_has_its_own_random_numbers_in_any_company() -> None:
+    model = SimpleNamespace(
+        params={"CL": Param("L/h")}, numbers={"CL": Number(90.0, "L/h", iiv=Variability(omega2=0.09))}, correlations={}
+    )
+    both = individual_parameters(model, Cohort(["P-3", "P-1"], {}, seed=5))["CL"]
+    alone = individual_parameters(model, Cohort(["P-1"], {}, seed=5))["CL"]
+    assert both[1] == alone[0] and both[0] != both[1]
+
+
 def test_codes_explain_numbers() -> None:
     frame = pd.DataFrame({"sex": [0, 1.0], "CHILD_PUGH": ["none", "mild"]})
     cohort = cohort_from_table(frame, codes={"SEX": {0: "male", 1: "female"}})
@@ -77,6 +95,8 @@ def test_codes_explain_numbers() -> None:
         ("ID,WT\n1,70\n2,heavy\n", r"people.csv, line 3, column WT: 'heavy' is not a number"),
         ("ID,WT\n# pause\n1,.\n", r"line 3, column WT: no value"),
         ("ID,WT\n1,70\n1,80\n", r"line 3, column ID: ID 1 is already in line 2"),
+        ("ID,WT\nA,70\nB,75\nA,80\n", r"line 4, column ID: ID A is already in line 2"),
+        ("ID,WT\nA,70\n,80\n", r"line 3, column ID: no value"),
         ("ID,WT\n1.5,70\n", r"line 2, column ID: ID = 1.5 is not a whole number"),
         ("HT\n1.72\n", r"line 2, column HT: HT = 1.72 is outside 25 to 260 cm. It looks like metres"),
         ("AGE\n480\n", r"line 2, column AGE: .* It looks like months"),
