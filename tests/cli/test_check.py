@@ -32,6 +32,18 @@ def test_validate_missing_file(run: Run) -> None:
     assert "no such file" in done.stderr
 
 
+def test_validate_says_why_an_own_row_has_no_prediction(run: Run) -> None:
+    head = "source,drug,analyte,route,dose,dose_unit,metric,value,unit"
+    good, bad = "mine,esketamine,s_ketamine,iv,10,mg,auc_inf,105,ng*h/mL", "mine,esketamine,s_ketamine,iv,10,mg,cmax,1,furlong"
+    Path("mine.csv").write_text(f"{head}\n{good}\n{bad}\n")
+    words = ("validate", "pk", "--pk", "otto2021", "--observations", "mine.csv", "--rows")
+    done = run(*words)
+    assert done.exit_code == 0 and "Rows without a fold error" in done.stdout and "unit 'furlong' does not fit" in done.stdout
+    Path("mine.csv").write_text(f"{head}\n{bad}\n")
+    done = run(*words)
+    assert done.exit_code == 1 and "unit 'furlong' does not fit" in done.stdout
+
+
 @pytest.mark.slow
 def test_doctor(run: Run) -> None:
     done = run("doctor", "--json")

@@ -57,8 +57,10 @@ def validate_pk(
             "notice": _show.NOTICE,
         }
         _show.emit_json(data | ({"rows": score.table.to_dict("records")} if rows else {}))
-        return
-    _print(score, rows)
+    else:
+        _print(score, rows)
+    if score.summary.empty:  # nothing was scored: no success
+        raise typer.Exit(1)
 
 
 def _print(score: PkScore, rows: bool) -> None:
@@ -76,16 +78,27 @@ def _print(score: PkScore, rows: bool) -> None:
         (use, int(r["rows"]), int(r["studies"]), r["gmfe"], r["median_fold"], *(f"{100 * r[c]:.0f} %" for c in percent))
         for use, r in score.summary.iterrows()
     ]
-    _show.table(head, body)
+    if body:
+        _show.table(head, body)
     if rows:
-        shown = ["row", "use", "study", "analyte", "regimen", "metric", "unit", "observed", "predicted", "fold"]
-        _show.table(shown, score.table[score.table["fold"].notna()][shown].itertuples(index=False), numbers_from=7)
+        _print_rows(score)
     elif "holdout" in score.summary.index:
         shown = ["row", "study", "analyte", "regimen", "metric", "unit", "observed", "predicted", "fold"]
         _show.table(shown, score.worst(n=8)[shown].itertuples(index=False), "Hold-out rows furthest off", numbers_from=6)
     for note in score.notes:
         _show.note(note)
     _show.notice()
+
+
+def _print_rows(score: PkScore) -> None:
+    """Every row: what was predicted, and why the others were not."""
+    shown = ["row", "use", "study", "analyte", "regimen", "metric", "unit", "observed", "predicted", "fold"]
+    why = ["row", "use", "study", "analyte", "metric", "reason"]
+    scored, others = (score.table[which] for which in (score.table["fold"].notna(), score.table["fold"].isna()))
+    if len(scored):
+        _show.table(shown, scored[shown].itertuples(index=False), numbers_from=7)
+    if len(others):
+        _show.table(why, others[why].itertuples(index=False), "Rows without a fold error", numbers_from=6)
 
 
 @app.command("claims")

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ketasim import evidence
 from ketasim.errors import InvalidData, close_names
+from ketasim.population import COVARIATES, level_of
 
 COLUMNS = (
     "source", "drug", "analyte", "population", "n", "route", "dose", "dose_unit", "infusion_min", "metric", "statistic", "value",
@@ -51,6 +52,8 @@ _ANALYTES = {
     "r_hydroxynorketamine": "r_hnk", "2s6s_hnk": "s_hnk", "2r6r_hnk": "r_hnk", "dehydronorketamine": "dhnk",
     "s_dehydronorketamine": "s_dhnk", "r_dehydronorketamine": "r_dhnk",
 }  # fmt: skip
+#: What a covariate_ratio may be the ratio of.
+RATIOS = ("auc_inf", "cmax", "half_life", "auc_nk_over_k")
 ANALYTES = tuple(f"{e}{a}" for a in ("ketamine", "norketamine", "hnk", "dhnk") for e in ("", "s_", "r_"))
 #: Metrics of a linear model that do not depend on the size of the dose: a row without one is read as 1 mg.
 _DOSE_FREE = ("clearance", "vss", "f_percent", "half_life", "ratio_auc_metabolite", "covariate_ratio", "protein_binding_percent")
@@ -130,11 +133,14 @@ def read_observations(source: str | Path | pd.DataFrame) -> list[Observation]:
 
 def _read(file: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", comment=None)
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", comment=None)
     except FileNotFoundError:
         raise InvalidData(f"{file}: no such file. Give a CSV in the format of pk_observations.csv.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InvalidData(f"{file.name}: not a readable CSV file ({str(error).strip()}).") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for row labels, and every cell moves
+        raise InvalidData(f"{file.name}: the rows have more fields than the header has names ({len(table.columns)}).")
+    return table
 
 
 def _observations(table: pd.DataFrame, name: str) -> list[Observation]:
@@ -182,9 +188,10 @@ def _problem(r: Mapping[str, str], metric: str, analyte: str) -> str:
         return f"analyte '{analyte}' is not in the model; it has {', '.join(ANALYTES)}"
     if r.get("statistic") in ("lower_bound", "qualitative", "flag"):
         return f"statistic '{r['statistic']}' is not a value"
-    if metric == "covariate_ratio" and not r.get("ratio_of"):
-        allowed = "auc_inf, cmax, half_life, auc_nk_over_k"
-        return f"a covariate_ratio needs column ratio_of ({allowed}) and one of comedication, covariates, reference"
+    if metric == "covariate_ratio":
+        compared = any(r.get(column) for column in ("comedication", "covariates", "reference"))
+        if r.get("ratio_of") not in RATIOS or not compared:
+            return f"a covariate_ratio needs column ratio_of ({', '.join(RATIOS)}) and one of comedication, covariates, reference"
     return ""
 
 
@@ -215,11 +222,12 @@ def _regimen(r: Mapping[str, str], metric: str, name: str, line: int) -> tuple[s
 
 def _number(text: str, column: str, name: str, line: int) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise InvalidData(
-            f"{name} line {line}, column {column}: '{text}' is not a number. Leave it empty if not reported."
-        ) from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidData(f"{name} line {line}, column {column}: '{text}' is not a number. Leave it empty if not reported.")
+    return number
 
 
 def _window(text: str, name: str, line: int) -> tuple[float, float]:
@@ -241,8 +249,12 @@ def _covariates(text: str, name: str, line: int) -> dict[str, Any]:
         key, equals, value = piece.partition("=")
         if not equals:
             raise InvalidData(f"{name} line {line}, column covariates: '{piece}' is not name=value, e.g. 'WT=80; AGE=70'.")
+        key, known = key.strip().upper(), COVARIATES.get(key.strip().upper())
+        if known is not None and known.is_category:
+            out[key] = level_of(key, value, f"{name} line {line}, column covariates")
+            continue
         try:
-            out[key.strip()] = float(value)
+            out[key] = float(value)
         except ValueError:
-            out[key.strip()] = value.strip()
+            out[key] = value.strip()
     return out

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from ketasim.dose import molar_mass, parse, resolve
-from ketasim.errors import InvalidData, KetasimError
-from ketasim.fit._linear import Input, Response, independent_blocks, matrices, respond
+from ketasim.errors import InvalidData, KetasimError, close_names
+from ketasim.fit._linear import Input, Response, grid, independent_blocks, matrices, respond
 from ketasim.fit._observations import DRUGS, Observation
 from ketasim.model import Model, Structure
+from ketasim.population import COVARIATES
 
 #: Parameters of one situation: (covariates, co-medication) -> parameter name -> value (may be JAX values).
 Situation = tuple[tuple[tuple[str, Any], ...], str]
@@ -61,10 +62,12 @@ def make_plan(model: Model, observations: Sequence[Observation]) -> Plan:
             for analyte in _analytes(o):
                 _ports(model, o, analyte)
             _check_unit(o)
+            _check_covariates(model, o)
             for of, text in _needed(o):
                 kg = weight(of)
                 if (text, kg) not in doses:
                     doses[text, kg], amounts[text, kg] = _resolved(model, text, kg)
+                _check_span(o, doses[text, kg])
                 names = scenarios.setdefault(of, [])
                 if text not in names:
                     names.append(text)
@@ -269,6 +272,25 @@ def _check_unit(o: Observation) -> None:
         _factor(o, {"percent": 1.0})
     elif o.unit != "ratio":
         _factor(o, {"ratio": 1.0})
+
+
+def _check_covariates(model: Model, o: Observation) -> None:
+    """Refuse a misspelt covariate: it would act on nothing, and the prediction would be that of the reference person."""
+    used = {effect.by.upper() for number in model.numbers.values() for effect in number.covariates}
+    for name in o.covariates:
+        if name not in COVARIATES and name not in used:
+            raise InvalidData(f"line {o.row}: '{name}' is no covariate of {model.id}.{close_names(name, [*used, *COVARIATES])}")
+
+
+def _check_span(o: Observation, records: Sequence[tuple[int, float, float, float, float]]) -> None:
+    """Refuse what lies beyond the grid: a curve stands still there, and doses are lost."""
+    last = max(time + (amount / rate if rate > 0.0 else 0.0) for _, time, amount, rate, _ in records)
+    if o.metric in ("conc_at_t", "auc_0_t"):
+        last = max(last, o.t_h)
+    if "half_life" in (o.metric, o.ratio_of):
+        last = max(last, o.window_h[1])
+    if last > grid()[-1] + 1e-9:
+        raise InvalidData(f"line {o.row}: doses or times reach {last:g} h; predictions end {grid()[-1]:g} h after the first dose")
 
 
 def _clearance_units(kg: float) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Virtual patients: covariates, variation between patients and occasions, residual error, counter-based random numbers."""
 
 from ketasim.population._cohort import Cohort
-from ketasim.population._covariates import COVARIATES, Covariate, cyp2b6_phenotype
+from ketasim.population._covariates import COVARIATES, Covariate, cyp2b6_phenotype, level_of
 from ketasim.population._effects import assumed_covariates
 from ketasim.population._individual import OutOfBounds, individual_parameters
 from ketasim.population._population import Population, population, population_from_file, population_sources, populations
@@ -22,6 +22,7 @@ __all__ = [
     "cv_from_omega2",
     "cyp2b6_phenotype",
     "individual_parameters",
+    "level_of",
     "normal",
     "omega2_from_cv",
     "population",

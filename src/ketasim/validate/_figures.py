@@ -11,6 +11,7 @@ from ketasim.errors import InvalidData
 from ketasim.validate._score import PkScore
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe-Ito colours: told apart by colour-blind readers; the marker says the same.
@@ -56,10 +57,22 @@ def fold_error_figure(score: PkScore, use: str = "holdout") -> Figure:
     colour, marker = _STYLE.get(use, ("0.3", "x"))
     axis.plot(rows["fold"], place, marker, color=colour, ms=4, ls="none")
     axis.set(xscale="log", xlabel="predicted / observed", title=f"{score.model}: {use} rows")
+    _mark_folds(axis)
     axis.set_yticks(place, [f"{r.study} {r.analyte} {r.metric} (row {r.row})" for r in rows.itertuples()], fontsize=6)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.legend(fontsize=8)
     return figure
+
+
+def _mark_folds(axis: Axes) -> None:
+    """Halves and doubles, at least from 0.5 to 2: decades are too far apart for fold errors, and labels between them collide."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axis.get_xlim()
+    axis.set_xlim(min(low, 0.45), max(high, 2.2))
+    axis.xaxis.set_major_locator(LogLocator(base=2.0))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda fold, _: f"{fold:g}"))
+    axis.xaxis.set_minor_locator(NullLocator())
 
 
 def write_figures(score: PkScore, folder: str | Path, suffix: str = "png") -> list[Path]:

@@ -61,7 +61,8 @@ def validate_pk(observations: str | Path | pd.DataFrame | None = None, model: st
     ----------
     observations : None for the table of the package (calibration and hold-out rows apart), or a CSV file or DataFrame in the
         format of ``pk_observations.csv``.
-    model : library entry or assembled model; it has to be linear in amounts, as all published ketamine models are.
+    model : library entry or assembled model; it has to be linear in amounts, as all published ketamine models are. Predictions end 49 h
+        after the first dose.
 
     Returns
     -------
@@ -159,7 +160,9 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 def _notes(table: pd.DataFrame) -> tuple[str, ...]:
     skipped = int(table["predicted"].isna().sum())
-    notes = [f"{skipped} of {len(table)} rows have no prediction; not_predicted() gives the reasons."] if skipped else []
+    notes = (
+        [f"{skipped} of {len(table)} rows have no prediction; not_predicted(), or --rows, gives the reasons."] if skipped else []
+    )
     holdout = table[(table["use"] == "holdout") & table["fold"].notna()]
     listed = holdout[holdout["reason"] == _LISTED]
     if 0 < len(listed) < len(holdout):

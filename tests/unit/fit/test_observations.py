@@ -104,6 +104,8 @@ def test_times_in_notes(note: str, hours: float) -> None:
         ({"dose": "28-84"}, "not one number"),
         ({"value": "0"}, "not positive"),
         ({"metric": "covariate_ratio", "unit": "ratio"}, "ratio_of"),
+        ({"metric": "covariate_ratio", "unit": "ratio", "ratio_of": "auc", "comedication": "ticlopidine"}, "ratio_of (auc_inf"),
+        ({"metric": "covariate_ratio", "unit": "ratio", "ratio_of": "auc_inf"}, "one of comedication, covariates, reference"),
         ({"statistic": "lower_bound"}, "not a value"),
     ],
 )
@@ -118,11 +120,17 @@ def test_a_row_that_cannot_be_predicted_says_why(changes: dict[str, str], words:
         ({"n": "twelve"}, r"line 2, column n"),
         ({"window_h": "24-8"}, "column window_h"),
         ({"covariates": "WT 80"}, "name=value"),
+        ({"covariates": "CHILD_PUGH=bad"}, "line 2, column covariates: CHILD_PUGH = 'bad' is not one of none, A, B, C"),
+        ({"value": "1e400"}, r"line 2, column value: '1e400' is not a number"),
     ],
 )
 def test_a_bad_cell_is_named(changes: dict[str, str], words: str) -> None:
     with pytest.raises(InvalidData, match=words):
         read_observations(table(**changes))
+
+
+def test_covariates_are_read_in_any_case_and_word() -> None:
+    assert only(covariates="wt=80; child_pugh=moderate").covariates == {"WT": 80.0, "CHILD_PUGH": "B"}
 
 
 def test_missing_and_unknown_columns() -> None:
@@ -140,6 +148,10 @@ def test_files(tmp_path: Path) -> None:
     assert read_observations(file)[0].regimen == "56 mg esketamine nasal"
     with pytest.raises(InvalidData, match="no such file"):
         read_observations(tmp_path / "absent.csv")
+    head, row = file.read_text().splitlines()
+    file.write_text(f"{head}\n{row},,\n")
+    with pytest.raises(InvalidData, match=f"more fields than the header has names \\({len(ROW)}\\)"):
+        read_observations(file)
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(InvalidData, match="not a readable CSV"):
         read_observations(tmp_path / "empty.csv")

@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 
 from ketasim.errors import InvalidData, UnknownEntry
-from ketasim.validate import PkScore, observed_predicted_figure, summarise, validate_pk, write_figures, write_tables
+from ketasim.validate import (
+    PkScore,
+    fold_error_figure,
+    observed_predicted_figure,
+    summarise,
+    validate_pk,
+    write_figures,
+    write_tables,
+)
 
 ROW = {
     "source": "mine", "drug": "esketamine", "analyte": "s_ketamine", "route": "intravenous", "dose": "10", "dose_unit": "mg",
@@ -76,6 +84,23 @@ def test_what_a_model_cannot_predict_is_listed() -> None:
     assert scored.summary.loc["user", "rows"] == 1
 
 
+def test_nothing_is_predicted_beyond_the_grid_or_for_misspelt_covariates() -> None:
+    table = pd.DataFrame(
+        [
+            {**ROW, "metric": "conc_at_t", "unit": "ng/mL", "t_h": "72"},
+            {**ROW, "metric": "cmax", "unit": "ng/mL", "regimen": "esketamine iv 10 mg over 40 min, 2/week x 2 week"},
+            {**ROW, "metric": "half_life", "unit": "h", "window_h": "24-96"},
+            {**ROW, "covariates": "WTT=90"},
+            {**ROW, "metric": "conc_at_t", "unit": "ng/mL", "t_h": "48", "covariates": "wt=90"},
+        ]
+    ).fillna("")
+    scored = validate_pk(table, "otto2021").table
+    reach = [f"reach {h} h; predictions end 49 h" for h in ("72", "240.667", "96")]
+    for reason, words in zip(scored["reason"], [*reach, "'WTT' is no covariate of otto2021"], strict=False):
+        assert words in reason
+    assert scored["predicted"].notna().tolist() == [False] * 4 + [True]
+
+
 def test_a_peak_at_time_zero_has_no_fold_error() -> None:
     scored = validate_pk(pd.DataFrame([{**ROW, "metric": "tmax", "value": "2", "unit": "min"}]), "otto2021")
     assert math.isnan(scored.table["fold"][0])
@@ -119,3 +144,10 @@ def test_files(score: PkScore, tmp_path: Path) -> None:
 def test_figure_has_a_panel_per_kind(score: PkScore) -> None:
     figure = observed_predicted_figure(score)
     assert [axis.get_title() for axis in figure.axes] == ["concentration", "exposure", "time", "disposition", "ratio"]
+
+
+def test_fold_axis_is_labelled_in_halves_and_doubles(score: PkScore) -> None:
+    figure = fold_error_figure(score)
+    figure.draw_without_rendering()
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert {"0.5", "1", "2"} <= set(labels) and not figure.axes[0].get_xticklabels(minor=True)
