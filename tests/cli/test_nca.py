@@ -34,6 +34,12 @@ def test_of_a_simulation(run: Run) -> None:
     done = run("nca", "a.zarr", "--route", "infusion", "--duration", "0.6667", "--json")
     assert done.exit_code == 0, done.output
     assert {row["analyte"] for row in json.loads(done.stdout)} >= {"s_ketamine", "s_norketamine"}
+    assert "Concentrations in ng/mL, times in h." in done.stderr and "clearance" not in done.stderr
+    # otto2021: 95.2 L/h; a dose in ug over h ng/mL is L/h.
+    run("simulate", "20 mg esketamine iv", "--pk", "otto2021", "--times", "0:24:0.05", "-o", "one.zarr")
+    done = run("nca", "one.zarr", "--route", "bolus", "--dose", "20000", "--method", "lin-up/log-down", "--json")
+    clearance = next(row["CLO"] for row in json.loads(done.stdout) if row["analyte"] == "s_ketamine")
+    assert clearance == pytest.approx(95.2, rel=1e-3, abs=0) and "clearance is in L/h" in done.stderr
 
 
 def test_of_a_comparison(run: Run) -> None:

@@ -261,6 +261,7 @@ def test_models_may_be_joined(run: Run, tmp_path: Path) -> None:
     done = run("simulate", "--data", str(tmp_path / "ev.csv"), "--pack", str(tmp_path), "--pk", "otto2021+mechanism/effect")
     assert done.exit_code == 0, done.output
     assert "effect_site" in done.stdout and "AMT is read in the unit of its compartment (umol" in done.stderr
+    assert "outputs are in umol/L, umol/h." in done.stderr
     assert "a name is missing" in run("simulate", "84 mg", "--pk", "otto2021+").stderr
 
 

@@ -16,6 +16,7 @@ from ketasim.errors import InvalidData, InvalidOption, close_names
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 _USUAL = {
     "ID": ("ID", "SUBJECT", "USUBJID", "SUBJID"),
@@ -103,8 +104,17 @@ def _of_result(path: Path, dose: str, options: dict[str, Any]) -> pd.DataFrame:
         result = xr.open_datatree(path, engine="zarr")
     except (OSError, ValueError, KeyError):
         raise InvalidData(f"{path}: is no result; ketasim simulate or compare -o {path.name} writes one.") from None
+    _say_units(result, bool(dose))
     with _named(path):
         return nca_table(result, dose=_amount(dose) if dose else None, **options)
+
+
+def _say_units(result: xr.DataTree, has_dose: bool) -> None:
+    """Name the unit of a result's concentrations; clearances follow from it and from the dose, whose unit nobody gave."""
+    plasma = [node.to_dataset() for node in result.subtree if node.name == "plasma"]
+    units = {str(site.attrs["units"]) for one in plasma for site in one.data_vars.values()}
+    per_dose = " With the dose in ug, clearance is in L/h and volume in L." if has_dose and units == {"ng/mL"} else ""
+    _show.note(f"Concentrations in {', '.join(sorted(units))}, times in h.{per_dose}")
 
 
 def _of_table(path: Path, given: dict[str, str], dose: str, options: dict[str, Any]) -> pd.DataFrame:

@@ -148,7 +148,8 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     if options["draws"] and (held := held_sentence(result)):
         _note(held)
     units = ", ".join(dict.fromkeys(whole.states[name].unit for name in whole.compartments))
-    _note(f"AMT is read in the unit of its compartment ({units}).")
+    outputs = ", ".join(dict.fromkeys(port.unit for port in whole.ports.values()))
+    _note(f"AMT is read in the unit of its compartment ({units}), states are written in it; outputs are in {outputs}.")
     _show.notice()
     _all_failed(result)
 

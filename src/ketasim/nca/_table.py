@@ -186,11 +186,16 @@ def exposure_summary(table: pd.DataFrame, parameters: Iterable[str] | None = Non
                 continue
             logs = np.log(values[values > 0])
             mean = float(np.exp(logs.mean())) if len(logs) else np.nan
-            cv = 100 * float(np.sqrt(np.expm1(logs.var(ddof=1)))) if len(logs) > 1 else np.nan
+            cv = 100 * _geometric_cv(logs) if len(logs) > 1 else np.nan
             low, middle, high = np.percentile(values, (5, 50, 95))
             rows.append({**dict(zip(keys, key, strict=True)), "parameter": name, "n": len(values), "geometric_mean": mean,
                          "geometric_cv_percent": cv, "median": middle, "p05": low, "p95": high})  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _geometric_cv(logs: Floats) -> float:
+    """From logarithms, as a fraction; equal ones differ from their rounded mean, which is no variation."""
+    return float(np.sqrt(np.expm1(logs.var(ddof=1)))) if np.ptp(logs) > 0 else 0.0
 
 
 def _logs(column: pd.Series) -> Floats:

@@ -59,7 +59,7 @@ def html_report(
     body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms), facts(arms)]
     body += [
         _figures(arms, tables),
-        _exposure(tables),
+        _exposure(tables, _unit(first)),
         _comparison(tables),
         _sure(arms),
         _regimens(arms),
@@ -145,11 +145,16 @@ def _first_dose(result: xr.DataTree) -> tuple[float, float]:
     return 0.0, min(12.0, float(result["plasma"]["time"].max()))
 
 
-def _exposure(tables: Mapping[str, pd.DataFrame]) -> str:
+def _unit(result: xr.DataTree) -> str:
+    """Unit of the concentrations; those of several sites after one another where they differ."""
+    return ", ".join(dict.fromkeys(str(site.attrs["units"]) for site in result["plasma"].to_dataset().data_vars.values()))
+
+
+def _exposure(tables: Mapping[str, pd.DataFrame], unit: str) -> str:
     if not tables:
         return "<h2>Exposure</h2><p>None: a cohort streamed to quantiles keeps no single patients, and a single output time has no area.</p>"
     out = ['<h2>Exposure</h2><p class="soft">Over the whole course, by non-compartmental analysis (CDISC names; linear trapezoidal rule). '
-           "CMAX and AUCLST in the concentration's unit (times h), TMAX in h after the dose before the peak, LAMZHL in h.</p>"]  # fmt: skip
+           f"CMAX in the unit of the concentration ({escape(unit)}), AUCLST in that times h, TMAX in h after the dose before the peak, LAMZHL in h.</p>"]  # fmt: skip
     for label, table in tables.items():
         summary = exposure_summary(table, ("CMAX", "TMAX", "AUCLST", "LAMZHL"))
         rows = [(pretty(r.analyte), r.site.replace("_", " "), r.parameter, r.geometric_mean, r.geometric_cv_percent, r.median, r.p05, r.p95)

@@ -151,6 +151,11 @@ def test_table_summary_and_comparison() -> None:
     assert ratio["ratio"] == pytest.approx(2.0) and ratio["ci90_low"] == pytest.approx(2.0)
 
 
+def test_equal_values_do_not_vary() -> None:
+    table = pd.DataFrame({"subject": range(30), "analyte": "k", "site": "venous", "TMAX": [0.666666667] * 30})
+    assert exposure_summary(table)["geometric_cv_percent"].tolist() == [0.0]
+
+
 @pytest.mark.parametrize(
     ("time", "conc", "options", "error", "message"),
     [
