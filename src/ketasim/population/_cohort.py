@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,14 @@ class Cohort:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.covariates[name]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the patients and their covariates; another cohort of the same name and size has another one."""
+        digest = hashlib.sha256(repr((self.ids.dtype.str, *self.covariates)).encode())
+        for column in (self.ids, *self.covariates.values()):
+            digest.update(column.tobytes())
+        return digest.hexdigest()
 
     def take(self, which: slice | ArrayLike) -> Cohort:
         """The patients at some positions (slice, indices or a mask), with the same ids, seed and therefore random numbers."""

@@ -392,8 +392,10 @@ class _Cohort:
     def _key(self) -> str:
         common = self.common
         numbers = {k: (v.value, str(v.iiv)) for k, v in common.model.numbers.items()}
+        given = self.people.cohort.fingerprint if self.people.cohort is not None else ""
         text = repr((common.model.id, common.model.fingerprint, sorted(numbers.items()), str(self.regimen), self.times.tobytes(),
-                     self.people.label, self.people.n, self.people.seed, [d.cite for d in common.comedication], self.vary, common.rtol, common.precision, self.chunk))  # fmt: skip
+                     self.people.label, given, self.people.n, self.people.seed, [d.cite for d in common.comedication], self.vary, common.rtol,
+                     common.precision, self.chunk))  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _dose(self, template: EventTemplate) -> xr.Dataset:

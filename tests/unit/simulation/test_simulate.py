@@ -110,6 +110,29 @@ def test_checkpoint_of_another_run_is_refused(tmp_path: Path, monkeypatch: pytes
         ketasim.simulate(dosing=REGIMEN, n=65, stream=True, chunk=16, checkpoint=path, **OPTIONS)
 
 
+def test_checkpoint_of_other_patients_of_the_same_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ketasim.simulation._cohort._CHECKPOINT_EVERY", 1)
+    path = tmp_path / "run.npz"
+    light, heavy = (Cohort([1, 2, 3], {"WT": [weight] * 3}, seed=1, name="clinic.csv") for weight in (50.0, 100.0))
+    run = {
+        "model": "otto2021",
+        "dosing": "20 mg esketamine iv",
+        "times": [0.0, 1.0],
+        "stream": True,
+        "chunk": 1,
+        "checkpoint": path,
+    }
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ketasim.simulate(cohort=light, progress=interrupt, **run)
+    with pytest.raises(InvalidOption, match="cohort or settings differ"):
+        ketasim.simulate(cohort=heavy, **run)
+
+
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".zarr"])
 @pytest.mark.filterwarnings("ignore")
 def test_saving(cohort: xr.DataTree, tmp_path: Path, ending: str) -> None:
