@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ketasim.errors import InvalidData
+from ketasim.errors import InvalidData, UnitMismatch
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, level_of
+from ketasim.units import factor
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MISSING = {"", ".", "na", "nan", "none", "null", "n/a"}
+_HEAD_WITH_UNIT = re.compile(r"(\w+)\s*[\[(]\s*([^\])]+?)\s*[\])]")
 # An ID that loses nothing as a number: 007 would lose its zeros, twenty digits their last ones.
 _PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d*)?")
 # BMI written beside weight and height may be rounded to whole numbers; more than this is another patient's BMI.
@@ -29,10 +31,14 @@ _BMI_TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows as text, with the line of the file (or row of the DataFrame) each came from."""
+    """Rows as text, with the line of the file (or row of the DataFrame) each came from.
+
+    factors : column -> what turns its numbers into the register's unit, where the head names another unit.
+    """
 
     where: str
     columns: tuple[str, ...]
+    factors: Mapping[str, float]
     rows: list[list[str]]
     lines: list[int]
     unit: str = "line"
@@ -55,7 +61,8 @@ def cohort_from_table(
     ----------
     table : path of a CSV file with a header line, or a DataFrame; one row per patient. Column names in any case. ``ID`` is
         optional (1, 2, 3 ... otherwise), whole numbers or names. Known columns are checked: AGE [year], SEX, WT [kg], HT [cm], BMI [kg/m^2], RACE,
-        CYP2B6, CHILD_PUGH, EGFR [mL/min/1.73m^2] ...; others are kept as they are. Lines that start with ``#`` are skipped.
+        CYP2B6, CHILD_PUGH, EGFR [mL/min/1.73m^2] ...; others are kept as they are. A head may name another unit: ``WT [lb]``. Lines
+        that start with ``#`` are skipped.
     seed : seed of the random numbers of these patients.
     codes : meaning of coded categories, e.g. ``{"SEX": {0: "male", 1: "female"}}``.
 
@@ -108,23 +115,25 @@ def _from_file(path: Path) -> _Table:
         raise InvalidData(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
     if not rows:
         raise InvalidData(f"{path}: the file is empty. It needs a header line such as ID,AGE,SEX,WT.")
-    header = _header(str(path), rows[0])
+    header, factors = _header(str(path), rows[0])
     for row, line in zip(rows[1:], lines[1:], strict=True):
         if len(row) != len(header):
             raise InvalidData(f"{path}, line {line}: {len(row)} fields, but the header has {len(header)} ({', '.join(header)}).")
-    return _Table(str(path), header, rows[1:], lines[1:])
+    return _Table(str(path), header, factors, rows[1:], lines[1:])
 
 
 def _from_frame(frame: pd.DataFrame) -> _Table:
     import pandas as pd
 
-    header = _header("table", [str(column) for column in frame.columns])
+    header, factors = _header("table", [str(column) for column in frame.columns])
     rows = [["" if pd.isna(cell) else str(cell).strip() for cell in row] for row in frame.itertuples(index=False, name=None)]
-    return _Table("table", header, rows, list(range(len(rows))), unit="row")
+    return _Table("table", header, factors, rows, list(range(len(rows))), unit="row")
 
 
-def _header(where: str, cells: list[str]) -> tuple[str, ...]:
-    header = tuple(cell.strip().upper() for cell in cells)
+def _header(where: str, cells: list[str]) -> tuple[tuple[str, ...], dict[str, float]]:
+    """Names of the columns, and factors of those whose head names a unit."""
+    named = [_name_and_factor(where, cell.strip()) for cell in cells]
+    header = tuple(name for name, _ in named)
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         raise InvalidData(
             f"{where}: columns are separated by '{';' if ';' in header[0] else 'tabs'}'; save the table with commas, and points in numbers."
@@ -134,7 +143,22 @@ def _header(where: str, cells: list[str]) -> tuple[str, ...]:
             raise InvalidData(f"{where}: column {position + 1} has no name. Give every column a name, e.g. WT.")
         if header.index(column) != position:
             raise InvalidData(f"{where}: two columns are named {column} (case does not count). Rename or remove one.")
-    return header
+    return header, dict(named)
+
+
+def _name_and_factor(where: str, cell: str) -> tuple[str, float]:
+    """``WT [lb]`` is WT in pounds; what is no covariate of the register keeps its head."""
+    found = _HEAD_WITH_UNIT.fullmatch(cell)
+    known = COVARIATES.get(found[1].upper()) if found else None
+    if found is None or known is None:
+        return cell.upper(), 1.0
+    unit = found[2].replace("²", "^2").replace("m2", "m^2")
+    try:
+        return found[1].upper(), factor(unit, known.unit) if known.unit else 1.0
+    except UnitMismatch:
+        raise InvalidData(
+            f"{where}: column '{cell}': {found[1].upper()} is in {known.unit}, which '{unit}' does not convert to."
+        ) from None
 
 
 def _parse(table: _Table, column: str, texts: list[str]) -> NDArray[Any]:
@@ -145,15 +169,18 @@ def _parse(table: _Table, column: str, texts: list[str]) -> NDArray[Any]:
     numbers = [_number(text) for text in texts]
     if known is None and any(number is None for number in numbers):
         return np.array(texts)
+    scale = table.factors[column]
     for row, (text, number) in enumerate(zip(texts, numbers, strict=True)):
         if number is None:
             raise InvalidData(f"{table.place(row, column)}: '{text}' is not a number.")
-        if known is not None and not known.low <= number <= known.high:
+        value = number * scale
+        if known is not None and not known.low <= value <= known.high:
+            shown = text if scale == 1.0 else f"{value:g}"
             raise InvalidData(
-                f"{table.place(row, column)}: {column} = {text} is outside {known.low:g} to {known.high:g} {known.unit}."
-                f"{_unit_hint(column, number)}"
+                f"{table.place(row, column)}: {column} = {shown} is outside {known.low:g} to {known.high:g} {known.unit}."
+                f"{_unit_hint(column, value)}"
             )
-    return np.array(numbers, dtype=np.float64)
+    return np.array(numbers, dtype=np.float64) * scale
 
 
 def _refuse_missing(table: _Table, column: str, texts: list[str]) -> None:

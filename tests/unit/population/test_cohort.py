@@ -82,6 +82,17 @@ def test_a_name_has_its_own_random_numbers_in_any_company() -> None:
     assert both[1] == alone[0] and both[0] != both[1]
 
 
+def test_heads_may_name_units(tmp_path: Path) -> None:
+    cohort = cohort_from_table(write(tmp_path, "ID,WT [lb],Ht (m),AGE (months),BMI (kg/m²),SEX (F/M)\n1,154.3,1.75,480,22.9,F\n"))
+    assert set(cohort.covariates) == {"WT", "HT", "AGE", "BMI", "SEX"}
+    got = [cohort["WT"][0], cohort["HT"][0], cohort["AGE"][0], cohort["BMI"][0]]
+    np.testing.assert_allclose(got, [154.3 * 0.45359237, 175.0, 40.0, 22.9], rtol=1e-12)
+    with pytest.raises(InvalidData, match=r"column 'WT \[cm\]': WT is in kg, which 'cm' does not convert to"):
+        cohort_from_table(write(tmp_path, "WT [cm]\n70\n"))
+    with pytest.raises(InvalidData, match=r"line 2, column WT: WT = 3175\.15 is outside 0\.3 to 400 kg"):
+        cohort_from_table(write(tmp_path, "WT [lb]\n7000\n"))
+
+
 def test_codes_explain_numbers() -> None:
     frame = pd.DataFrame({"sex": [0, 1.0], "CHILD_PUGH": ["none", "mild"]})
     cohort = cohort_from_table(frame, codes={"SEX": {0: "male", 1: "female"}})
