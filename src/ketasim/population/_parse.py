@@ -63,8 +63,9 @@ def parse_block(name: str, raw: Mapping[str, Any], where: str, before: tuple[str
     _check_provenance(raw, where)
     distribution = _conditional(kind, raw, where) if "by" in raw else _plain(kind, raw, where)
     sources = tuple(key for key in str(raw.get("source", "")).replace(" ", "").split(";") if key)
-    label = raw["source"] + (f", {raw['at']}" if raw.get("at") else "") if sources else "assumed"
-    return Block(distribution, _words(kind, raw), sources, f"{label}; {raw['kind']}", str(raw.get("note", "")))
+    place = ", ".join(str(raw[key]) for key in ("source", "at") if raw.get(key))
+    provenance = f"{place}; {raw['kind']}" if place else str(raw["kind"])
+    return Block(distribution, _words(kind, raw), sources, provenance, str(raw.get("note", "")))
 
 
 def _plain(kind: str, raw: Mapping[str, Any], where: str) -> Uniform | Normal | Categorical:
@@ -116,7 +117,11 @@ def _from_table(name: str, kind: str, raw: Mapping[str, Any], where: str, table:
     kinds = "/".join(dict.fromkeys(row["kind"] for row in rows))
     distribution: Distribution = _genotypes(rows, where) if kind == "genotype" else _lms(rows, raw)
     return Block(
-        distribution, _words(kind, raw), sources, f"{'; '.join(sources)}, table {raw['table']}; {kinds}", str(raw.get("note", ""))
+        distribution,
+        _table_words(kind, raw, rows),
+        sources,
+        f"{'; '.join(sources)}, table {raw['table']}; {kinds}",
+        str(raw.get("note", "")),
     )
 
 
@@ -156,17 +161,26 @@ def _check_provenance(raw: Mapping[str, Any], where: str) -> None:
 
 
 def _words(kind: str, raw: Mapping[str, Any]) -> str:
-    by = f" by {raw['by']}" if "by" in raw else ""
-    if kind == "uniform" and not by:
-        return f"uniform {raw['low']:g} to {raw['high']:g}"
-    if kind in ("normal", "lognormal") and not by:
-        return f"{kind}, mean {raw['mean']:g}, SD {raw['sd']:g}" + (
-            f", {raw['range'][0]:g} to {raw['range'][1]:g}" if "range" in raw else ""
-        )
-    if kind == "categorical" and not by:
-        return ", ".join(f"{level} {100 * share:g} %" for level, share in raw["levels"].items())
-    if kind == "lms":
-        return "Box-Cox normal by age and sex" + (
-            f", only {raw['truncated'][0]:g} to {raw['truncated'][1]:g}" if "truncated" in raw else ""
-        )
-    return f"{'Hardy-Weinberg genotypes' if kind == 'genotype' else kind}{by}"
+    if "by" not in raw:
+        return _plain_words(kind, raw)
+    parts = {level: {"levels": part} if kind == "categorical" else part for level, part in raw["levels"].items()}
+    return f"by {raw['by']}: " + "; ".join(f"{level} {_plain_words(kind, part)}" for level, part in parts.items())
+
+
+def _plain_words(kind: str, part: Mapping[str, Any]) -> str:
+    if kind == "uniform":
+        return f"uniform {part['low']:g} to {part['high']:g}"
+    if kind == "categorical":
+        return ", ".join(f"{level} {100 * share:g} %" for level, share in part["levels"].items())
+    limits = f", {part['range'][0]:g} to {part['range'][1]:g}" if "range" in part else ""
+    return f"{kind}, mean {part['mean']:g}, SD {part['sd']:g}{limits}"
+
+
+def _table_words(kind: str, raw: Mapping[str, Any], rows: Rows) -> str:
+    if kind == "genotype":
+        shares = ", ".join(f"{row['level']} {float(row['frequency']):g}" for row in rows)
+        return f"Hardy-Weinberg genotypes by RACE, frequency of *6: {shares}"
+    by = "age and sex" if any(row["sex"] != "both" for row in rows) else "age"
+    limits = f", only {raw['truncated'][0]:g} to {raw['truncated'][1]:g}" if "truncated" in raw else ""
+    tails = f", centiles {100 * raw['centiles'][0]:g} to {100 * raw['centiles'][1]:g}" if "centiles" in raw else ""
+    return f"Box-Cox normal by {by}{limits}{tails}"

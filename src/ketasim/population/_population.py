@@ -92,7 +92,8 @@ class Population:
         """What is drawn, how, and where each number comes from."""
         lines = [f"{self.cite} ({self.status}): {self.title}", self.description]
         for name, block in self.blocks.items():
-            lines.append(f"  {name} {COVARIATES[name].unit}: {block.text} [{block.provenance}]")
+            head = f"{name} {COVARIATES[name].unit}".rstrip()
+            lines.append(f"  {head}: {block.text} [{block.provenance}] {block.note}".rstrip())
         lines += [f"Note: {self.notes}"] if self.notes else []
         lines += [f"Extrapolation: {self.extrapolation}"] if self.extrapolation else []
         return "\n".join(lines)

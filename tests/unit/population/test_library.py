@@ -164,6 +164,15 @@ def test_every_source_is_in_the_bibliography(name: str) -> None:
     assert population(name).describe()
 
 
+def test_describe_gives_every_number_and_why_it_is_assumed() -> None:
+    chinese, adults, elderly = (population(name).describe() for name in ("chinese", "adults", "elderly"))
+    assert "HT cm: by SEX: male normal, mean 169.7, SD 6.9; female normal, mean 158, SD 6.2 [nhc2020; ge_cns82, mean" in chinese
+    assert "frequency of *6: white 0.256, black 0.328" in adults
+    assert "SEX: female 50 %, male 50 % [assumed] equal shares" in adults
+    assert "EGFR mL/min/1.73m^2: Box-Cox normal by age, only 60 to 180 [" in adults
+    assert "BMI kg/m^2: Box-Cox normal by age and sex, centiles 0.5 to 99.5 [" in elderly
+
+
 def test_unknown_population_names_what_is_close() -> None:
     with pytest.raises(UnknownEntry, match="Close: 'japanese'"):
         population("japanse")
