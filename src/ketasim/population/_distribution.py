@@ -26,6 +26,11 @@ class Uniform:
     low: float
     high: float
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Lowest and highest value."""
+        return self.low, self.high
+
     def draw(self, u: FloatArray, drawn: Drawn) -> FloatArray:
         return self.low + (self.high - self.low) * u
 
@@ -42,6 +47,14 @@ class Normal:
     low: float = -_INFINITE
     high: float = _INFINITE
     log: bool = False
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Bounds; where there are none, six SDs, which one of a billion patients leaves."""
+        mu, sigma = _underlying(self.mean, self.sd, self.low, self.high, self.log)
+        low, high = mu - 6 * sigma, mu + 6 * sigma
+        low, high = (float(np.exp(low)), float(np.exp(high))) if self.log else (low, high)
+        return (self.low if np.isfinite(self.low) else low), (self.high if np.isfinite(self.high) else high)
 
     def draw(self, u: FloatArray, drawn: Drawn) -> FloatArray:
         from scipy.special import ndtr, ndtri
@@ -157,6 +170,13 @@ def _underlying(mean: float, sd: float, low: float, high: float, log: bool) -> t
     if np.max(np.abs(found.fun)) > 1e-4:
         return (float("nan"), float("nan"))
     return float(found.x[0]), float(np.exp(found.x[1]))
+
+
+def drawn_levels(distribution: Distribution) -> tuple[str, ...]:
+    """Levels a category may have."""
+    parts = distribution.parts.values() if isinstance(distribution, ByLevel) else (distribution,)
+    shares = [pair for part in parts if isinstance(part, Categorical) for pair in zip(part.levels, part.shares, strict=True)]
+    return tuple(dict.fromkeys(level for level, share in shares if share > 0))
 
 
 def reachable(part: Normal) -> bool:

@@ -10,7 +10,17 @@ import numpy as np
 
 from ketasim.errors import InvalidEntry, close_names
 from ketasim.population._covariates import COVARIATES
-from ketasim.population._distribution import ByLevel, Categorical, Distribution, FloatArray, Lms, Normal, Uniform, reachable
+from ketasim.population._distribution import (
+    ByLevel,
+    Categorical,
+    Distribution,
+    FloatArray,
+    Lms,
+    Normal,
+    Uniform,
+    drawn_levels,
+    reachable,
+)
 
 Rows = list[dict[str, str]]
 
@@ -38,12 +48,15 @@ class Block:
     note: str = ""
 
 
-def parse_block(name: str, raw: Mapping[str, Any], where: str, before: tuple[str, ...], table: Callable[[str], Rows]) -> Block:
+def parse_block(
+    name: str, raw: Mapping[str, Any], where: str, before: Mapping[str, Distribution], table: Callable[[str], Rows]
+) -> Block:
     """Distribution of covariate `name`.
 
     Parameters
     ----------
-    raw : the TOML block. where : place for messages. before : covariates drawn earlier. table : reader of a named table.
+    raw : the TOML block. where : place for messages. before : covariates drawn earlier, with their distributions. table : reader of a
+        named table.
     """
     if name not in COVARIATES:
         raise InvalidEntry(f"{where}: '{name}' is not a covariate of the register.{close_names(name, COVARIATES)}")
@@ -59,21 +72,31 @@ def parse_block(name: str, raw: Mapping[str, Any], where: str, before: tuple[str
         if needed not in before:
             raise InvalidEntry(f"{where}: depends on {needed}, which must come earlier in the file.")
     if kind in ("lms", "genotype"):
-        return _from_table(name, kind, raw, where, table)
+        return _from_table(name, kind, raw, where, before, table)
     _check_provenance(raw, where)
-    distribution = _conditional(kind, raw, where) if "by" in raw else _plain(kind, raw, where)
+    distribution = _conditional(name, kind, raw, where, before) if "by" in raw else _plain(name, kind, raw, where)
     sources = tuple(key for key in str(raw.get("source", "")).replace(" ", "").split(";") if key)
     place = ", ".join(str(raw[key]) for key in ("source", "at") if raw.get(key))
     provenance = f"{place}; {raw['kind']}" if place else str(raw["kind"])
     return Block(distribution, _words(kind, raw), sources, provenance, str(raw.get("note", "")))
 
 
-def _plain(kind: str, raw: Mapping[str, Any], where: str) -> Uniform | Normal | Categorical:
+def _plain(name: str, kind: str, raw: Mapping[str, Any], where: str) -> Uniform | Normal | Categorical:
+    if COVARIATES[name].is_category != (kind == "categorical"):
+        raise InvalidEntry(
+            f"{where}: {name} is a {'category' if COVARIATES[name].is_category else 'number'}; {kind} cannot draw it."
+        )
+    if kind == "categorical":
+        return _categorical(name, raw, where)
+    part = _numeric(kind, raw, where)
+    _check_human(name, part, where)
+    return part
+
+
+def _numeric(kind: str, raw: Mapping[str, Any], where: str) -> Uniform | Normal:
     try:
         if kind == "uniform":
             return Uniform(float(raw["low"]), float(raw["high"]))
-        if kind == "categorical":
-            return _categorical(raw["levels"], where)
         low, high = raw.get("range", (-np.inf, np.inf))
         part = Normal(float(raw["mean"]), float(raw["sd"]), float(low), float(high), log=kind == "lognormal")
     except KeyError as missing:
@@ -87,14 +110,39 @@ def _plain(kind: str, raw: Mapping[str, Any], where: str) -> Uniform | Normal | 
     return part
 
 
-def _categorical(levels: Mapping[str, float], where: str) -> Categorical:
+def _check_human(name: str, part: Uniform | Normal, where: str) -> None:
+    """Refuse what may draw a patient who cannot be, such as one of negative weight."""
+    low, high = part.reach
+    known = COVARIATES[name]
+    if not low < high:
+        raise InvalidEntry(f"{where}: from {low:g} to {high:g}: the second number must be the larger one.")
+    if low < known.low or high > known.high:
+        raise InvalidEntry(
+            f"{where}: reaches from {low:.4g} to {high:.4g}; {name} is {known.low:g} to {known.high:g} {known.unit}. "
+            "Check the unit, or narrow it: range = [low, high]."
+        )
+
+
+def _categorical(name: str, raw: Mapping[str, Any], where: str) -> Categorical:
+    levels = raw.get("levels", {})
+    unknown = [level for level in levels if level not in COVARIATES[name].levels]
+    if unknown or not levels:
+        allowed = COVARIATES[name].levels
+        raise InvalidEntry(
+            f"{where}: levels of {name} expected ({', '.join(allowed)}); got {', '.join(levels) or 'none'}."
+            f"{close_names(unknown[0], allowed) if unknown else ''}"
+        )
+    if not all(isinstance(share, (int, float)) for share in levels.values()):
+        raise InvalidEntry(f"{where}: the shares of the levels must be plain numbers.")
     total = float(sum(levels.values()))
-    if abs(total - 1.0) > _SHARES_SUM or min(levels.values()) < 0:
+    if min(levels.values()) < 0:
+        raise InvalidEntry(f"{where}: the share of a level is {min(levels.values()):g}; needed is 0 to 1.")
+    if abs(total - 1.0) > _SHARES_SUM:
         raise InvalidEntry(f"{where}: the shares of the levels sum to {total:g}; needed is 1.")
     return Categorical(tuple(levels), tuple(float(share) / total for share in levels.values()))
 
 
-def _conditional(kind: str, raw: Mapping[str, Any], where: str) -> ByLevel:
+def _conditional(name: str, kind: str, raw: Mapping[str, Any], where: str, before: Mapping[str, Distribution]) -> ByLevel:
     by, parts = raw["by"], raw.get("levels", {})
     missing = [level for level in parts if level not in COVARIATES[by].levels]
     if not parts or missing:
@@ -102,10 +150,20 @@ def _conditional(kind: str, raw: Mapping[str, Any], where: str) -> ByLevel:
             f"{where}: levels of {by} expected ({', '.join(COVARIATES[by].levels)}); got {', '.join(parts) or 'none'}."
         )
     inner = {level: {"levels": part} if kind == "categorical" else part for level, part in parts.items()}
-    return ByLevel(by, {level: _plain(kind, part, f"{where} {by} = {level}") for level, part in inner.items()})
+    _check_covered(by, tuple(parts), where, before)
+    return ByLevel(by, {level: _plain(name, kind, part, f"{where} {by} = {level}") for level, part in inner.items()})
 
 
-def _from_table(name: str, kind: str, raw: Mapping[str, Any], where: str, table: Callable[[str], Rows]) -> Block:
+def _check_covered(by: str, levels: tuple[str, ...], where: str, before: Mapping[str, Distribution]) -> None:
+    """Every level this population draws has its numbers."""
+    for level in drawn_levels(before[by]):
+        if level not in levels:
+            raise InvalidEntry(f"{where}: no numbers for {by} = {level}, which this population draws.")
+
+
+def _from_table(
+    name: str, kind: str, raw: Mapping[str, Any], where: str, before: Mapping[str, Distribution], table: Callable[[str], Rows]
+) -> Block:
     if "table" not in raw:
         raise InvalidEntry(f'{where}: {kind} needs table = "...", a file of library/population/tables without .csv.')
     rows = [row for row in table(str(raw["table"])) if row["covariate"] == name]
@@ -113,6 +171,9 @@ def _from_table(name: str, kind: str, raw: Mapping[str, Any], where: str, table:
         raise InvalidEntry(f"{where}: table '{raw['table']}' has no rows of {name}.")
     for row in rows:
         _check_provenance(row, f"{where} table '{raw['table']}'")
+    sexes = tuple(dict.fromkeys(row["sex"] for row in rows)) if kind == "lms" else ()
+    if sexes and sexes != ("both",):
+        _check_covered("SEX", sexes, f"{where} table '{raw['table']}'", before)
     sources = tuple(dict.fromkeys(row["source"] for row in rows if row["source"]))
     kinds = "/".join(dict.fromkeys(row["kind"] for row in rows))
     distribution: Distribution = _genotypes(rows, where) if kind == "genotype" else _lms(rows, raw)

@@ -163,11 +163,16 @@ def _load(text: str, where: str, beside: Path | None) -> Population:
     for key in ("id", "revision", "title", "description", "covariate"):
         if key not in raw:
             raise InvalidEntry(f"{where}: '{key}' is missing.")
+    if not is_whole(raw["revision"]):
+        raise InvalidEntry(f"{where}: revision = {raw['revision']!r} is no whole number.")
     blocks: dict[str, Block] = {}
     for name, block in raw["covariate"].items():
         blocks[name] = parse_block(
-            name, block, f"{where} [covariate.{name}]", tuple(blocks), lambda table: _table(table, where, beside)
-        )
+            name, block, f"{where} [covariate.{name}]", {n: b.distribution for n, b in blocks.items()},
+            lambda table: _table(table, where, beside),
+        )  # fmt: skip
+    if {"WT", "HT", "BMI"} <= set(blocks):
+        raise InvalidEntry(f"{where}: WT, HT and BMI are drawn, and would disagree. Leave one out; WT follows from HT and BMI.")
     if beside is None:
         _check_sources(blocks, where)
     known = {"id", "revision", "status", "title", "description", "notes", "extrapolation", "covariate", "basis"}

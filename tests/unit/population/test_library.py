@@ -204,6 +204,45 @@ def test_entries_that_break_the_rules_are_refused(tmp_path: Path, block: str, me
         population_from_file(path)
 
 
+OWN = "distribution = '{}'\nkind = 'assumed'\nnote = 'own clinic'\n"
+SEX = f"[covariate.SEX]\n{OWN.format('categorical')}levels = {{ female = 0.5, male = 0.5 }}\n"
+WT = f"[covariate.WT]\nunit = 'kg'\n{OWN.format('normal')}"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        (SEX.replace("female", "femal"), "levels of SEX expected .*Close: 'female'"),
+        (SEX.replace("0.5, male", "0.6, male"), r"the shares of the levels sum to 1\.1; needed is 1"),
+        (SEX.replace("male = 0.5 }", "male = -0.5 }"), r"the share of a level is -0\.5"),
+        (SEX.replace("categorical", "uniform"), "SEX is a category; uniform cannot draw it"),
+        (
+            f"{SEX}{WT}by = 'SEX'\nlevels.male = {{ mean = 80, sd = 10 }}\n",
+            "no numbers for SEX = female, which this population draws",
+        ),
+        (f"{WT}mean = 70\nsd = 30\n", r"reaches from -110 to 250; WT is 0\.3 to 400 kg\. .*range = \[low, high\]"),
+        (f"{WT}mean = 30\nsd = 3\nrange = [60, 20]\n", "no normal between|the second number must be the larger"),
+        (WT.replace("normal", "uniform") + "low = 80\nhigh = 60\n", "from 80 to 60: the second number must be the larger one"),
+    ],
+)
+def test_own_populations_that_would_draw_impossible_people_are_refused(tmp_path: Path, blocks: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"id = 'mine'\nrevision = 1\ntitle = 't'\ndescription = 'd'\n{blocks}", encoding="utf-8")
+    with pytest.raises(InvalidEntry, match=message):
+        population_from_file(path)
+
+
+def test_a_size_given_three_times_and_a_revision_of_words_are_refused(tmp_path: Path) -> None:
+    text = (FOLDER / "adults.toml").read_text(encoding="utf-8")
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{text}\n{WT}mean = 70\nsd = 10\n", encoding="utf-8")
+    with pytest.raises(InvalidEntry, match="WT, HT and BMI are drawn, and would disagree"):
+        population_from_file(path)
+    path.write_text(text.replace("revision = 1", "revision = 'first'"), encoding="utf-8")
+    with pytest.raises(InvalidEntry, match="revision = 'first' is no whole number"):
+        population_from_file(path)
+
+
 def test_own_population_needs_no_change_of_the_library(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     age = '[covariate.AGE]\ndistribution = "normal"\nmean = 40\nsd = 5\nunit = "year"\nkind = "assumed"\nnote = "own clinic"\n'
