@@ -29,6 +29,14 @@ def test_summary_and_file(run: Run) -> None:
     assert Path("out.csv").read_text().startswith("subject,")
 
 
+@pytest.mark.parametrize(
+    ("written", "read"), [("007", "007"), ("P-1", "P-1"), ("7", 7), ("7.0", 7.0), ("1234567890123456789", "1234567890123456789")]
+)
+def test_subjects_come_back_as_written(run: Run, written: str, read: str | float) -> None:
+    Path("in.csv").write_text(f"Subject,TIME,DV\n{written},0,4\n{written},1,2\n{written},2,1\n")
+    assert json.loads(run("nca", "in.csv", "--json").stdout)[0]["subject"] == read
+
+
 def test_of_a_simulation(run: Run) -> None:
     run("simulate", "20 mg esketamine iv over 40 min", "--pk", "otto2021", "--until", "24h", "-n", "3", "-o", "a.zarr")
     done = run("nca", "a.zarr", "--route", "infusion", "--duration", "0.6667", "--json")

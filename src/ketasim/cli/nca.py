@@ -122,7 +122,7 @@ def _of_table(path: Path, given: dict[str, str], dose: str, options: dict[str, A
 
     from ketasim.nca import nca_table
 
-    table = _read(path)
+    table = _read(path, given["ID"])
     columns = {role: _column(table, role, name, path) for role, name in given.items()}
     frame = pd.DataFrame({role: table[name] for role, name in columns.items() if name})
     for role in ("TIME", "DV"):
@@ -143,7 +143,7 @@ def _named(path: Path) -> Generator[None]:
         raise InvalidData(f"{path}: {error}") from None
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, subject: str) -> pd.DataFrame:
     """Observation rows of a CSV or Parquet file: without EVID above 0 and MDV 1."""
     import pandas as pd
 
@@ -153,7 +153,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise InvalidOption(f"{path}: no such file.")
     parquet = path.suffix.lower() == ".parquet"
     try:
-        table = pd.read_parquet(path) if parquet else pd.read_csv(path, comment="#", na_values=["."], skipinitialspace=True)
+        table = pd.read_parquet(path) if parquet else _read_csv(path, subject)
     except ValueError as error:  # what pandas and Arrow raise for a file of another kind
         raise InvalidData(f"{path}: is no {'Parquet' if parquet else 'CSV'} table ({error}).") from None
     for flag in ("EVID", "MDV"):
@@ -164,6 +164,22 @@ def _read(path: Path) -> pd.DataFrame:
         raise InvalidData(
             f"{path}: has no rows of observations; one per subject and time is needed, with EVID 0 and MDV 0 if given."
         )
+    return table
+
+
+def _read_csv(path: Path, subject: str) -> pd.DataFrame:
+    """Subjects as they are written where a number would lose something: 007 its zeros."""
+    import pandas as pd
+
+    from ketasim.population import PLAIN_ID
+
+    options: dict[str, Any] = {"comment": "#", "na_values": ["."], "skipinitialspace": True}
+    names = pd.read_csv(path, nrows=0, **options)
+    column = next((c for name in (subject, *_USUAL["ID"]) if (c := _exact(names, name))), "")
+    table = pd.read_csv(path, dtype={column: str} if column else None, **options)
+    if column:
+        ids = table[column].str.strip()
+        table[column] = pd.to_numeric(ids) if ids.dropna().str.fullmatch(PLAIN_ID).all() else ids
     return table
 
 

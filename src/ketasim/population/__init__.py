@@ -7,12 +7,13 @@ from ketasim.population._individual import OutOfBounds, individual_parameters
 from ketasim.population._population import Population, population, population_from_file, population_sources, populations
 from ketasim.population._random import normal, uniform
 from ketasim.population._residual import sample_residual
-from ketasim.population._table import cohort_from_table
+from ketasim.population._table import PLAIN_ID, cohort_from_table
 from ketasim.population._uncertainty import typical_values, undrawn
 from ketasim.population._variability import cv_from_omega2, omega2_from_cv
 
 __all__ = [
     "COVARIATES",
+    "PLAIN_ID",
     "Cohort",
     "Covariate",
     "OutOfBounds",

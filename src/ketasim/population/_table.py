@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _MISSING = {"", ".", "na", "nan", "none", "null", "n/a"}
 _HEAD_WITH_UNIT = re.compile(r"(\w+)\s*[\[(]\s*([^\])]+?)\s*[\])]")
-# An ID that loses nothing as a number: 007 would lose its zeros, twenty digits their last ones.
-_PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d*)?")
+#: An ID that loses nothing as a number: 007 would lose its zeros, twenty digits their last ones.
+PLAIN_ID = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d*)?")
 # BMI written beside weight and height may be rounded to whole numbers; more than this is another patient's BMI.
 _BMI_TOLERANCE = 0.05
 
@@ -204,7 +204,7 @@ def _unit_hint(column: str, number: float) -> str:
 def _ids(table: _Table, texts: list[str]) -> NDArray[Any]:
     """Whole numbers where every ID is one, else the IDs as they are written."""
     _refuse_missing(table, "ID", texts)
-    ids = _numbers_of(table, texts) if all(_PLAIN_NUMBER.fullmatch(text) for text in texts) else np.array(texts)
+    ids = _numbers_of(table, texts) if all(PLAIN_ID.fullmatch(text) for text in texts) else np.array(texts)
     first_seen: dict[Any, int] = {}
     for row, value in enumerate(ids.tolist()):
         if value in first_seen:
