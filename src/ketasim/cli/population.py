@@ -75,12 +75,13 @@ def _row(name: str, values: object) -> dict[str, object]:
     array = np.asarray(values)
     unit = COVARIATES[name].unit if name in COVARIATES else ""
     if array.dtype.kind in "fiu":
-        low, mid, high = np.nanquantile(array, [0.05, 0.5, 0.95])
-        spread = float(np.nanstd(array, ddof=1)) if len(array) > 1 else float("nan")
+        array = array[~np.isnan(array)]
+        low, mid, high = np.quantile(array, [0.05, 0.5, 0.95]) if len(array) else [np.nan] * 3
+        spread = float(np.std(array, ddof=1)) if len(array) > 1 else float("nan")
         return {
             "covariate": name,
             "unit": unit,
-            "mean": float(np.nanmean(array)),
+            "mean": float(np.mean(array)) if len(array) else float("nan"),
             "SD": spread,
             "q05": float(low),
             "q50": float(mid),
@@ -89,5 +90,7 @@ def _row(name: str, values: object) -> dict[str, object]:
         }
     levels, counts = np.unique(array, return_counts=True)
     order = np.argsort(-counts)
-    said = ", ".join(f"{levels[k]} {100 * counts[k] / len(array):.1f} %" for k in order[:6]) + (" ..." if len(levels) > 6 else "")
+    said = ", ".join(f"{levels[k] or 'no value'} {100 * counts[k] / len(array):.1f} %" for k in order[:6]) + (
+        " ..." if len(levels) > 6 else ""
+    )
     return {"covariate": name, "unit": "", "mean": None, "SD": None, "q05": None, "q50": None, "q95": None, "levels": said}

@@ -112,7 +112,12 @@ def _summary(values: NDArray[Any], unit: str) -> str:
         return "no patients"
     if values.dtype.kind == "U":
         levels, counts = np.unique(values, return_counts=True)
-        return ", ".join(f"{level} {100 * count / values.size:.1f} %" for level, count in zip(levels, counts, strict=True))
+        return ", ".join(
+            f"{level or 'no value'} {100 * count / values.size:.1f} %" for level, count in zip(levels, counts, strict=True)
+        )
+    values = values[~np.isnan(values)]
+    if values.size == 0:
+        return "no value"
     spread = float(np.std(values, ddof=1)) if values.size > 1 else 0.0
     return f"mean {np.mean(values):.4g}, SD {spread:.3g}, range {np.min(values):.4g} to {np.max(values):.4g} {unit}".rstrip()
 

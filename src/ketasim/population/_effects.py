@@ -70,7 +70,13 @@ def _column(parameter: str, by: str, covariates: Covariates) -> NDArray[Any] | N
     """Values of a covariate; its default, or None for no effect, where the cohort does not have it."""
     names = {name.upper(): name for name in covariates}
     if by.upper() in names:
-        return np.asarray(covariates[names[by.upper()]])
+        values = np.asarray(covariates[names[by.upper()]])
+        if by.upper() not in COVARIATES and (gaps := int(np.sum(values == "" if values.dtype.kind == "U" else values != values))):
+            raise InvalidData(
+                f"parameter {parameter} depends on covariate {by}, which has no value for {gaps} of {values.size} patients. "
+                "Fill it in, or leave the patients out."
+            )
+        return values
     known = COVARIATES.get(by.upper())
     if known is not None and known.default:
         return np.array(known.default)

@@ -61,7 +61,7 @@ def cohort_from_table(
     ----------
     table : path of a CSV file with a header line, or a DataFrame; one row per patient. Column names in any case. ``ID`` is
         optional (1, 2, 3 ... otherwise), whole numbers or names. Known columns are checked: AGE [year], SEX, WT [kg], HT [cm], BMI [kg/m^2], RACE,
-        CYP2B6, CHILD_PUGH, EGFR [mL/min/1.73m^2] ...; others are kept as they are. A head may name another unit: ``WT [lb]``. Lines
+        CYP2B6, CHILD_PUGH, EGFR [mL/min/1.73m^2] ...; others are kept as they are, gaps included. A head may name another unit: ``WT [lb]``. Lines
         that start with ``#`` are skipped.
     seed : seed of the random numbers of these patients.
     codes : meaning of coded categories, e.g. ``{"SEX": {0: "male", 1: "female"}}``.
@@ -162,25 +162,32 @@ def _name_and_factor(where: str, cell: str) -> tuple[str, float]:
 
 
 def _parse(table: _Table, column: str, texts: list[str]) -> NDArray[Any]:
-    _refuse_missing(table, column, texts)
     known = COVARIATES.get(column)
-    if known is not None and known.is_category:
+    if known is None:
+        return _kept(texts)
+    _refuse_missing(table, column, texts)
+    if known.is_category:
         return np.array([level_of(column, text, table.place(row, column)) for row, text in enumerate(texts)])
     numbers = [_number(text) for text in texts]
-    if known is None and any(number is None for number in numbers):
-        return np.array(texts)
     scale = table.factors[column]
     for row, (text, number) in enumerate(zip(texts, numbers, strict=True)):
         if number is None:
             raise InvalidData(f"{table.place(row, column)}: '{text}' is not a number.")
         value = number * scale
-        if known is not None and not known.low <= value <= known.high:
+        if not known.low <= value <= known.high:
             shown = text if scale == 1.0 else f"{value:g}"
             raise InvalidData(
                 f"{table.place(row, column)}: {column} = {shown} is outside {known.low:g} to {known.high:g} {known.unit}."
                 f"{_unit_hint(column, value)}"
             )
     return np.array(numbers, dtype=np.float64) * scale
+
+
+def _kept(texts: list[str]) -> NDArray[Any]:
+    """A column of no meaning to the register: numbers (NaN where missing) if all are, else words; refused only where a model uses it."""
+    given = ["" if text.lower() in _MISSING else text for text in texts]
+    numbers = [_number(text) if text else np.nan for text in given]
+    return np.array(given) if None in numbers else np.array(numbers, dtype=np.float64)
 
 
 def _refuse_missing(table: _Table, column: str, texts: list[str]) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ketasim.errors import InvalidData
-from ketasim.model import Number, Param, Variability
+from ketasim.model import CovariateEffect, Number, Param, Variability
 from ketasim.population import Cohort, cohort_from_table, individual_parameters, population
 
 
@@ -91,6 +91,24 @@ def test_heads_may_name_units(tmp_path: Path) -> None:
         cohort_from_table(write(tmp_path, "WT [cm]\n70\n"))
     with pytest.raises(InvalidData, match=r"line 2, column WT: WT = 3175\.15 is outside 0\.3 to 400 kg"):
         cohort_from_table(write(tmp_path, "WT [lb]\n7000\n"))
+
+
+def test_gaps_of_columns_without_meaning_are_kept(tmp_path: Path) -> None:
+    cohort = cohort_from_table(write(tmp_path, "ID,WT,CRP,SITE,X\n1,70,1.5,Leiden,\n2,80,,NA,.\n"))
+    np.testing.assert_array_equal(cohort["CRP"], [1.5, np.nan])
+    assert cohort["SITE"].tolist() == ["Leiden", ""] and np.isnan(cohort["X"]).all()
+    assert "no value 50.0 %" in cohort.describe() and "X                no value" in cohort.describe()
+
+
+def test_a_gap_is_refused_where_a_model_uses_the_column() -> None:
+    effect = CovariateEffect("SITE", "factor", levels={"leiden": 0.5})
+    model = SimpleNamespace(
+        params={"CL": Param("L/h")}, numbers={"CL": Number(90.0, "L/h", covariates=(effect,))}, correlations={}
+    )
+    with pytest.raises(InvalidData, match="CL depends on covariate SITE, which has no value for 1 of 2 patients"):
+        individual_parameters(model, Cohort([1, 2], {"SITE": ["Leiden", ""]}))
+    with pytest.raises(InvalidData, match="has no value for 1 of 2 patients"):
+        individual_parameters(model, Cohort([1, 2], {"SITE": [1.0, np.nan]}))
 
 
 def test_codes_explain_numbers() -> None:
