@@ -154,9 +154,11 @@ def _formula(person: _Person) -> ClaimResult:
 def _binding(person: _Person) -> ClaimResult:
     s, r = (1.0 - person.p[f"fu_{e}"] for e in "sr")
     bound = 0.5 * (s + r)
-    verdict = "reproduced" if _inside(bound, 0.10, 0.30) else "partly"
+    one_inside = _inside(s, 0.10, 0.30) or _inside(r, 0.10, 0.30)
+    verdict = "reproduced" if _inside(bound, 0.10, 0.30) else "partly" if one_inside else "contradicted"
+    place = "inside 0.10-0.30" if verdict == "reproduced" else "above 0.30" if bound > 0.30 else "below 0.10"
     reason = (
-        f"bound S {s:.2f}, R {r:.2f} (schmidt2024, an input, not a prediction): low, but the racemate lies just above 0.30; "
+        f"bound S {s:.2f}, R {r:.2f} (schmidt2024, an input, not a prediction): the racemate lies {place}; "
         "the esketamine label says 0.43-0.45"
     )
     return ClaimResult("P2", "low plasma protein binding", bound, "fraction bound", 0.10, 0.30, verdict, reason)
@@ -226,10 +228,11 @@ def _affinity(person: _Person) -> ClaimResult:
     table = pd.read_csv(evidence.path("pk/enantiomer_affinity.csv"))
     ki = table.set_index("ligand")["value"]
     ratio = float(ki["r_ketamine"] / ki["s_ketamine"])
-    verdict = "reproduced" if _inside(ratio, 3.0, 4.0) else "partly"
+    verdict = "reproduced" if _inside(ratio, 3.0, 4.0) else "partly" if ratio > 1.0 else "contradicted"
+    place = {"reproduced": "as claimed", "partly": f"same direction, ratio {'above' if ratio > 4.0 else 'below'} the claim"}
     reason = (
         f"Ki {ki['s_ketamine']:g} (S) and {ki['r_ketamine']:g} uM (R) at the PCP site of rat cortex ({table['source'].iloc[0]}), "
-        "the only source that gives both: same direction, ratio somewhat above the claim"
+        f"the only source that gives both: {place.get(verdict, 'the other direction')}"
     )
     return ClaimResult(
         "E1", "S binds the NMDA receptor 3-4 times more strongly than R", ratio, "ratio Ki R/S", 3.0, 4.0, verdict, reason

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ketasim.library import load
+from ketasim.model import assemble
 from ketasim.validate import pk_claims, pk_claims_table
 
 
@@ -23,6 +25,19 @@ def test_every_claim_is_answered() -> None:
             assert math.isnan(r.ci_low) and math.isnan(r.ci_high)
     assert results["P4"].verdict == "reproduced"
     assert results["P5"].verdict == "reproduced"
+
+
+def test_binding_can_be_contradicted() -> None:
+    model = assemble(load("ketasim_reference"))
+    for fu_s, fu_r, verdict in (
+        (0.8, 0.8, "reproduced"),
+        (0.65, 0.71, "partly"),
+        (0.1, 0.1, "contradicted"),
+        (0.99, 0.99, "contradicted"),
+    ):
+        result = next(r for r in pk_claims(model.with_values({"fu_s": fu_s, "fu_r": fu_r}), draws=0) if r.id == "P2")
+        assert result.verdict == verdict
+    assert "lies below 0.10" in result.reason
 
 
 def test_table() -> None:
