@@ -123,6 +123,17 @@ def test_own_patients(run: Run) -> None:
     assert sorted(pd.read_csv("a.csv")["subject"].unique()) == [11, 12]
 
 
+def test_what_patients_lack_is_named(run: Run) -> None:
+    Path("people.csv").write_text("ID,AGE,WT\n1,30,60\n2,50,90\n")
+    done = run("simulate", "esketamine nasal 56 mg", "--times", "0,1", "--population", "people.csv", "-o", "a.html")
+    said = "Not given of the patients, and taken as: RACE other, CHILD_PUGH none, EGFR reference, CYP2B6 *1/*1."
+    assert said in done.stderr and said in Path("a.html").read_text()
+    assert "taken as" not in run("simulate", REGIMEN, *SMALL, "--population", "people.csv").stderr  # all that otto2021 needs
+    assert "taken as" not in run("simulate", "esketamine nasal 56 mg", "--times", "0,1").stderr
+    Path("ev.csv").write_text("ID,TIME,AMT,EVID,CMT\n1,0,50,1,central_s\n1,1,0,0,.\n")
+    assert "taken as: WT 70, AGE 40, RACE other" in run("simulate", "--data", "ev.csv", "-o", "out.csv").stderr
+
+
 def test_named_patients_come_back_in_every_kind_of_file(run: Run) -> None:
     names = ["P-007", "anna", "P, 9"]
     Path("people.csv").write_text('ID,AGE,SEX,WT\nP-007,30,female,60\nanna,50,male,90\n"P, 9",60,male,80\n', encoding="utf-8")

@@ -195,6 +195,10 @@ def _failed(result: xr.DataTree) -> int:
 
 
 def _remarks(result: xr.DataTree) -> None:
+    from ketasim.results import assumed_sentence
+
+    if note := assumed_sentence({"": result}):
+        _show.note(note)
     provisional = result.attrs.get("provisional") or []
     if len(provisional):
         _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(map(str, provisional))}.")

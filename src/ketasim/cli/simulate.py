@@ -122,7 +122,7 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     from ketasim.cli import _outputs, _show
     from ketasim.cli._progress import progress
     from ketasim.dose import read_events
-    from ketasim.results import held_sentence, to_dataframe
+    from ketasim.results import assumed_sentence, held_sentence, to_dataframe
     from ketasim.simulation import as_model
 
     if not data.is_file():
@@ -148,6 +148,8 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     if options["draws"] and (held := held_sentence(result)):
         _note(held)
     units = ", ".join(dict.fromkeys(whole.states[name].unit for name in whole.compartments))
+    if assumed := assumed_sentence({"": result}):
+        _note(assumed)
     outputs = ", ".join(dict.fromkeys(port.unit for port in whole.ports.values()))
     _note(f"AMT is read in the unit of its compartment ({units}), states are written in it; outputs are in {outputs}.")
     _show.notice()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ketasim.errors import UnknownEntry
 from ketasim.report._parts import html_table
-from ketasim.results import warnings_of
+from ketasim.results import assumed_sentence, warnings_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,8 +74,11 @@ def evidence(arms: Arms) -> str:
         if assumed
         else ""
     )
+    people = f"<p>{escape(sentence)}</p>" if (sentence := assumed_sentence(arms)) else ""
     items = "".join(f"<li>{_reference(key)}</li>" for key in sources)
-    return f"<h2>Evidence</h2><p>Every number of the model carries its source: {describe}.</p>{warn}{guess}<ul>{items}</ul>"
+    return (
+        f"<h2>Evidence</h2><p>Every number of the model carries its source: {describe}.</p>{warn}{guess}{people}<ul>{items}</ul>"
+    )
 
 
 def _together(arms: Arms, key: str) -> list[str]:

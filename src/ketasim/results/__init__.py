@@ -18,7 +18,7 @@ from ketasim.results._tree import (
     redundant_totals,
     reported_concentrations,
 )
-from ketasim.results._warned import warnings_of
+from ketasim.results._warned import assumed_sentence, warnings_of
 
 __all__ = [
     "NOTICE",
@@ -27,6 +27,7 @@ __all__ = [
     "QuantileSketch",
     "add_draws",
     "add_record_draws",
+    "assumed_sentence",
     "build_summary",
     "build_tree",
     "check_target",

@@ -14,3 +14,9 @@ def warnings_of(results: Mapping[str, xr.DataTree]) -> list[str]:
         for text in result.attrs.get("warnings", ()):
             arms.setdefault(str(text), []).append(label)
     return [text if len(labels) == len(results) else f"{', '.join(labels)}: {text}" for text, labels in arms.items()]
+
+
+def assumed_sentence(arms: Mapping[str, xr.DataTree]) -> str:
+    """Covariates the models use and the patients given do not have, with what counts in their place; empty where there are none."""
+    named = dict.fromkeys(str(item) for result in arms.values() for item in result.attrs.get("assumed_covariates", ()))
+    return f"Not given of the patients, and taken as: {', '.join(named)}." if named else ""

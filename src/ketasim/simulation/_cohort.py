@@ -20,7 +20,7 @@ from ketasim import library
 from ketasim.dose import Dose, EventData, EventTemplate, Regimen, check_interpolation, parse, read_events, resolve
 from ketasim.errors import Extrapolation, InvalidOption, OutputError, UnusedColumn, close_names, listening, warn
 from ketasim.model import Model, Part, assemble
-from ketasim.population import COVARIATES, Cohort, individual_parameters
+from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, provenance, reported_concentrations
 from ketasim.simulation._draws import check_draws, with_draws
@@ -404,8 +404,10 @@ class _Cohort:
 
     def _attrs(self) -> dict[str, Any]:
         common = self.common
-        return provenance(common.model, population=self.people.label, n=self.people.n, seed=self.people.seed, rtol=common.rtol,
-                          solver=solver_of(common.model, common.precision), **common.drugs, command=common.command,
+        own = self.people.cohort
+        missing = assumed_covariates(common.model.numbers, own.covariates) if own is not None else {}
+        return provenance(common.model, population=self.people.label, assumed_covariates=[f"{k} {v}" for k, v in missing.items()],
+                          n=self.people.n, seed=self.people.seed, rtol=common.rtol, solver=solver_of(common.model, common.precision), **common.drugs, command=common.command,
                           regimen=str(self.regimen.text or self.regimen), variability=int(self.vary))  # fmt: skip
 
 

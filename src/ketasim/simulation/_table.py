@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ketasim.dose import EventData, EventTemplate, filled
 from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names, warn
-from ketasim.population import COVARIATES, Cohort, individual_parameters, undrawn
+from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters, undrawn
 from ketasim.results import add_record_draws, provenance
 from ketasim.simulation._outputs import warn_of_outputs
 from ketasim.solve import Solution, solve, solver_of
@@ -182,12 +182,20 @@ def _frame(template: EventTemplate, solution: Solution, times: Floats) -> pd.Dat
     return pd.DataFrame(columns)
 
 
+def _assumed(model: Model, data: EventData) -> list[str]:
+    """Covariates the model depends on and the table does not have, each with what counts in its place."""
+    typical = {
+        name: f"{value:g}" for name, value in TYPICAL.items() if name in _covariates(model) and name not in data.covariates
+    }
+    return [f"{k} {v}" for k, v in (typical | assumed_covariates(model.numbers, [*data.covariates, *TYPICAL])).items()]
+
+
 def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.DataFrame) -> xr.DataTree:
     model = common.model
     units = {**{k: s.unit for k, s in model.states.items()}, **{k: p.unit for k, p in model.ports.items()}, "TIME": "h", "ID": ""}
     output = xr.Dataset({c: ("record", table[c].to_numpy(), {"units": units.get(c, ""), "long_name": c}) for c in table})
     attrs = provenance(model, rtol=common.rtol, solver=solver_of(common.model, common.precision), regimen=f"event table {data.name}", seed=common.seed,
-                       n=len(people), command=common.command, **common.drugs)  # fmt: skip
+                       n=len(people), command=common.command, assumed_covariates=_assumed(model, data), **common.drugs)  # fmt: skip
     subject = xr.Dataset({c: ("subject", people[c].to_numpy()) for c in people}, coords={"subject": people.index.to_numpy()})
     records = data.to_frame().dropna(axis="columns", how="all")
     dose = xr.Dataset({str(c): ("record", records[c].to_numpy() if records[c].dtype != object else records[c].astype(str).to_numpy()) for c in records},
