@@ -28,7 +28,8 @@ def check_draws(draws: int, model: Model, streamed: bool) -> None:
 
     Raises
     ------
-    InvalidOption: a negative number, a streamed cohort, or a model of whose typical values nothing says how sure they are.
+    InvalidOption: a negative number, a streamed cohort, a model of whose typical values nothing says how sure they are, or more draws
+    than its posterior holds.
     """
     if isinstance(draws, bool) or draws < 0:
         raise InvalidOption(f"draws = {draws}: give a whole number of draws, e.g. 100, or 0 for none.")
@@ -38,6 +39,10 @@ def check_draws(draws: int, model: Model, streamed: bool) -> None:
         raise InvalidOption(
             f"draws = {draws}: {model.id} has neither a posterior nor standard errors, so nothing says how sure its values are."
         )
+    for part in model.parts:
+        stored = min((np.size(values) for values in (part.info.get("posterior") or {}).values()), default=draws)
+        if draws > stored:
+            raise InvalidOption(f"draws = {draws:,}: the posterior of {part.cite} holds {stored:,}; more would repeat the first.")
 
 
 def with_draws(run: _Cohort, draws: int, progress: Callable[[int, int], None] | None) -> xr.DataTree:

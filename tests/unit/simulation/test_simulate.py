@@ -206,6 +206,11 @@ def test_draws_repeat_the_same_patients_with_rows_of_the_posterior() -> None:
     assert {row["unit"] for row in sureness({"": one})} == {"ng/mL"}
 
 
+def test_more_draws_than_are_stored_are_refused() -> None:
+    with pytest.raises(InvalidOption, match="the posterior of ketasim_reference@1 holds 1,000; more would repeat the first"):
+        ketasim.simulate(dosing="esketamine nasal 56 mg", draws=1001, times=[0.0, 1.0])
+
+
 @pytest.mark.filterwarnings("ignore::ketasim.errors.FailedPatients")
 @pytest.mark.filterwarnings("ignore::ketasim.population.OutOfBounds")
 def test_patients_that_fail_under_a_draw_are_counted() -> None:
