@@ -71,6 +71,22 @@ def test_table_of_exposures(run: Run) -> None:
     assert NOTICE in done.stderr
 
 
+def test_one_patient_has_no_median(run: Run) -> None:
+    assert "medians over patients" not in run("simulate", REGIMEN, *SMALL).stdout
+    assert "medians over patients" in run("simulate", REGIMEN, *SMALL, "-n", "3").stdout
+
+
+def test_one_output_time_has_no_area(run: Run) -> None:
+    once = ("--pk", "otto2021", "--times", "2", "-n", "3")
+    for done in (run("simulate", REGIMEN, *once), run("compare", REGIMEN, "40 mg esketamine iv over 40 min", *once)):
+        assert done.exit_code == 0, done.output
+        assert "at 2 h" in done.stdout and "AUC" not in done.stdout and done.stdout.count("5-95 %") == 1
+        assert "there is no AUC" in done.stderr and "trapezoids" not in done.stderr
+    several = run("simulate", REGIMEN, "--pk", "otto2021", "--times", "1,2", "-n", "3")
+    assert "1 to 2 h" in several.stdout and several.stdout.count("5-95 %") == 2
+    assert "trapezoids between the 2 output times" in several.stderr
+
+
 def test_quiet_says_only_the_result(run: Run) -> None:
     done = run("simulate", REGIMEN, *SMALL, "--quiet")
     assert done.stderr == ""

@@ -28,7 +28,7 @@ def show_result(result: xr.DataTree) -> None:
     attrs = result.attrs
     who = attrs["population"] if attrs["n"] == 1 else f"{attrs['n']:,} patients, {attrs['population']}, seed {attrs['seed']}"
     _show.text(f"{_given(result)}\n{attrs['model']}; {who}; {_span(result)}")
-    _show.table(_HEAD, [_cells(row) for row in rows], _title(rows), numbers_from=2)
+    _show.table(_HEAD, [_cells(row) for row in rows], _title(rows, attrs["n"]), numbers_from=2)
     _show_draws({"": result}, [row["analyte"] for row in rows])
     _remarks(result)
 
@@ -65,7 +65,7 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
         for row in own
         if row["analyte"] == analyte
     ]
-    _show.table(("arm", *_HEAD, f"Cmax / {first}", f"AUC / {first}"), table, _title(rows[first]), numbers_from=3)
+    _show.table(("arm", *_HEAD, f"Cmax / {first}", f"AUC / {first}"), table, _title(rows[first], one.attrs["n"]), numbers_from=3)
     _show_draws(results, wanted)
     _remarks(one)
 
@@ -149,10 +149,10 @@ def _row(array: xr.DataArray, analyte: str, starts: np.ndarray) -> dict[str, Any
     if not good.any():
         return row | dict.fromkeys(("cmax", "tmax", "auc"), float("nan"))
     peak = curves[good].max(axis=1)
-    area = np.trapezoid(curves[good], time, axis=1) if len(time) > 1 else np.full(len(peak), np.nan)
+    found = {"cmax": peak} | ({"auc": np.trapezoid(curves[good], time, axis=1)} if len(time) > 1 else {})
     ends = _ENDS if len(curves) > 1 else _ENDS[:1]
-    bands = {f"{name}{end}": float(np.quantile(v, q)) for name, v in (("cmax", peak), ("auc", area)) for end, q in ends}
-    return row | bands | {"tmax": float(np.median(since_dose(time[curves[good].argmax(axis=1)], starts)))}
+    bands = {f"{name}{end}": float(np.quantile(v, q)) for name, v in found.items() for end, q in ends}
+    return row | {"auc": float("nan")} | bands | {"tmax": float(np.median(since_dose(time[curves[good].argmax(axis=1)], starts)))}
 
 
 _ENDS = (("", 0.5), ("_low", 0.05), ("_high", 0.95))
@@ -165,8 +165,13 @@ def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["analyte"], row["unit"], row["cmax"], band[0], row["tmax"], row["auc"], band[1]
 
 
-def _title(rows: list[dict[str, Any]]) -> str:
-    return f"{rows[0]['site'].replace('_', ' ')}; medians over patients; AUC in h x unit" if rows else ""
+def _title(rows: list[dict[str, Any]], n: int) -> str:
+    """What the table is about: no median of one patient, no area of one output time."""
+    if not rows:
+        return ""
+    areas = any(np.isfinite(row["auc"]) for row in rows)
+    said = ("medians over patients" if n > 1 else "", "AUC in h x unit" if areas else "")
+    return "; ".join([rows[0]["site"].replace("_", " "), *filter(None, said)])
 
 
 def _ratio(row: Mapping[str, Any], base: Mapping[str, Any] | None, key: str) -> float:
@@ -186,7 +191,8 @@ def _given(result: xr.DataTree) -> str:
 def _span(result: xr.DataTree) -> str:
     time = result["plasma"]["time"].to_numpy() if "plasma" in result.children else np.array([np.nan])
     start, end = float(time[0]), float(time[-1])
-    return f"{start / 24:.3g} to {end / 24:g} days" if end > 48 else f"{start:g} to {end:g} h"
+    scale, unit = (24.0, "days") if end > 48 else (1.0, "h")
+    return f"at {end / scale:.4g} {unit}" if len(time) == 1 else f"{start / scale:.3g} to {end / scale:g} {unit}"
 
 
 def _failed(result: xr.DataTree) -> int:

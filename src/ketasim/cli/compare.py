@@ -49,7 +49,7 @@ def compare(
     from ketasim.cli._exposure import show_arms
     from ketasim.cli._progress import progress
     from ketasim.cli._show import note
-    from ketasim.cli.simulate import check_rtol, command_line, remarks
+    from ketasim.cli.simulate import check_rtol, command_line, note_on_areas, remarks
 
     files = _outputs.checked(out, report, figure)
     arms = _values.arms_of(regimens)
@@ -72,6 +72,7 @@ def compare(
     }
     for remark in dict.fromkeys(text for regimen in arms.values() for text in remarks(regimen)):
         note(remark)
+    note_on_areas(options["times"])
     with progress(n * len(arms) * (1 + draws), "comparing") as bar:
         results = ketasim.compare(arms, progress=bar, **options)
     _outputs.write_arms(results, files, log)

@@ -101,8 +101,7 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
 
     for remark in remarks(regimen):
         _note(remark)
-    if options["times"] is not None:
-        _note(f"AUC: trapezoids between the {len(options['times'])} output times given; without --times they follow the doses.")
+    note_on_areas(options["times"])
     checkpoint = _checkpoint(files, resume)
     size = len(options["cohort"].ids) if "cohort" in options else options["n"]
     try:
@@ -190,6 +189,15 @@ def check_rtol(rtol: float | None, precision: str) -> float:
 def remarks(regimen: Any) -> list[str]:
     """What was assumed in reading a regimen."""
     return [f"Read as: {text}" for text in dict.fromkeys(text for item in regimen.items for text in item.dose.notes)]
+
+
+def note_on_areas(times: Any) -> None:
+    """Say what output times of one's own mean for Cmax and AUC."""
+    if times is None:
+        return
+    given = f"AUC: trapezoids between the {len(times)} output times given"
+    one = "One output time: Cmax is the value there, and there is no AUC"
+    _note(f"{one if len(times) == 1 else given}; without --times output times follow the doses.")
 
 
 def command_line() -> str:
