@@ -43,6 +43,8 @@ MOST_POINTS = 300
 #: Spans up to this are drawn in hours, longer ones in days.
 MOST_HOURS = 72.0
 FORMATS = (".png", ".svg", ".pdf")
+#: Of a legend at its font size: key with the space around it, and a letter on average.
+_INCH_PER_KEY, _INCH_PER_LETTER = 0.5, 0.06
 _STYLE = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9, "axes.titleweight": "bold", "axes.labelsize": 8,
     "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.frameon": False, "legend.fontsize": 8, "axes.grid": True, "grid.color": "#e6e6e6",
@@ -142,7 +144,7 @@ def concentration_figure(
         axes = np.atleast_1d(np.asarray(figure.subplots(rows, columns, squeeze=False))).ravel()
         for axis, analyte in zip(axes, names, strict=False):
             for number, result in enumerate(arms.values()):
-                has_bands |= _band(axis, result, site, analyte, PALETTE[number % len(PALETTE)], window, 1.0 if in_hours else 24.0)
+                has_bands |= _band(axis, result, site, analyte, (number, len(arms)), window, 1.0 if in_hours else 24.0)
             # Limits last: set earlier, they would be those of the first arm.
             top = axis.dataLim.y1
             if log:
@@ -163,9 +165,15 @@ def _span(arms: Mapping[str, xr.DataTree], window: tuple[float, float] | None) -
 
 
 def _band(
-    axis: Axes, result: xr.DataTree, site: str, analyte: str, colour: str, window: tuple[float, float] | None, scale: float
+    axis: Axes,
+    result: xr.DataTree,
+    site: str,
+    analyte: str,
+    arm: tuple[int, int],
+    window: tuple[float, float] | None,
+    scale: float,
 ) -> bool:
-    """Draw one analyte of one arm, h divided by `scale`; whether patients differ, so that there are bands."""
+    """Draw one analyte of one arm (its number, of how many), h divided by `scale`; whether patients differ, so that there are bands."""
     if site not in sites(result):
         return False
     time, analytes, values, unit = quantiles(result, site)
@@ -177,19 +185,29 @@ def _band(
     x = (time[inside] - (window[0] if window else 0.0)) / scale
     if np.nanmax(high, initial=0.0) <= 0:
         return False
-    axis.set_ylabel(unit)
-    differ = not np.allclose(low, high)
+    axis.set_ylabel(f"{unit}, {site.replace('_', ' ')}")
+    differ, colour = not np.allclose(low, high), PALETTE[arm[0] % len(PALETTE)]
     if len(x) == 1:  # one time has no width: a line or band through it would not be seen
-        if differ:
-            axis.vlines(x, low, high, color=colour, alpha=0.3, lw=2)
-            axis.vlines(x, q25, q75, color=colour, alpha=0.55, lw=5)
-        axis.plot(x, middle, "o", color=colour, ms=5)
+        _point(axis, float(x[0]), np.concatenate([low, q25, middle, q75, high]), colour, arm)
         return differ
     if differ:
         axis.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
         axis.fill_between(x, q25, q75, color=colour, alpha=0.28, lw=0)
     axis.plot(x, middle, color=colour, lw=1.3)
     return differ
+
+
+def _point(axis: Axes, x: float, levels: Floats, colour: str, arm: tuple[int, int]) -> None:
+    """One time: the median as a point, the bands as bars through it; arms stand side by side around the only tick."""
+    number, arms = arm
+    aside = x + (number - (arms - 1) / 2) * min(0.12, 1.8 / arms)
+    low, q25, middle, q75, high = levels
+    if not np.allclose(low, high):
+        axis.vlines(aside, low, high, color=colour, alpha=0.3, lw=2)
+        axis.vlines(aside, q25, q75, color=colour, alpha=0.55, lw=5)
+    axis.plot(aside, middle, "o", color=colour, ms=5)
+    axis.set_xlim(x - 1, x + 1)
+    axis.set_xticks([x])
 
 
 def _decorate(figure: Figure, axes: Any, arms: Mapping[str, xr.DataTree], unit: str, has_bands: bool) -> None:
@@ -201,7 +219,16 @@ def _decorate(figure: Figure, axes: Any, arms: Mapping[str, xr.DataTree], unit: 
     handles: list[Any] = _arm_handles(arms)
     if has_bands:
         handles += [Patch(color="#666666", alpha=0.43, label="25-75 %"), Patch(color="#666666", alpha=0.18, label="5-95 %")]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+    _legend(figure, handles)
+
+
+def _legend(figure: Figure, handles: Sequence[Any]) -> None:
+    """A legend below, in rows as wide as the figure allows."""
+    widest = _INCH_PER_KEY + _INCH_PER_LETTER * max(len(handle.get_label()) for handle in handles)
+    columns = max(1, min(6, len(handles), int(figure.get_figwidth() / widest)))
+    # Matplotlib fills columns; this order reads in rows.
+    ordered = [handle for k in range(columns) for handle in handles[k::columns]]
+    figure.legend(handles=ordered, loc="outside lower center", ncols=columns)
 
 
 def _arm_handles(arms: Iterable[str]) -> list[Line2D]:
@@ -211,8 +238,8 @@ def _arm_handles(arms: Iterable[str]) -> list[Line2D]:
     return [Line2D([], [], color=PALETTE[i % len(PALETTE)], lw=1.6, label=_short(label)) for i, label in enumerate(arms)]
 
 
-def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX") -> Figure:
-    """Distribution of one exposure parameter per analyte and arm: median, quartiles, 5-95 %."""
+def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX", unit: str = "") -> Figure:
+    """Distribution of one exposure parameter per analyte and arm: median, quartiles, 5-95 %. unit : of the parameter, for its axis."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -237,9 +264,9 @@ def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX
         axis.set_yticks(range(len(names)), [pretty(a) for a in names])
         axis.invert_yaxis()
         axis.set_xscale("log")
-        axis.set_xlabel(f"{parameter}, {site.replace('_', ' ')}")
+        axis.set_xlabel(f"{parameter}, {site.replace('_', ' ')}" + (f" ({unit})" if unit else ""))
         if len(own) > 1:
-            figure.legend(handles=_arm_handles(own), loc="outside lower center", ncols=min(4, len(own)))
+            _legend(figure, _arm_handles(own))
     return figure
 
 

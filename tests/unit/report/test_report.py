@@ -48,7 +48,7 @@ def test_figure_shows_every_analyte_with_unit(result: xr.DataTree) -> None:
     figure = concentration_figure(result)
     shown = [axis for axis in figure.axes if axis.get_visible()]
     assert [axis.get_title() for axis in shown] == ["S-ketamine", "S-norketamine"]
-    assert all(axis.get_ylabel() == "ng/mL" and axis.get_xlabel() for axis in shown)
+    assert all(axis.get_ylabel() == "ng/mL, venous" and axis.get_xlabel() for axis in shown)
 
 
 @pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
@@ -158,6 +158,26 @@ def test_one_output_time_is_drawn_as_a_point() -> None:
         assert all(len(axis.collections) == (2 if n > 1 else 0) for axis in shown)
     empty = concentration_figure(ketasim.simulate("esketamine nasal 56 mg", times=[0.0]))
     assert [text.get_text() for text in empty.texts] == ["no drug at these times"]
+
+
+def test_arms_of_one_output_time_stand_side_by_side() -> None:
+    regimens = {"nasal": "esketamine nasal 56 mg", "oral": "esketamine oral 0.2 mg/kg"}
+    figure = concentration_figure(ketasim.compare(regimens, n=4, times=[3.0]), analytes=["s_ketamine"])
+    axis = figure.axes[0]
+    places = [float(np.ravel(line.get_xdata())[0]) for line in axis.lines]
+    assert places[0] < 3.0 < places[1] and list(axis.get_xticks()) == [3.0]
+
+
+def test_legend_stays_within_the_figure_and_reads_in_rows(result: xr.DataTree) -> None:
+    names = [f"an arm with a name that is rather long {k}" for k in range(3)]
+    figure = concentration_figure(dict.fromkeys(names, result), analytes=["s_ketamine"])
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+    assert legend(figure)[:3] == names
+    wide = concentration_figure(dict.fromkeys("abcdef", result))
+    # Matplotlib fills columns, here two high.
+    assert legend(wide)[:5] == ["a", "25-75 %", "b", "5-95 %", "c"]
 
 
 def test_legend_names_bands_only_where_patients_differ(result: xr.DataTree) -> None:
