@@ -205,7 +205,10 @@ def _logs(column: pd.Series) -> Floats:
 
 
 def compare_exposure(a: pd.DataFrame, b: pd.DataFrame, parameters: Iterable[str] = ("CMAX", "AUCLST")) -> pd.DataFrame:
-    """Ratios of geometric means, a over b, with 90 % confidence interval; paired where both have the same subjects."""
+    """Ratios of geometric means, a over b, with 90 % confidence interval; paired where both have the same subjects.
+
+    One subject has a ratio and no interval.
+    """
     from scipy.special import stdtrit  # Student's t without what scipy.stats takes to import
 
     rows = []
@@ -216,11 +219,12 @@ def compare_exposure(a: pd.DataFrame, b: pd.DataFrame, parameters: Iterable[str]
             x, y = _logs(part[name]), _logs(other[name])
             paired = len(x) == len(y) and np.array_equal(part["subject"].to_numpy(), other["subject"].to_numpy())
             x, y = (v[np.isfinite(x) & np.isfinite(y)] for v in (x, y)) if paired else (x[np.isfinite(x)], y[np.isfinite(y)])
-            if len(x) < 2 or len(y) < 2:
+            if not len(x) or not len(y):
                 continue
-            difference = float(x.mean() - y.mean())
-            se = np.sqrt((x - y).var(ddof=1) / len(x)) if paired else np.sqrt(x.var(ddof=1) / len(x) + y.var(ddof=1) / len(y))
-            margin = float(stdtrit(len(x) - 1 if paired else len(x) + len(y) - 2, 0.95) * se)
+            difference, margin = float(x.mean() - y.mean()), np.nan
+            if min(len(x), len(y)) > 1:
+                variance = (x - y).var(ddof=1) / len(x) if paired else x.var(ddof=1) / len(x) + y.var(ddof=1) / len(y)
+                margin = float(stdtrit(len(x) - 1 if paired else len(x) + len(y) - 2, 0.95) * np.sqrt(variance))
             ratio, low, high = np.exp([difference, difference - margin, difference + margin])
             rows.append(
                 {

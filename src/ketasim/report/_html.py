@@ -59,7 +59,7 @@ def html_report(
     body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms), facts(arms)]
     body += [
         _figures(arms, tables),
-        _exposure(tables, _unit(first)),
+        _exposure(arms, tables),
         _comparison(tables),
         _sure(arms),
         _regimens(arms),
@@ -120,7 +120,7 @@ def _figures(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]
         out.append(
             html_figure(
                 concentration_figure(arms, site=site, window=window),
-                f"Concentrations over time, {name}: first {window[1]:g} h. {spread}",
+                f"Concentrations {_when(first, name)}. {spread}",
             )
         )
         if float(first["plasma"]["time"].max()) > 72:
@@ -134,34 +134,57 @@ def _figures(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]
         site = sites(first)[0]
         out.append(
             html_figure(
-                exposure_figure(tables, site),
+                exposure_figure(tables, site, unit=_units(first)[site, "CMAX"]),
                 f"Largest concentration per patient, {site.replace('_', ' ')}" + ("." if one else ": median, quartiles, 5-95 %."),
             )
         )
     return "".join(out)
 
 
+def _when(result: xr.DataTree, site: str) -> str:
+    """What times the first figure of a site shows."""
+    times = result["plasma"]["time"].to_numpy()
+    if len(times) == 1:
+        return f"at {float(times[0]):g} h, {site}"
+    return f"over time, {site}: first {_first_dose(result)[1]:g} h"
+
+
 def _first_dose(result: xr.DataTree) -> tuple[float, float]:
     return 0.0, min(12.0, float(result["plasma"]["time"].max()))
 
 
-def _unit(result: xr.DataTree) -> str:
-    """Unit of the concentrations; those of several sites after one another where they differ."""
-    return ", ".join(dict.fromkeys(str(site.attrs["units"]) for site in result["plasma"].to_dataset().data_vars.values()))
-
-
-def _exposure(tables: Mapping[str, pd.DataFrame], unit: str) -> str:
+def _exposure(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]) -> str:
     if not tables:
-        return "<h2>Exposure</h2><p>None: a cohort streamed to quantiles keeps no single patients, and a single output time has no area.</p>"
+        single = all(r["plasma"].to_dataset().sizes["time"] == 1 for r in arms.values())
+        why = "a single output time has no area" if single else "a cohort streamed to quantiles keeps no single patients"
+        return f"<h2>Exposure</h2><p>None: {why}.</p>"
     out = ['<h2>Exposure</h2><p class="soft">Over the whole course, by non-compartmental analysis (CDISC names; linear trapezoidal rule). '
-           f"CMAX in the unit of the concentration ({escape(unit)}), AUCLST in that times h, TMAX in h after the dose before the peak, LAMZHL in h.</p>"]  # fmt: skip
+           "TMAX is the time after the dose before the peak.</p>"]  # fmt: skip
     for label, table in tables.items():
-        summary = exposure_summary(table, ("CMAX", "TMAX", "AUCLST", "LAMZHL"))
-        rows = [(pretty(r.analyte), r.site.replace("_", " "), r.parameter, r.geometric_mean, r.geometric_cv_percent, r.median, r.p05, r.p95)
-                for r in summary.itertuples()]  # fmt: skip
-        out.append(f"<h3>{escape(label)}</h3>")
-        out.append(html_table(("analyte", "site", "parameter", "geometric mean", "CV %", "median", "5 %", "95 %"), rows, 3))
+        out.append(f"<h3>{escape(label)}</h3>{_exposure_table(table, _units(arms[label]))}")
     return "".join(out)
+
+
+def _exposure_table(table: pd.DataFrame, units: Mapping[tuple[str, str], str]) -> str:
+    """Distribution over patients; of one patient the values."""
+    names = ("CMAX", "TMAX", "AUCLST", "LAMZHL")
+    one = len(set(table["subject"])) == 1
+    shown_of_many = ("geometric mean", "CV %", "median", "5 %", "95 %")
+    rows = []
+    for r in exposure_summary(table, names).itertuples():
+        values = (r.median,) if one else (r.geometric_mean, r.geometric_cv_percent, r.median, r.p05, r.p95)
+        rows.append((pretty(r.analyte), r.site.replace("_", " "), r.parameter, units[r.site, r.parameter], *values))
+    return html_table(("analyte", "site", "parameter", "unit", *(("value",) if one else shown_of_many)), rows, 4)
+
+
+def _units(result: xr.DataTree) -> dict[tuple[str, str], str]:
+    """Unit of every exposure parameter shown, by site and name."""
+    units: dict[tuple[str, str], str] = {}
+    for site, array in result["plasma"].to_dataset().data_vars.items():
+        unit = str(array.attrs["units"])
+        for name, own in (("CMAX", unit), ("TMAX", "h"), ("AUCLST", f"h × {unit}"), ("LAMZHL", "h")):
+            units[str(site), name] = own
+    return units
 
 
 def _comparison(tables: Mapping[str, pd.DataFrame]) -> str:

@@ -109,7 +109,7 @@ def test_report_shows_what_the_run_warned_of_near_the_top(result: xr.DataTree, t
 
 
 def exposure_rows(page: str) -> list[list[str]]:
-    """Cells of the exposure tables: analyte, site, parameter, geometric mean, CV, median, 5 %, 95 %."""
+    """Cells of the exposure tables: analyte, site, parameter, unit, geometric mean, CV, median, 5 %, 95 %."""
     section = page[page.index("<h2>Exposure") : page.index("<h2>", page.index("<h2>Exposure") + 4)]
     return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", section) if "<td" in row]
 
@@ -118,12 +118,12 @@ def test_time_of_the_peak_counts_from_the_dose_before_it(tmp_path: Path) -> None
     # Peaks of one patient are all but alike: which of the eight is largest says nothing, when after its dose does.
     result = ketasim.simulate("esketamine nasal 56 mg, 2/week x 4 week", n=6)
     rows = exposure_rows(html_report(result, tmp_path / "r.html").read_text(encoding="utf-8"))
-    times = [float(row[5]) for row in rows if row[2] == "TMAX"]
+    times = [float(row[6]) for row in rows if row[2] == "TMAX"]
     assert times and all(0 < t < 12 for t in times)
     # Rounding noise of a difference of times is no variation: the peak of an infusion is its end.
     result = ketasim.simulate("0.5 mg/kg racemic ketamine iv over 40 min, 2/week x 1 week", n=4)
     rows = exposure_rows(html_report(result, tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert rows[0][:2] == ["ketamine", "venous"] and "e-" not in rows[1][4]
+    assert rows[0][:2] == ["ketamine", "venous"] and "e-" not in rows[1][5]
 
 
 def test_analytes_that_are_not_there_have_no_rows_and_no_panels(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_analytes_that_are_not_there_have_no_rows_and_no_panels(tmp_path: Path) 
     # Beside a racemate, totals are what is compared.
     both = exposure_rows(html_report(results, tmp_path / "r.html").read_text(encoding="utf-8"))
     assert {"ketamine", "S-ketamine", "R-ketamine"} <= {row[0] for row in both}
-    assert not [row for row in both if row[2] == "CMAX" and float(row[5]) == 0]
+    assert not [row for row in both if row[2] == "CMAX" and float(row[6]) == 0]
     assert len([a for a in concentration_figure(results).axes if a.get_visible()]) == 12
 
 
@@ -219,7 +219,31 @@ def test_exposure_figure_says_which_arm_is_which(result: xr.DataTree) -> None:
     assert not exposure_figure({"one": table}, "venous").legends
 
 
-@pytest.mark.parametrize("options", [{"times": [3.0]}, {"times": [0.0]}, {"n": 4, "stream": True, "times": [0.0, 1.0, 2.0]}])
-def test_report_without_exposures_says_why(tmp_path: Path, options: dict[str, Any]) -> None:
+SINGLE, STREAMED = "a single output time has no area", "a cohort streamed to quantiles keeps no single patients"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"times": [3.0]}, SINGLE), ({"times": [0.0]}, SINGLE), ({"n": 4, "stream": True, "times": [0.0, 1.0, 2.0]}, STREAMED)],
+)
+def test_report_without_exposures_says_why(tmp_path: Path, options: dict[str, Any], reason: str) -> None:
     page = html_report(ketasim.simulate("esketamine nasal 56 mg", **options), tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "streamed to quantiles keeps no single patients, and a single output time has no area" in page and "<svg" in page
+    assert f"<p>None: {reason}.</p>" in page and "<svg" in page
+    assert ("Concentrations at" in page) == (reason == SINGLE)
+
+
+def test_exposures_have_units_and_one_patient_has_values(result: xr.DataTree, tmp_path: Path) -> None:
+    units = {row[2]: row[3] for row in exposure_rows(html_report(result, tmp_path / "r.html").read_text(encoding="utf-8"))}
+    assert units == {"CMAX": "ng/mL", "TMAX": "h", "AUCLST": "h × ng/mL", "LAMZHL": "h"}
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "CMAX, venous (ng/mL)" in page
+    one = html_report(ketasim.simulate("esketamine nasal 56 mg", until=24), tmp_path / "one.html").read_text(encoding="utf-8")
+    assert "geometric mean" not in one and all(len(row) == 5 for row in exposure_rows(one))
+
+
+def test_one_patient_in_two_arms_has_ratios_without_intervals(tmp_path: Path) -> None:
+    arms = {"low": "esketamine nasal 28 mg", "high": "esketamine nasal 56 mg"}
+    page = html_report(ketasim.compare(arms, n=1, until=24), tmp_path / "r.html").read_text(encoding="utf-8")
+    section = page[page.index("<h2>Comparison") :]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", section)[:7]
+    assert cells[0] == "high / low" and 1 < float(cells[4]) <= 2 and cells[5:] == ["–", "–"]
