@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.cli.conftest import Run
 
@@ -27,6 +29,17 @@ WRONG = {
     "times": (["simulate", "84 mg", "--times", "0:24"], 2, "start:stop:step"),
     "negative times": (["simulate", "84 mg", "--times=-1,2"], 2, "not before 0"),
     "until": (["simulate", "84 mg", "--until", "a month"], 2, "--until"),
+    "patients to a spreadsheet": (["population", "adults", "-o", "p.xlsx"], 2, "-o p.xlsx: the name must end in .csv"),
+    "events to a spreadsheet": (["events", "84 mg", "-o", "e.xlsx"], 2, "-o e.xlsx: the name must end in .csv"),
+    "parameters to a spreadsheet": (["nca", "none.csv", "-o", "p.xlsx"], 2, "-o p.xlsx: the name must end in .csv"),
+    "evidence to a spreadsheet": (
+        ["evidence", "sql", "show tables", "--csv", "t.xlsx"],
+        2,
+        "--csv t.xlsx: the name must end in .csv",
+    ),
+    "rows to a spreadsheet": (["evidence", "safety", "--csv", "t.xlsx"], 2, "--csv t.xlsx: the name must end in .csv"),
+    "page of text": (["review", "P7", "--html", "p.txt"], 2, "--html p.txt: the name must end in .html"),
+    "figure of a course": (["synthesize", "timecourse", "--figure", "c.gif"], 2, "--figure c.gif: the name must end in .png"),
     "tolerance": (["simulate", "84 mg", "--rtol", "1"], 2, "--rtol"),
     "precision": (["simulate", "84 mg", "--precision", "half"], 2, "--precision = 'half' is not known. Use one of: double, single."),
     "tolerance of single precision": (["compare", "a: 56 mg", "b: 84 mg", "--precision", "single", "--rtol", "1e-7"], 2, "1e-05 or more"),
@@ -56,9 +69,7 @@ def test_one_message(run: Run, case: str) -> None:
 
 
 def test_unwritable_place(run: Run, tmp_path: object) -> None:
-    import pathlib
-
-    pathlib.Path("file").write_text("x")
+    Path("file").write_text("x")
     done = run("simulate", "84 mg", "-o", "file/out.csv")
     assert done.exit_code == 1
     assert "cannot be written" in done.stderr

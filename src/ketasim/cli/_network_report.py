@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketasim.cli import _show
-from ketasim.cli._outputs import FIGURES, check_writable
+from ketasim.cli._outputs import FIGURES, check_file
 from ketasim.errors import InvalidOption
 
 if TYPE_CHECKING:
@@ -24,10 +24,7 @@ def files_of(wanted: Mapping[str, Path | None]) -> dict[str, Path]:
     """Files asked for; a wrong ending or an unwritable place is refused before anything is computed."""
     found = {name: path for name, path in wanted.items() if path is not None}
     for name, path in found.items():
-        endings = (".csv", *FIGURES) if name in _TABLES else FIGURES
-        if path.suffix.lower() not in endings:
-            raise InvalidOption(f"--{name} {path}: the name must end in {' or '.join(endings)}.")
-        check_writable(path)
+        check_file(path, (".csv", *FIGURES) if name in _TABLES else FIGURES, f"--{name}")
     if len({path.resolve() for path in found.values()}) < len(found):
         raise InvalidOption("two outputs have the same name; give each its own.")
     return found

@@ -21,8 +21,7 @@ def checked(out: Sequence[Path] | None, report: Path | None = None, figure: Path
     files = list(out or [])
     for path, endings, option in ((report, REPORTS, "--report"), (figure, FIGURES, "--figure")):
         if path is not None:
-            if path.suffix.lower() not in endings:
-                raise InvalidOption(f"{option} {path}: the name must end in {' or '.join(endings)}.")
+            check_file(path, endings, option)
             files.append(path)
     for path in files:
         if path.suffix.lower() not in TABLES + REPORTS + FIGURES:
@@ -31,6 +30,15 @@ def checked(out: Sequence[Path] | None, report: Path | None = None, figure: Path
     if len({path.resolve() for path in files}) < len(files):
         raise InvalidOption("two outputs have the same name; give each its own.")
     return tuple(files)
+
+
+def check_file(path: Path | None, endings: Sequence[str], option: str = "-o") -> None:
+    """Refuse a name whose ending promises another kind of file, and a place that cannot be written. None : nothing is to be written."""
+    if path is None:
+        return
+    if path.suffix.lower() not in endings and not path.is_dir():
+        raise InvalidOption(f"{option} {path}: the name must end in {' or '.join(endings)}.")
+    check_writable(path)
 
 
 def check_writable(path: Path) -> None:

@@ -55,14 +55,11 @@ def describe(
 
 
 def _to_file(entry: str, out: Path, html: bool) -> None:
-    from ketasim.cli._outputs import check_writable
+    from ketasim.cli._outputs import check_file
     from ketasim.dose._writing import replacing
     from ketasim.simulation import as_model
 
-    endings = (".html",) if html else (".html", ".txt")
-    if out.suffix.lower() not in endings:
-        raise InvalidOption(f"-o {out}: the name must end in {' or '.join(endings)}.")
-    check_writable(out)
+    check_file(out, (".html",) if html else (".html", ".txt"))
     content = as_model(entry).describe("html" if out.suffix.lower() == ".html" else "text")
     with replacing(out) as part:
         Path(part).write_text(content, encoding="utf-8")

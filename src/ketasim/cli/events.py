@@ -54,8 +54,7 @@ def events(
         _values.refuse_typed({"weight": "--weight"}, "with --population, whose patients have weights of their own.")
     else:
         _values.refuse_typed({"n": "-n", "seed": "--seed"}, "without --population.")
-    if out is not None:
-        _outputs.check_writable(out)
+    _outputs.check_file(out, (".csv",))
     described, table = (
         _from_table(data, model) if data is not None else _from_regimen(regimen, model, weight, population, n, seed, expand)
     )

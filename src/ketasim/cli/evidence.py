@@ -23,7 +23,9 @@ app = typer.Typer(no_args_is_help=True, help="Sourced facts: trials, outcomes, s
 Folder = Annotated[
     list[Path] | None, typer.Option("--evidence", metavar="DIR", help="Folder of own tables, checked and merged; repeatable.")
 ]
-Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the rows, every column and the citation, as CSV.")]
+Csv = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE.csv", help="Write the rows, every column and the citation, as CSV.")
+]
 #: Tables write routes in short (trials) or in full (safety, pharmacokinetics): either finds both.
 _ROUTES = {
     "iv": "intravenous", "im": "intramuscular", "sc": "subcutaneous", "intravenous": "iv", "intramuscular": "im", "subcutaneous": "sc",
@@ -144,6 +146,7 @@ def sql(
     *, evidence: Folder = None, csv: Csv = None,
 ) -> None:  # fmt: skip
     """A query over all tables; ``show tables`` and ``describe TABLE`` say what there is. A column ``source`` gets its citations."""
+    _check(csv)
     whole = _load(evidence)
     frame = whole.sql(query)
     cited = {k: whole.citation(k) for k in dict.fromkeys(frame["source"]) if k in whole.sources} if "source" in frame else {}
@@ -226,6 +229,7 @@ def _load(folders: list[Path] | None) -> Any:
 def _list(
     name: str, wanted: dict[Filter, str], holdout: bool | None, folders: list[Path] | None, csv: Path | None, all_columns: bool
 ) -> None:
+    _check(csv)
     whole = _load(folders)
     frame = whole.table(name)
     arms = whole.table("trials") if name == "outcomes" else None
@@ -299,11 +303,15 @@ def _rows(count: int) -> str:
     return f"{count} row{'' if count == 1 else 's'}."
 
 
+def _check(csv: Path | None) -> None:
+    from ketasim.cli._outputs import check_file
+
+    check_file(csv, (".csv",), "--csv")
+
+
 def _write(frame: pd.DataFrame, path: Path) -> None:
-    from ketasim.cli._outputs import check_writable
     from ketasim.dose._writing import replacing
 
-    check_writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         frame.to_csv(part, index=False, float_format="%.12g")

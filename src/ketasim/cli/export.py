@@ -57,7 +57,7 @@ def export(
     ketasim export mrgsolve pk/otto2021 -o otto2021.cpp
     ketasim export nonmem pk/otto2021 --dose "esketamine iv 10 mg over 30 min" --population adults -n 20 --data data.csv -o run1.ctl
     """
-    from ketasim.cli._outputs import check_writable
+    from ketasim.cli._outputs import check_file, check_writable
     from ketasim.cli._values import parameter_values
     from ketasim.simulation import as_model
 
@@ -68,9 +68,9 @@ def export(
     if model and pk and model != pk:
         raise InvalidOption(f"two models given ('{model}' and '{pk}'); give one.")
     _check_doses(format, dose, data, bool(population) or n > 1, weight)
-    for path in (out, data):
-        if path is not None:
-            check_writable(path)
+    check_file(data, (".csv",), "--data")
+    if out is not None:
+        check_writable(out)
     values = parameter_values(param, params)
     whole = as_model(model or pk or "ketasim_reference")
     whole = whole.with_values(values) if values else whole

@@ -59,11 +59,10 @@ def nca(
     ketasim nca theoph.csv --dose 320 --method lin-up/log-down
     ketasim simulate "esketamine nasal 56 mg" -n 100 -o a.zarr; ketasim nca a.zarr --summary
     """
-    from ketasim.cli._outputs import check_writable
+    from ketasim.cli._outputs import check_file
     from ketasim.nca import exposure_summary
 
-    if out is not None:
-        check_writable(out)
+    check_file(out, (".csv",))
     options: dict[str, Any] = {
         "route": route, "duration": duration, "method": method, "blq": blq, "lloq": lloq, "tau": tau, "start": start, "end": end,
     }  # fmt: skip

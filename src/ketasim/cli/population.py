@@ -32,11 +32,10 @@ def population(
     \b
     ketasim population adults_depression -n 500 --seed 1 -o patients.csv
     """
-    from ketasim.cli._outputs import check_writable
+    from ketasim.cli._outputs import check_file
     from ketasim.cli._values import cohort_of
 
-    if out is not None:
-        check_writable(out)
+    check_file(out, (".csv",))
     cohort = cohort_of(name, n, seed)
     if out is not None:
         from ketasim.dose._writing import replacing

@@ -29,7 +29,7 @@ def review(
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Figure of one claim: forest plot, or number against range.")
     ] = None,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write everything as one page.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE.html", help="Write everything as one page.")] = None,
     evidence: Annotated[
         list[Path] | None, typer.Option("--evidence", metavar="DIR", help="Folder of own tables, merged in; repeatable.")
     ] = None,
@@ -42,6 +42,7 @@ def review(
     ketasim review --html build/review.html
     """
     from ketasim import evidence as base
+    from ketasim.cli._outputs import FIGURES, REPORTS, check_file
     from ketasim.errors import InvalidOption
     from ketasim.review import VERDICTS, write_page
     from ketasim.review import claims as known
@@ -57,10 +58,8 @@ def review(
                 f"--section '{section}': no claims there. Sections: {', '.join(dict.fromkeys(c.section for c in known()))}."
             )
         wanted += there
-    if figure is not None:
-        from ketasim.cli._outputs import check_writable
-
-        check_writable(figure)
+    check_file(html, REPORTS, "--html")
+    check_file(figure, FIGURES, "--figure")
     whole = base.load(*(evidence or []))
     answers = [a for a in run(wanted, whole) if verdict is None or a.verdict == verdict]
     if html is not None:

@@ -38,11 +38,11 @@ def question(
     whole = base.load(*(evidence or []))
     for option, path in (("--figure", figure), ("--league", league)):
         if path is not None:
-            from ketasim.cli._outputs import check_writable
+            from ketasim.cli._outputs import FIGURES, check_file
 
             if name is None:
                 raise InvalidOption(f"{option} needs the NAME of a question.")
-            check_writable(path)
+            check_file(path, FIGURES, option)
     answers = [answer_question(q, whole) for q in ([name] if name else [q.name for q in questions()])]
     if figure is not None:
         _draw(answers[0], figure)
@@ -56,7 +56,8 @@ def question(
         _show.table(["question", "asks", "answer", "certainty"], rows, numbers_from=4)
     else:
         _full(answers[0], whole)
-    _show.note("Certainty is computed by rules, not judged by a panel: docs, 'How certain is an estimate'.")
+    if any(answer.certainty for answer in answers):
+        _show.note("Certainty is computed by rules, not judged by a panel: docs, 'How certain is an estimate'.")
     _show.notice()
 
 

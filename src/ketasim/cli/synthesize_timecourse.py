@@ -129,10 +129,9 @@ def _data(
 
 
 def _writable(figure: Path | None) -> None:
-    if figure is not None:
-        from ketasim.cli._outputs import check_writable
+    from ketasim.cli._outputs import FIGURES, check_file
 
-        check_writable(figure)
+    check_file(figure, FIGURES, "--figure")
 
 
 def _written(figure: Path | None) -> None:
