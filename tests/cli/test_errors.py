@@ -28,7 +28,8 @@ WRONG = {
     "same output twice": (["simulate", "84 mg", "-o", "a.csv", "-o", "a.csv"], 2, "same name"),
     "times": (["simulate", "84 mg", "--times", "0:24"], 2, "start:stop:step"),
     "negative times": (["simulate", "84 mg", "--times=-1,2"], 2, "not before 0"),
-    "until": (["simulate", "84 mg", "--until", "a month"], 2, "--until"),
+    "until": (["simulate", "84 mg", "--until", "a month"], 2, "--until 'a month' does not start with a number"),
+    "unit of time": (["simulate", "84 mg", "--times", "2x"], 2, "--times '2x': 'x' is no unit of time"),
     "patients to a spreadsheet": (["population", "adults", "-o", "p.xlsx"], 2, "-o p.xlsx: the name must end in .csv"),
     "events to a spreadsheet": (["events", "84 mg", "-o", "e.xlsx"], 2, "-o e.xlsx: the name must end in .csv"),
     "parameters to a spreadsheet": (["nca", "none.csv", "-o", "p.xlsx"], 2, "-o p.xlsx: the name must end in .csv"),
@@ -40,6 +41,7 @@ WRONG = {
     "rows to a spreadsheet": (["evidence", "safety", "--csv", "t.xlsx"], 2, "--csv t.xlsx: the name must end in .csv"),
     "page of text": (["review", "P7", "--html", "p.txt"], 2, "--html p.txt: the name must end in .html"),
     "figure of a course": (["synthesize", "timecourse", "--figure", "c.gif"], 2, "--figure c.gif: the name must end in .png"),
+    "missing text file": (["simulate", "none.txt"], 2, "none.txt: cannot be read"),
     "tolerance": (["simulate", "84 mg", "--rtol", "1"], 2, "--rtol"),
     "precision": (["simulate", "84 mg", "--precision", "half"], 2, "--precision = 'half' is not known. Use one of: double, single."),
     "tolerance of single precision": (["compare", "a: 56 mg", "b: 84 mg", "--precision", "single", "--rtol", "1e-7"], 2, "1e-05 or more"),
@@ -66,6 +68,11 @@ def test_one_message(run: Run, case: str) -> None:
     assert "Traceback" not in done.output
     assert done.stdout == ""
     assert "Error: " in done.stderr
+
+
+def test_parameters_in_another_file_are_no_json(run: Run) -> None:
+    Path("values.csv").write_text("CL,V")
+    assert "values.csv: is not valid JSON" in run("simulate", "84 mg", "--params", "values.csv").stderr
 
 
 def test_unwritable_place(run: Run, tmp_path: object) -> None:

@@ -164,6 +164,13 @@ def test_named_patients_come_back_in_every_kind_of_file(run: Run) -> None:
     assert pd.read_csv("events.csv")["ID"].tolist() == [1, 2, 3] and "ID 1 to 3 are the patients in the order" in done.stderr
 
 
+def test_regimens_of_a_text_file(run: Run) -> None:
+    Path("arms.txt").write_text("# invented\nlow: 20 mg esketamine iv over 40 min\nhigh: 40 mg esketamine iv over 40 min\n")
+    done = run("compare", "arms.txt", *SMALL, "-n", "2", "--json")
+    assert done.exit_code == 0, done.output
+    assert list(json.loads(done.stdout)["arms"]) == ["low", "high"]
+
+
 def test_streamed_run_gives_bands(run: Run) -> None:
     done = run("simulate", REGIMEN, *SMALL, "-n", "64", "--stream", "--chunk", "32", "-o", "bands.csv")
     assert done.exit_code == 0, done.output

@@ -34,7 +34,7 @@ def hours(text: str, option: str) -> float:
     try:
         return span(text, option).hours
     except InvalidRegimen as error:
-        raise InvalidOption(f"{option} {text!r}: {str(error).partition(': ')[2] or error}") from None
+        raise InvalidOption(str(error)) from None
 
 
 def until_hours(text: str) -> float | None:
@@ -112,7 +112,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InvalidOption(f"{path}: cannot be read ({error.strerror}).") from None
     except Exception as error:
-        raise InvalidData(f"{path}: is not valid {path.suffix.lstrip('.') or 'JSON'} ({error}).") from None
+        kind = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML"}.get(path.suffix.lower(), "JSON")
+        raise InvalidData(f"{path}: is not valid {kind} ({error}).") from None
     if not isinstance(data, dict):
         raise InvalidData(f'{path}: holds a {type(data).__name__}; needed are names with values, e.g. {{"CL": 5}}.')
     inner = data.get("parameters")
@@ -163,7 +164,7 @@ def _exists(path: str, option: str) -> None:
 
 
 def regimen_of(text: str) -> Regimen:
-    """A regimen from its text, or from a YAML or TOML file with one regimen."""
+    """A regimen from its text, or from a YAML, TOML or text file with one regimen."""
     arms = arms_of([text])
     if len(arms) > 1:
         raise InvalidRegimen(f"'{text}' holds {len(arms)} regimens; one is simulated at a time. For several: ketasim compare")
@@ -176,7 +177,7 @@ def arms_of(texts: Sequence[str]) -> dict[str, Regimen]:
 
     arms: dict[str, Regimen] = {}
     for text in texts:
-        is_file = Path(text).suffix.lower() in (".toml", ".yaml", ".yml")
+        is_file = Path(text).suffix.lower() in (".toml", ".yaml", ".yml", ".txt")
         found = read_arms(text) if is_file else parse_arms(text)
         for label, regimen in found.items():
             named = is_file or text.lstrip().startswith(f"{label}:") or f"; {label}:" in text or len(found) > 1

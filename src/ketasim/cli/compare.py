@@ -15,7 +15,7 @@ from ketasim.errors import InvalidOption
 def compare(
     regimens: Annotated[
         list[str],
-        typer.Argument(metavar="REGIMEN...", help="Two or more; 'A: ...' names one. A YAML or TOML file may hold several."),
+        typer.Argument(metavar="REGIMEN...", help="Two or more; 'A: ...' names one. A YAML, TOML or .txt file may hold several."),
     ],
     *,
     model: opt.Model = "ketasim_reference",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @verb
 def events(
     regimen: Annotated[
-        str, typer.Argument(metavar="REGIMEN", help="Text such as 'esketamine nasal 56 mg', or a YAML or TOML file.")
+        str, typer.Argument(metavar="REGIMEN", help="Text such as 'esketamine nasal 56 mg', or a YAML, TOML or .txt file.")
     ] = "",
     *,
     data: Annotated[

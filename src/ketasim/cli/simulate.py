@@ -25,7 +25,7 @@ _NOT_FOR_TABLES = {
 @verb
 def simulate(
     regimen: Annotated[
-        str, typer.Argument(metavar="REGIMEN", help="Text such as 'esketamine nasal 56 mg', or a YAML or TOML file.")
+        str, typer.Argument(metavar="REGIMEN", help="Text such as 'esketamine nasal 56 mg', or a YAML, TOML or .txt file.")
     ] = "",
     *,
     data: Annotated[
