@@ -47,6 +47,11 @@ def test_cite(run: Run) -> None:
     assert "ketasim" in run("cite").stdout
 
 
+def test_cite_reads_results_of_one_kind(run: Run) -> None:
+    done = run("cite", "curves.csv")
+    assert done.exit_code == 2 and "'curves.csv' is not read for sources. Give a .zarr result" in done.stderr
+
+
 def test_events_as_csv_can_be_simulated(run: Run) -> None:
     regimen = "0.5 mg/kg esketamine iv over 40 min, 2/week x 2 week"
     done = run("events", regimen, "--pk", "otto2021", "--weight", "80", "--csv")

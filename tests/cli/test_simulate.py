@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -69,6 +72,16 @@ def test_table_of_exposures(run: Run) -> None:
     assert "s_norketamine" in done.stdout
     assert "typical 70 kg adult" in done.stdout
     assert NOTICE in done.stderr
+
+
+def test_sources_of_a_pack_are_found_as_said(shell: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """In processes of their own, as a pack stays."""
+    pack = Path(__file__).parents[1] / "fixtures" / "stranger_pack"
+    done = shell("simulate", "esketamine iv 20 mg over 30 min", "--pk", "doe2031_two_cmt", "--pack", str(pack), "--until", "4h")
+    assert done.returncode == 0, done.stderr
+    hint = next(line for line in done.stderr.splitlines() if line.startswith("Sources: ketasim "))
+    cited = shell(*shlex.split(hint)[2:])
+    assert cited.returncode == 0 and "Doe" in cited.stdout
 
 
 def test_one_patient_has_no_median(run: Run) -> None:
@@ -215,7 +228,7 @@ def test_compare_table_has_an_arm_column(run: Run) -> None:
 
 
 def test_interrupted_run_can_be_resumed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import contextmanager
 
     import ketasim.cli._progress as progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -208,5 +209,7 @@ def _remarks(result: xr.DataTree) -> None:
     provisional = result.attrs.get("provisional") or []
     if len(provisional):
         _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(map(str, provisional))}.")
-    _show.note(f"Sources: ketasim cite {' '.join(str(m).partition('@')[0] for m in result.attrs['models'])}")
+    packs = [word for pack in settings.packs for word in ("--pack", pack)]
+    models = [str(model).partition("@")[0] for model in result.attrs["models"]]
+    _show.note(f"Sources: {shlex.join(['ketasim', 'cite', *models, *packs])}")
     _show.notice()

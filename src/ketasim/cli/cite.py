@@ -16,6 +16,9 @@ from ketasim.errors import UnknownEntry
 if TYPE_CHECKING:
     from ketasim.sources import Citations
 
+#: Files of results that hold numbers or pictures alone, or are not read back.
+_NO_SOURCES = (".csv", ".parquet", ".json", ".html", ".png", ".svg", ".pdf")
+
 
 @verb
 def cite(
@@ -65,6 +68,8 @@ def _collect(entry: str, used: Citations) -> None:
     shelf, _, name = entry.rpartition("/")
     if entry.rstrip("/").endswith(".zarr"):
         _collect_result(Path(entry), used)
+    elif Path(entry).suffix.lower() in _NO_SOURCES:
+        raise UnknownEntry(f"'{entry}' is not read for sources. Give a .zarr result, or the model; see: ketasim list pk")
     elif shelf == "population" or (not shelf and name in populations()):
         _collect_population(name, used)
     elif shelf == "source" or (not shelf and name in bibliography() and not _is_model(name)):
