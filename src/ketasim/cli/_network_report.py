@@ -241,6 +241,7 @@ class Analysis:
                 rows.append((r["treat1"], *numbers, f"{r['p']:.2g}", scores[r["treat1"]]))
             head = (result.data.measure.upper(), "CI low", "CI high", "PI low", "PI high", "p", "P-score")
             _show.table(("against " + result.reference, *head), rows, f"{model.capitalize()} effects")
+        _show.text(f"P-score: 1 is best. Small values are {self.small_values} (--small-values).")
         d = self.found["decomposition"]
         _show.text(_q_text("Within designs", d.within) + "  " + _q_text("Between designs", d.between))
         _show.text(_q_text("Between designs, random effects (design-by-treatment)", d.random))

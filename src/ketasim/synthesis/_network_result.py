@@ -161,9 +161,11 @@ class NetworkResult:
 
     def __str__(self) -> str:
         d = self.as_dict()
+        # Without degrees of freedom there is no heterogeneity to speak of.
+        i2 = f", I2 {self.i2:.1f} %" if np.isfinite(self.i2) else ""
         return (
             f"Network of {d['n_studies']} studies, {d['n_treatments']} treatments, {d['measure'].upper()} against {self.reference}: "
-            f"Q {self.q:.2f} (df {self.df}), tau2 {self.tau2:.4g} ({self.tau2_method}), I2 {self.i2:.1f} %"
+            f"Q {self.q:.2f} (df {self.df}), tau2 {self.tau2:.4g} ({self.tau2_method}){i2}"
         )
 
 

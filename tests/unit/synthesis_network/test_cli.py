@@ -54,6 +54,19 @@ def test_json_has_what_others_read(run: Run) -> None:
     assert "exponentiated" not in found
 
 
+@pytest.mark.parametrize("direction", ["good", "bad"])
+def test_tables_say_which_end_of_the_ranking_is_best(run: Run, direction: str) -> None:
+    done = run("--data", DATA / "senn2013.csv", "--measure", "md", "--reference", "plac", "--small-values", direction)
+    assert f"P-score: 1 is best. Small values are {direction}" in done.stdout
+
+
+def test_heterogeneity_without_degrees_of_freedom_is_left_out(run: Run) -> None:
+    rows = [contrast("1", "a", "usual", -2.0, 0.5), contrast("2", "b", "usual", -3.0, 0.6)]
+    done = run("--data", written("tree.csv", rows), "--measure", "md")
+    assert done.exit_code == 0, done.output
+    assert "I2" not in done.stdout and "nan" not in done.stdout
+
+
 def test_ratios_on_both_scales(run: Run) -> None:
     import math
 
