@@ -12,16 +12,18 @@ if TYPE_CHECKING:
 
 Rows = list[tuple[str, ...]]
 
+_LONG = 30  # characters from which a text is broken into lines
+
 _STYLE = """
 :root{color-scheme:light dark;--line:#d5d9e0;--soft:#667085;--warn:#9a3412}
 @media (prefers-color-scheme:dark){:root{--line:#3a4150;--soft:#9aa4b5;--warn:#fdba74}}
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:78rem;padding:0 1.2rem}
-h1{font-size:1.5rem;margin:0 0 .2rem}h2{font-size:1.1rem;margin:2.2rem 0 .5rem}
+h1{font-size:1.5rem;margin:0 0 .2rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:2.2rem 0 .5rem}
 nav a{margin-right:1rem}p.notice{color:var(--soft);margin:.2rem 0 1rem}
 .wide{overflow-x:auto}table.rows{border-collapse:collapse;font-size:.86rem}
 table.rows td,table.rows th{border-bottom:1px solid var(--line);padding:.3rem .8rem .3rem 0;text-align:left;vertical-align:top}
 table.rows th{color:var(--soft);font-weight:600;white-space:nowrap}
-math{font-size:1.05rem}
+td.eq{white-space:nowrap}td.long{min-width:14rem}math{font-size:1.05rem}
 mtable.cases mtd{text-align:left;padding:.1em .5em}.assumed{color:var(--warn)}
 """
 
@@ -36,7 +38,7 @@ def html(model: Model, sections: list[tuple[str, Rows]], notice: str) -> str:
     shown = [(title, rows) for title, rows in sections if len(rows) > 1]
     titles = [title for title, _ in shown]
     titles[titles.index("Equations") : titles.index("Equations") + 1] = ["Equations", "Outputs", "Individuals"]
-    links = "".join(f'<a href="#{title.lower()}">{title}</a>' for title in titles)
+    links = " ".join(f'<a href="#{title.lower()}">{title}</a>' for title in titles)
     body = "".join(_equations(model) if title == "Equations" else _table(title, rows) for title, rows in shown)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -52,7 +54,9 @@ def _table(title: str, rows: Rows) -> str:
 
 
 def _cell(text: str) -> str:
-    return f'<td class="assumed">{escape(text)}</td>' if text.startswith("ASSUMED") else f"<td>{escape(text)}</td>"
+    """A cell; long texts keep a width at which they can be read, in a box that scrolls."""
+    kinds = " ".join(name for name, holds in (("assumed", text.startswith("ASSUMED")), ("long", len(text) > _LONG)) if holds)
+    return f'<td class="{kinds}">{escape(text)}</td>' if kinds else f"<td>{escape(text)}</td>"
 
 
 def _equations(model: Model) -> str:
@@ -72,8 +76,6 @@ def _equations(model: Model) -> str:
 
 
 def _formulas(title: str, rows: list[tuple[str, str, str]], note: str = "") -> str:
-    body = "".join(
-        f'<tr><td class="eq">{formula}</td><td>{escape(unit)}</td><td>{escape(said)}</td></tr>' for formula, unit, said in rows
-    )
+    body = "".join(f'<tr><td class="eq">{formula}</td><td>{escape(unit)}</td>{_cell(said)}</tr>' for formula, unit, said in rows)
     return (f'<h2 id="{title.lower()}">{title}</h2>{note}<div class="wide"><table class="rows"><tr><th>equation</th><th>unit</th><th>meaning</th>'
             f"</tr>{body}</table></div>")  # fmt: skip

@@ -40,7 +40,15 @@ def test_page_has_a_formula_for_every_state_output_and_varied_parameter(entry: s
 
 def test_sources_are_written_out() -> None:
     page = assemble(library.load("otto2021")).describe("html")
-    assert re.search(r"<td>otto2021</td><td>Otto [^<]{40,}</td>", page)
+    assert re.search(r'<td>otto2021</td><td class="long">Otto [^<]{40,}</td>', page)
+
+
+def test_page_is_no_wider_than_a_telephone() -> None:
+    """Links wrap, as words between spaces do; tables scroll in boxes of their own, where long texts and formulas keep their width."""
+    page = assemble(library.load("otto2021")).describe("html")
+    assert "</a> <a" in page and "</a><a" not in page
+    assert page.count("<table") == page.count('<div class="wide"><table') > 0
+    assert "td.eq{white-space:nowrap}" in page and 'class="long">intercompartmental' in page and "td.long{min-width" in page
 
 
 @pytest.mark.parametrize(
