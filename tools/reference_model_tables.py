@@ -19,10 +19,10 @@ USES = {"calibration": "calibration", "holdout": "hold-out"}
 
 
 def quantities() -> list[Sequence[str]]:
-    """Mode, median and SD of what was calibrated."""
+    """Mode, median and SD of what was calibrated, with its unit."""
     stored = json.loads(_STORED.read_text(encoding="utf-8"))["quantities"]
-    rows = ((name, f"{q['mode']:.4g}", f"{q['median']:.4g}", f"{q['sd']:.2g}") for name, q in stored.items())
-    return [("quantity", "mode", "median", "SD"), *rows]
+    rows = ((name, q["unit"], f"{q['mode']:.4g}", f"{q['median']:.4g}", f"{q['sd']:.2g}") for name, q in stored.items())
+    return [("quantity", "unit", "mode", "median", "SD"), *rows]
 
 
 def scores() -> list[Sequence[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +36,10 @@ def test_counts_of_draws_with_impossible_shares_are_those_of_the_posterior() -> 
     assert f"above 1 in {np.sum(f_3A4 < 0)} of the {len(f_3A4):,} stored draws" in text
     assert f"{np.sum(with_ticlopidine < 0)} of them form less than none" in text
     assert f"is {median:.2f} at the medians and above 1 in {np.sum(to_hnk > 1)} draws" in text
+
+
+def test_genotypes_stand_as_code() -> None:
+    """Markdown takes the stars of a bare genotype for emphasis and leaves them out."""
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        text = re.sub(r"^```.*?^```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        assert not re.search(r"\*\d+/\*\d+", text), page.name
