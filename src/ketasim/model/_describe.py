@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ def describe(model: Model, format: str = "text") -> str:
 
 Rows = list[tuple[str, ...]]
 
+_WIDEST = 34  # characters of a column of text
+
 
 def _reference(key: str) -> str:
     """The citation of a source key; empty for words such as ``definition`` that are no publication."""
@@ -48,10 +52,12 @@ def _parts(model: Model) -> Rows:
 def _numbers(model: Model) -> Rows:
     rows: Rows = [("name", "value", "unit", "meaning", "kind", "between subjects", "covariates", "source, place")]
     for name, number in model.numbers.items():
-        kind = f"ASSUMED: {number.note}" if number.kind == "assumed" else f"{number.kind}, {number.confidence}"
+        kind = (
+            f"ASSUMED: {number.note}" if number.kind == "assumed" else ", ".join(dict.fromkeys((number.kind, number.confidence)))
+        )
         effects = "; ".join(_effect(e) for e in number.covariates)
         rows.append((name, f"{number.value:.5g}" + (f" (se {number.se:.2g})" if number.se else ""), number.unit, model.params[name].meaning, kind,
-                     _spread_of(number.iiv), effects, f"{number.source}: {number.at}"))  # fmt: skip
+                     _spread_of(number.iiv), effects, ": ".join(filter(None, (number.source, number.at)))))  # fmt: skip
     return rows
 
 
@@ -66,10 +72,10 @@ def _spread_of(variability: Variability | None) -> str:
 def _effect(e: CovariateEffect) -> str:
     if e.form == "factor":
         return ", ".join(f"{e.by} {level} x {factor:g}" for level, factor in e.levels.items())
+    slope = f"{'-' if e.coefficient < 0 else '+'} {abs(e.coefficient):g} ({e.by} - {e.ref:g})"
     forms = {
-        "power": f"({e.by}/{e.ref:g})^{e.coefficient:g}", "linear": f"1 + {e.coefficient:g} ({e.by} - {e.ref:g})",
-        "exponential": f"exp({e.coefficient:g} ({e.by} - {e.ref:g}))", "additive": f"+ {e.coefficient:g} ({e.by} - {e.ref:g})",
-        "linear_above": f"1 + {e.coefficient:g} ({e.by} - {e.ref:g}) above {e.ref:g}", "additive_above": f"+ {e.coefficient:g} ({e.by} - {e.ref:g}) above {e.ref:g}",
+        "power": f"({e.by}/{e.ref:g})^{e.coefficient:g}", "exponential": f"exp({e.coefficient:g} ({e.by} - {e.ref:g}))",
+        "linear": f"1 {slope}", "linear_above": f"1 {slope} above {e.ref:g}", "additive": slope, "additive_above": f"{slope} above {e.ref:g}",
     }  # fmt: skip
     return forms[e.form]
 
@@ -121,9 +127,20 @@ def _text(model: Model, sections: list[tuple[str, Rows]]) -> str:
         if title == "Equations":
             lines += [f"{name} = {equation}   [{unit}]" for name, equation, unit in rows[1:]]
             continue
-        widths = [min(34, max(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
-        lines += ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        widths = [min(_WIDEST, max(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
+        for row in rows:
+            lines += _row_lines(row, widths)
     return "\n".join(lines)
+
+
+def _row_lines(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    """A row of a table; longer cells go on below themselves, the last one to the right."""
+    cells = [
+        wrap(cell, width, break_long_words=False, break_on_hyphens=False)
+        for cell, width in zip(row[:-1], widths[:-1], strict=True)
+    ] + [[row[-1]]]
+    columns = zip_longest(*cells, fillvalue="")
+    return ["  ".join(part.ljust(w) for part, w in zip(parts, widths, strict=True)).rstrip() for parts in columns]
 
 
 def latex(model: Model) -> str:

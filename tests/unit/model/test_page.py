@@ -38,6 +38,15 @@ def test_page_has_a_formula_for_every_state_output_and_varied_parameter(entry: s
     assert page.count("<td>") > 20 and all(f">{name}<" in page for name in model.numbers)
 
 
+def test_text_tables_keep_their_columns() -> None:
+    """Longer cells go on below themselves; the last column takes what is left of the line."""
+    lines = assemble(library.load("ketasim_reference")).describe().splitlines()
+    table = lines[lines.index("Numbers") + 2 : lines.index("Equations") - 1]
+    starts = [table[0].index(head) for head in ("unit", "meaning", "kind", "covariates", "source, place")]
+    assert all(line[start - 2 : start] in ("  ", "") for line in table for start in starts)
+    assert not any("derived, derived" in line or "1 + -" in line for line in lines)
+
+
 def test_sources_are_written_out() -> None:
     page = assemble(library.load("otto2021")).describe("html")
     assert re.search(r'<td>otto2021</td><td class="long">Otto [^<]{40,}</td>', page)
