@@ -41,6 +41,13 @@ WRONG = {
     "rows to a spreadsheet": (["evidence", "safety", "--csv", "t.xlsx"], 2, "--csv t.xlsx: the name must end in .csv"),
     "page of text": (["review", "P7", "--html", "p.txt"], 2, "--html p.txt: the name must end in .html"),
     "figure of a course": (["synthesize", "timecourse", "--figure", "c.gif"], 2, "--figure c.gif: the name must end in .png"),
+    "page of no model": (["describe", "adults", "--html"], 2, "'adults' is no model"),
+    "page of no model to a file": (["describe", "comedication/ticlopidine", "-o", "t.html"], 2, "is no model"),
+    "people of no population": (
+        ["export", "nonmem", "pk/otto2021", "--dose", "esketamine iv 10 mg", "--data", "d.csv", "-n", "2"],
+        2,
+        "-n: of whom? Add --population",
+    ),
     "missing text file": (["simulate", "none.txt"], 2, "none.txt: cannot be read"),
     "tolerance": (["simulate", "84 mg", "--rtol", "1"], 2, "--rtol"),
     "precision": (["simulate", "84 mg", "--precision", "half"], 2, "--precision = 'half' is not known. Use one of: double, single."),

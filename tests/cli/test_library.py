@@ -60,7 +60,8 @@ def test_events_as_csv_can_be_simulated(run: Run) -> None:
     # 0.5 mg/kg x 80 kg of base, 237.73 g/mol: the printed table gives the amount in umol.
     assert table["AMT"].tolist() == pytest.approx([40 / 237.73 * 1000] * 2, rel=1e-4)
     assert run("events", regimen, "--pk", "otto2021", "-o", "doses.csv").exit_code == 0
-    assert run("events", "--data", "doses.csv", "--model", "otto2021").exit_code == 0
+    checked = run("events", "--data", "doses.csv", "--model", "otto2021")
+    assert checked.exit_code == 0 and "2 records of 1 subject in 1 dosing pattern;" in checked.stdout
 
 
 def test_population_can_be_kept_and_used(run: Run) -> None:

@@ -59,11 +59,17 @@ def test_of_a_comparison(run: Run) -> None:
         done = run("nca", file, "--json")
         assert done.exit_code == 0, done.output
         rows = json.loads(done.stdout)
+        assert ("column 'venous'" in done.stderr) == (file != "cmp.zarr")
         found[file] = {(r["arm"], r["subject"], r["analyte"]): r["AUCLST"] for r in rows if r.get("site", "venous") == "venous"}
     assert {arm for arm, _, _ in found["cmp.csv"]} == {"low", "high"} and found["cmp.csv"] == found["cmp.parquet"]
     # Values of the table have fewer digits than those of the result.
     assert found["cmp.csv"] == pytest.approx(found["cmp.zarr"], rel=1e-6, abs=0)
     assert {r["arm"] for r in json.loads(run("nca", "cmp.zarr", "--summary", "--json").stdout)} == {"low", "high"}
+
+
+def test_a_file_of_another_kind_is_named_in_one_line(run: Run) -> None:
+    Path("result.json").write_text('{\n "a": [1, 2],\n "b": [1, 2, 3]\n}\n')
+    assert run("nca", "result.json").stderr.count("\n") == 1
 
 
 def test_notes_are_shown(run: Run) -> None:

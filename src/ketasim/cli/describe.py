@@ -38,6 +38,10 @@ def describe(
     """
     if html and settings.json:
         raise InvalidOption("--html and --json exclude each other; give one.")
+    if (html or out is not None) and _has_no_page(entry):
+        raise InvalidOption(
+            f"'{entry}' is no model; --html and -o are for the pages of models. Without them: ketasim describe {entry}"
+        )
     if out is not None:
         _to_file(entry, out, html)
         return
@@ -64,6 +68,11 @@ def _to_file(entry: str, out: Path, html: bool) -> None:
     with replacing(out) as part:
         Path(part).write_text(content, encoding="utf-8")
     _show.note(f"Written: {out}")
+
+
+def _has_no_page(entry: str) -> bool:
+    """Whether an entry is of a kind that is described in text alone."""
+    return entry.partition("/")[0] in ("population", "comedication", "source") or bool(_elsewhere(entry))
 
 
 def _text(shelf: str, name: str, entry: str) -> str:

@@ -80,11 +80,15 @@ def _from_table(path: Path, model: str) -> tuple[str, pd.DataFrame]:
     if not path.is_file():
         raise InvalidOption(f"--data {path}: no such file.")
     data = read_events(path, as_model(model))
-    groups = len(data.groups())
+    counts = [_count(data.n_records, "record"), _count(data.n_subjects, "subject"), _count(len(data.groups()), "dosing pattern")]
     return (
-        f"{data.name}: {data.n_records} records of {data.n_subjects} subjects in {groups} dosing patterns; in order.",
+        f"{data.name}: {counts[0]} of {counts[1]} in {counts[2]}; in order.",
         data.to_frame(),
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _from_regimen(text: str, model: str, weight: float, population: str, n: int, seed: int, expand: bool) -> tuple[str, Any]:

@@ -67,7 +67,7 @@ def export(
         )
     if model and pk and model != pk:
         raise InvalidOption(f"two models given ('{model}' and '{pk}'); give one.")
-    _check_doses(format, dose, data, bool(population) or n > 1, weight)
+    _check_doses(format, dose, data, population, n, weight)
     check_file(data, (".csv",), "--data")
     if out is not None:
         check_writable(out)
@@ -80,7 +80,8 @@ def export(
     _show_or_write(content, whole, format, out)
 
 
-def _check_doses(format: str, dose: str, data: Path | None, many: bool, weight: float) -> None:
+def _check_doses(format: str, dose: str, data: Path | None, population: str, n: int, weight: float) -> None:
+    many = bool(population) or n > 1
     if not 0.5 <= weight <= 500:
         raise InvalidOption(f"--weight {weight:g}: must lie between 0.5 and 500 kg.")
     if format == "sbml" and (data is not None or many):
@@ -91,6 +92,8 @@ def _check_doses(format: str, dose: str, data: Path | None, many: bool, weight: 
         raise InvalidOption(f"a {format} model holds no doses, its data set does: give --dose and --data FILE.csv together.")
     if many and data is None:
         raise InvalidOption("--population and -n are for the data set; add --dose and --data FILE.csv.")
+    if many and not population:
+        raise InvalidOption("-n: of whom? Add --population NAME; see: ketasim list population")
 
 
 def _content(format: str, whole: Model, dose: str, weight: float, occasions: int) -> str:
@@ -123,7 +126,7 @@ def _write_data(
     from ketasim.exchange._people import columns
 
     (dose, times, occasions), (population, n, seed) = what, people
-    if population or n > 1:
+    if population:
         cohort = cohort_of(population, n, seed)
         ids, covariates = cohort.ids, dict(cohort.covariates)
         _show.numbering(cohort)

@@ -123,6 +123,8 @@ def _of_table(path: Path, given: dict[str, str], dose: str, options: dict[str, A
 
     table = _read(path, given["ID"])
     columns = {role: _column(table, role, name, path) for role, name in given.items()}
+    if columns["DV"].lower() == "venous" and not given["DV"]:
+        _show.note("Concentrations: column 'venous'; --conc COLUMN takes another.")
     frame = pd.DataFrame({role: table[name] for role, name in columns.items() if name})
     for role in ("TIME", "DV"):
         frame[role] = _numbers(table, columns[role], path)
@@ -154,7 +156,7 @@ def _read(path: Path, subject: str) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path) if parquet else _read_csv(path, subject)
     except ValueError as error:  # what pandas and Arrow raise for a file of another kind
-        raise InvalidData(f"{path}: is no {'Parquet' if parquet else 'CSV'} table ({error}).") from None
+        raise InvalidData(f"{path}: is no {'Parquet' if parquet else 'CSV'} table ({str(error).strip()}).") from None
     for flag in ("EVID", "MDV"):
         name = _exact(table, flag)
         if name:
