@@ -100,6 +100,14 @@ def test_one_output_time_has_no_area(run: Run) -> None:
     assert "trapezoids between the 2 output times" in several.stderr
 
 
+def test_words_among_numbers_are_set_left(run: Run) -> None:
+    lines = run("events", REGIMEN, "--pk", "otto2021").stdout.splitlines()
+    head = next(line for line in lines if "LABEL" in line)
+    row = next(line for line in lines if "into central" in line)
+    assert head.index("LABEL") == row.index("20 mg esketamine")
+    assert head.index("RATE") + len("RATE") == row.index("126.2") + len("126.2")
+
+
 def test_quiet_says_only_the_result(run: Run) -> None:
     done = run("simulate", REGIMEN, *SMALL, "--quiet")
     assert done.stderr == ""
