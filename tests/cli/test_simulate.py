@@ -100,6 +100,10 @@ def test_one_output_time_has_no_area(run: Run) -> None:
     assert "trapezoids between the 2 output times" in several.stderr
 
 
+def test_no_drug_is_said(run: Run) -> None:
+    assert "No drug at these times." in run("simulate", "0 mg esketamine iv over 40 min", *SMALL).stdout
+
+
 def test_words_among_numbers_are_set_left(run: Run) -> None:
     lines = run("events", REGIMEN, "--pk", "otto2021").stdout.splitlines()
     head = next(line for line in lines if "LABEL" in line)
@@ -195,6 +199,8 @@ def test_regimens_of_a_text_file(run: Run) -> None:
 def test_streamed_run_gives_bands(run: Run) -> None:
     done = run("simulate", REGIMEN, *SMALL, "-n", "64", "--stream", "--chunk", "32", "-o", "bands.csv")
     assert done.exit_code == 0, done.output
+    assert "peaks of percentile curves" in done.stdout and "over patients" not in done.stdout
+    assert "Cmax is the peak of the median curve" in done.stderr
     assert sorted(pd.read_csv("bands.csv")["quantile"].unique()) == [0.05, 0.25, 0.5, 0.75, 0.95]
     assert not Path("bands.csv.resume").exists()
 

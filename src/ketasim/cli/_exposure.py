@@ -29,7 +29,10 @@ def show_result(result: xr.DataTree) -> None:
     attrs = result.attrs
     who = attrs["population"] if attrs["n"] == 1 else f"{attrs['n']:,} patients, {attrs['population']}, seed {attrs['seed']}"
     _show.text(f"{_given(result)}\n{attrs['model']}; {who}; {_span(result)}")
-    _show.table(_HEAD, [_cells(row) for row in rows], _title(rows, attrs["n"]), numbers_from=2)
+    if rows:
+        _show.table(_HEAD, [_cells(row) for row in rows], _title(rows, result), numbers_from=2)
+    else:
+        _show.text("No drug at these times.")
     _show_draws({"": result}, [row["analyte"] for row in rows])
     _remarks(result)
 
@@ -66,7 +69,7 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
         for row in own
         if row["analyte"] == analyte
     ]
-    _show.table(("arm", *_HEAD, f"Cmax / {first}", f"AUC / {first}"), table, _title(rows[first], one.attrs["n"]), numbers_from=3)
+    _show.table(("arm", *_HEAD, f"Cmax / {first}", f"AUC / {first}"), table, _title(rows[first], one), numbers_from=3)
     _show_draws(results, wanted)
     _remarks(one)
 
@@ -166,13 +169,19 @@ def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["analyte"], row["unit"], row["cmax"], band[0], row["tmax"], row["auc"], band[1]
 
 
-def _title(rows: list[dict[str, Any]], n: int) -> str:
-    """What the table is about: no median of one patient, no area of one output time."""
+def _title(rows: list[dict[str, Any]], result: xr.DataTree) -> str:
+    """What the table is about: no median of one patient, no area of one output time, no patients of a streamed cohort."""
     if not rows:
         return ""
-    areas = any(np.isfinite(row["auc"]) for row in rows)
-    said = ("medians over patients" if n > 1 else "", "AUC in h x unit" if areas else "")
-    return "; ".join([rows[0]["site"].replace("_", " "), *filter(None, said)])
+    many = "peaks of percentile curves" if _is_streamed(result) else "medians over patients"
+    over = many if result.attrs["n"] > 1 else ""
+    areas = "AUC in h x unit" if any(np.isfinite(row["auc"]) for row in rows) else ""
+    return "; ".join([rows[0]["site"].replace("_", " "), *filter(None, (over, areas))])
+
+
+def _is_streamed(result: xr.DataTree) -> bool:
+    """Whether percentiles were kept instead of patients."""
+    return "plasma" in result.children and "quantile" in result["plasma"].to_dataset().dims
 
 
 def _ratio(row: Mapping[str, Any], base: Mapping[str, Any] | None, key: str) -> float:
@@ -206,6 +215,10 @@ def _remarks(result: xr.DataTree) -> None:
 
     if note := assumed_sentence({"": result}):
         _show.note(note)
+    if _is_streamed(result):
+        _show.note(
+            "A streamed cohort keeps no patients: Cmax is the peak of the median curve, at most the median of peaks, and there is no AUC."
+        )
     provisional = result.attrs.get("provisional") or []
     if len(provisional):
         _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(map(str, provisional))}.")
