@@ -219,6 +219,13 @@ def test_exposure_figure_says_which_arm_is_which(result: xr.DataTree) -> None:
     assert not exposure_figure({"one": table}, "venous").legends
 
 
+def test_exposures_are_read_in_plain_numbers(result: xr.DataTree) -> None:
+    figure = exposure_figure({"one": nca_table(result)}, "venous")
+    figure.draw_without_rendering()
+    labels = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert {"20", "50", "100"} <= set(labels) and all(float(label) > 0 for label in labels)
+
+
 SINGLE, STREAMED = "a single output time has no area", "a cohort streamed to quantiles keeps no single patients"
 
 
