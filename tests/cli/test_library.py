@@ -49,6 +49,8 @@ def test_cite(run: Run) -> None:
 
 def test_cite_reads_results_of_one_kind(run: Run) -> None:
     done = run("cite", "curves.csv")
+    Path("folder.zarr").mkdir()
+    assert "folder.zarr: is no result; ketasim simulate" in run("cite", "folder.zarr").stderr
     assert done.exit_code == 2 and "'curves.csv' is not read for sources. Give a .zarr result" in done.stderr
 
 

@@ -11,7 +11,7 @@ from ketasim.cli import _show
 from ketasim.cli._options import complete_model
 from ketasim.cli._settings import settings
 from ketasim.cli._verb import verb
-from ketasim.errors import UnknownEntry
+from ketasim.errors import InvalidData, UnknownEntry
 
 if TYPE_CHECKING:
     from ketasim.sources import Citations
@@ -113,6 +113,10 @@ def _collect_result(path: Path, used: Citations) -> None:
 
     if not path.is_dir():
         raise UnknownEntry(f"{path}: no such result.")
-    for node in xr.open_datatree(path, engine="zarr").subtree:  # a comparison has a result per arm
+    try:
+        result = xr.open_datatree(path, engine="zarr")
+    except (OSError, ValueError, KeyError):
+        raise InvalidData(f"{path}: is no result; ketasim simulate or compare -o {path.name} writes one.") from None
+    for node in result.subtree:  # a comparison has a result per arm
         for key in node.attrs.get("sources", []):
             used.add(key, ", ".join(node.attrs.get("models", [])))
