@@ -98,7 +98,7 @@ def simulate(
     ----------
     model : library name (``"ketasim_reference"``, ``"pk/otto2021"``, joined by ``+``), part or model. A regimen alone may stand first:
         ``simulate("esketamine nasal 56 mg")``.
-    dosing : regimen (text, `Dose`, `Regimen`, or path of a YAML or TOML file), or an event table (path of a CSV, table, `EventData`).
+    dosing : regimen (text, `Dose`, `Regimen`, or path of a YAML, TOML or text file), or an event table (path of a CSV, table, `EventData`).
     population, n, seed : virtual cohort (adults by default); or give `cohort`. One patient (n=1) of no population in particular is
         the typical 70 kg adult. None of them has a meaning for an event table, whose subjects are its own.
     times, until : output times, h; by default `default_times`.
@@ -133,7 +133,7 @@ def simulate(
             result = _simulate_data(common, data, times, bool(variability), draws, progress)
         else:
             regimen = _regimen(dosing)
-            grid = default_times(regimen, until) if times is None else np.unique(np.asarray(times, float))
+            grid = _grid(regimen, times, until)
             people = _people(whole, cohort, population, n, seed, variability)
             vary = variability if variability is not None else not people.typical and (people.n > 1 or population is not None)
             streamed = people.n > STREAM_ABOVE if stream is None else stream
@@ -148,6 +148,21 @@ def simulate(
     # A cohort may have been sampled, and warned of, long before this run.
     result.attrs["warnings"] = list(dict.fromkeys((*(cohort.warnings if cohort is not None else ()), *heard)))
     return result
+
+
+def _grid(regimen: Regimen, times: Any, until: Any) -> Floats:
+    """Output times, h, ascending."""
+    if until is not None and (isinstance(until, (bool, str)) or not 0 < until < np.inf):
+        raise InvalidOption(f"until = {until!r}: give hours as a number above 0, e.g. 24.")
+    if times is None:
+        return default_times(regimen, until)
+    try:
+        grid = np.unique(np.asarray(times, float))
+    except (TypeError, ValueError):
+        grid = np.array([np.nan])
+    if not np.isfinite(grid).all():
+        raise InvalidOption(f"times = {times!r}: give hours as numbers, e.g. [0, 1, 2, 4].")
+    return grid
 
 
 def _regimen(dosing: Any) -> Regimen:
@@ -190,9 +205,9 @@ def _warn_of_cohort(model: Model, cohort: Cohort) -> None:
 
 
 def _dosing(dosing: Any) -> Any:
-    """The dosing, or what the file it names holds: a table (.csv), or a regimen (.yaml, .yml, .toml)."""
+    """The dosing, or what the file it names holds: a table (.csv), or a regimen (.yaml, .yml, .toml, .txt)."""
     ending = Path(dosing).suffix.lower() if isinstance(dosing, (str, Path)) and " " not in str(dosing) else ""
-    if ending in (".yaml", ".yml", ".toml"):
+    if ending in (".yaml", ".yml", ".toml", ".txt"):
         return Regimen.from_file(dosing)
     return Path(dosing) if ending == ".csv" else dosing
 
@@ -218,8 +233,10 @@ def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.D
 
     Raises
     ------
-    InvalidOption: co-medication of an arm that is not there.
+    InvalidOption: arms without labels, or co-medication of an arm that is not there.
     """
+    if not isinstance(arms, Mapping):
+        raise InvalidOption(f"arms = {arms!r}: give a label to each, e.g. {{'low': '28 mg', 'high': '84 mg'}}.")
     model = as_model(options.pop("model", DEFAULT_MODEL))
     drugs = options.pop("comedication", ())
     by_arm = drugs if isinstance(drugs, Mapping) else dict.fromkeys(arms, drugs)

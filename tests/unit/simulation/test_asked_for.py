@@ -43,8 +43,29 @@ def test_dosing_comes_as_text_dose_or_file(tmp_path: Path) -> None:
     dose = Dose("56 mg", drug="s-ketamine", route="intranasal", form="base")
     file = tmp_path / "r.yaml"
     dose.every("24 h", 1).to_file(file)
-    for given in (dose, str(file), file):
+    words = tmp_path / "r.txt"
+    words.write_text(f"{TEXT} as base\n")
+    for given in (dose, str(file), file, words):
         np.testing.assert_array_equal(venous(dosing=given), venous(dosing=f"{TEXT} as base"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"times": None, "until": "2d"}, "until = '2d': give hours"),
+        ({"times": None, "until": -1.0}, "until = -1.0: give hours"),
+        ({"times": "1,2"}, "times = '1,2': give hours as numbers"),
+        ({"times": [1.0, np.nan]}, "give hours as numbers"),
+    ],
+)
+def test_output_times_are_hours(options: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidOption, match=said):
+        venous(**options)
+
+
+def test_arms_have_labels() -> None:
+    with pytest.raises(InvalidOption, match="give a label to each"):
+        ketasim.compare([TEXT, "84 mg"])  # type: ignore[arg-type]
 
 
 def test_an_event_table_has_its_own_patients() -> None:
