@@ -23,6 +23,7 @@ def test_validate_pk_keeps_calibration_and_holdout_apart(run: Run) -> None:
 def test_validate_claims_answers_every_one(run: Run) -> None:
     done = run("validate", "claims", "--json")
     assert done.exit_code == 0, done.output
+    assert "does not advise on treatment" in done.stderr
     assert {row["id"] for row in json.loads(done.stdout)} == {"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "E1"}
 
 

@@ -37,7 +37,7 @@ def test_every_listed_name_can_be_described(run: Run) -> None:
 
 def test_describe_names_the_source_of_each_number(run: Run) -> None:
     data = json.loads(run("describe", "pk/otto2021", "--json").stdout)
-    assert data["cite"].startswith("otto2021@")
+    assert data["cite"].startswith("otto2021@") and "does not advise on treatment" in data["notice"]
     assert all(number["source"] and number["at"] for number in data["parameters"].values())
 
 

@@ -52,7 +52,7 @@ def describe(
         return
     shelf, _, name = entry.rpartition("/")
     if settings.json:
-        _show.emit_json(_data(shelf, name, entry))
+        _show.emit_json(_data(shelf, name, entry) | {"notice": _show.NOTICE})
     else:
         _show.text(_text(shelf, name, entry))
         _show.notice()

@@ -110,6 +110,7 @@ def validate_claims() -> None:
     table = pk_claims_table()
     if settings.json:
         _show.emit_json(table.to_dict("records"))
+        _show.notice()
         return
     _show.table([str(c) for c in table.columns], table.itertuples(index=False), numbers_from=len(table.columns))
     _show.notice()

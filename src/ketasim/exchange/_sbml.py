@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ketasim.errors import InvalidModel, InvalidOption, close_names
@@ -106,6 +107,8 @@ class _Writer:
     def _frame(self) -> None:
         self.whole.setId("ketasim_model")
         self.whole.setName(self.model.id)
+        said = f"{self.model.id}, written by ketasim. For research; not for decisions on the care of a patient."
+        self.whole.setNotes(f'<body xmlns="http://www.w3.org/1999/xhtml"><p>{escape(said)}</p></body>')
         self.whole.setTimeUnits(self.units.take("h"))
         for set_unit, unit in ((self.whole.setSubstanceUnits, "umol"), (self.whole.setExtentUnits, "umol"), (self.whole.setVolumeUnits, "L")):  # fmt: skip
             set_unit(self.units.take(unit))

@@ -132,6 +132,12 @@ def test_every_quantity_has_a_unit_and_no_unit_conflicts(entry: str) -> None:
     assert [e.getMessage() for e in found if e.getErrorId() not in (99505, 99506)] == []
 
 
+def test_the_file_says_what_it_is_for() -> None:
+    document = libsbml.readSBMLFromString(export_sbml(assemble(library.load("otto2021"))))
+    assert "For research; not for decisions on the care of a patient." in document.getModel().getNotesString()
+    assert not document.checkConsistency() or not document.getNumErrors(libsbml.LIBSBML_SEV_ERROR)
+
+
 def test_units_are_worth_what_they_say() -> None:
     model = assemble(library.load("perezruixo2021"))
     whole = libsbml.readSBMLFromString(export_sbml(model)).getModel()
