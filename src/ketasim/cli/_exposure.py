@@ -14,7 +14,7 @@ from ketasim.cli._settings import settings
 if TYPE_CHECKING:
     import xarray as xr
 
-_HEAD = ("analyte", "unit", "Cmax", "5-95 %", "h after dose", "AUC to end", "5-95 %")
+_HEAD = ("analyte", "unit", "Cmax", "Cmax 5-95 %", "h after dose", "AUC to end", "AUC 5-95 %")
 _ORDER = ("ketamine", "norketamine", "hnk", "dhnk")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -72,24 +71,13 @@ def plain(value: Any) -> Any:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", numbers_from: int = 1) -> None:
     """A table for people; columns from `numbers_from` on are set right unless they hold words, left out without any value."""
-    from rich import box
-    from rich.table import Table
+    from ketasim.cli._table import Column, are_words, print_table
 
-    out = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
-    cells = [[cell(value) for value in row] for row in rows]
-    kept = [k for k in range(len(columns)) if k < numbers_from or any(row[k] not in ("", "-") for row in cells)]
-    for k in kept:
-        right = k >= numbers_from and not _are_words(row[k] for row in cells)
-        out.add_column(columns[k], justify="right" if right else "left", overflow="fold")
-    for row in cells:
-        out.add_row(*(_escaped(row[k]) for k in kept))
-    console().print(out)
-
-
-def _are_words(column: Iterable[str]) -> bool:
-    """Whether half the cells or more hold a word; units such as % and h are none, nor is the open end of an interval."""
-    said = [text for text in column if text not in ("", "-", "open")]
-    return bool(said) and 2 * sum(bool(re.search(r"[^\W\d_]{2}", text)) for text in said) >= len(said)
+    lines = [[cell(value) for value in row] for row in rows]
+    found = [(k, head, [line[k] for line in lines]) for k, head in enumerate(columns)]
+    kept = [one for one in found if one[0] < numbers_from or any(text not in ("", "-") for text in one[2])]
+    shown = [Column(head, cells, k >= numbers_from and not are_words(cells)) for k, head, cells in kept]
+    print_table(console(), shown, numbers_from, title)
 
 
 def frame(data: pd.DataFrame, title: str = "", numbers_from: int = 1, limit: int = 60) -> None:
@@ -117,9 +105,3 @@ def cell(value: Any) -> str:
     if math.isnan(number):
         return "-"
     return f"{number:.0f}" if number.is_integer() and abs(number) < 1e6 else f"{number:.4g}"
-
-
-def _escaped(content: str) -> str:
-    from rich.markup import escape
-
-    return escape(content)
