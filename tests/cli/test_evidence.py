@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,13 @@ def test_filters(run: Run, words: tuple[str, ...], holds: Any) -> None:
     kept, every = rows(run, *words), rows(run, words[0])
     assert 0 < len(kept) < len(every)
     assert kept == [row for row in every if holds(row)]
+
+
+def test_a_spread_without_its_mean_is_shown(run: Run) -> None:
+    """Rows of derived standard deviations stood there with nothing in them."""
+    lines = run("evidence", "outcomes", "--trial", "Daly2018", "--scale", "madrs").stdout.splitlines()
+    derived = [line for line in lines if line.endswith("derived")]
+    assert derived and all(re.search(r"\(\d+\.?\d*\)", line) for line in derived)
 
 
 def test_outcomes_are_filtered_by_what_their_trial_says(run: Run) -> None:

@@ -34,13 +34,12 @@ def _first(*names: str) -> Callable[[Row], str]:
 
 
 def _with(value: str, spread: str, kind: str = "") -> Callable[[Row], str]:
-    """A value with its spread in brackets, the kind of spread named where it is not always the same."""
+    """A value with its spread in brackets, the kind of spread named where it is not always the same; a spread may stand alone."""
 
     def shown(row: Row) -> str:
-        if not _has(row[value]):
-            return ""
         inside = f"{row[kind]} {_show.cell(row[spread])}" if kind and _has(row[kind]) else _show.cell(row[spread])
-        return _show.cell(row[value]) + (f" ({inside})" if _has(row[spread]) else "")
+        pieces = (_show.cell(row[value]) if _has(row[value]) else "", f"({inside})" if _has(row[spread]) else "")
+        return " ".join(filter(None, pieces))
 
     return shown
 
