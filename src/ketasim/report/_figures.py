@@ -263,21 +263,22 @@ def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX
                     axis.plot([p50], [y], "o", color=colour, ms=4)
         axis.set_yticks(range(len(names)), [pretty(a) for a in names])
         axis.invert_yaxis()
-        _plain_log(axis)
+        axis.set_xscale("log")
+        plain_log_axis(axis)
         axis.set_xlabel(f"{parameter}, {site.replace('_', ' ')}" + (f" ({unit})" if unit else ""))
         if len(own) > 1:
             _legend(figure, _arm_handles(own))
     return figure
 
 
-def _plain_log(axis: Axes) -> None:
-    """Logarithmic, with ticks at 1, 2 and 5 in plain numbers: exposures seldom span a decade, in which powers of ten are no help."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+def plain_log_axis(axis: Axes) -> None:
+    """Numbers on a logarithmic axis in full, 0.5, 1, 2: ratios and exposures seldom span a decade, where powers of ten are no help."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    low, high = axis.get_xlim()
+    axis.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if high / low < 1e3 else (1.0,)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def pretty(analyte: str) -> str:

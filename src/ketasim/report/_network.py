@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.errors import InvalidOption
-from ketasim.report._figures import PALETTE
-from ketasim.report._network_style import NODE, canvas, measure_name, plain_log_axis, styled, wrapped
+from ketasim.report._figures import PALETTE, plain_log_axis
+from ketasim.report._network_style import NODE, canvas, measure_name, styled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""What the figures of network meta-analysis share: canvas, captions, names, axes of ratios."""
+"""What the figures of network meta-analysis share: canvas, captions, names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from ketasim.report._figures import _STYLE, PALETTE
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Colour map of effects around none, and the colour of everything that is one of a kind.
@@ -42,13 +41,3 @@ def measure_name(measure: str) -> str:
     from ketasim.synthesis import NETWORK_MEASURES
 
     return NETWORK_MEASURES[measure]
-
-
-def plain_log_axis(axis: Axes) -> None:
-    """Ratios on a logarithmic axis as plain numbers: 0.5, 1, 2."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = axis.get_xlim()
-    axis.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if high / low < 1e3 else (1.0,)))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-    axis.xaxis.set_minor_formatter(NullFormatter())
