@@ -128,6 +128,10 @@ def simulate(
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):
             if cohort is not None or population is not None or n != 1:
                 raise InvalidOption("population, n and cohort have no meaning for an event table: its subjects are simulated.")
+            if until is not None:
+                raise InvalidOption(
+                    "until has no meaning for an event table: its observation records are the output times, or give times."
+                )
             check_draws(draws, whole, streamed=False)
             data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole, interpolation)
             result = _simulate_data(common, data, times, bool(variability), draws, progress)

@@ -63,6 +63,12 @@ def test_output_times_are_hours(options: dict[str, object], said: str) -> None:
         venous(**options)
 
 
+def test_an_event_table_has_its_own_end() -> None:
+    table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 4.0], "EVID": [1, 0], "AMT": [10.0, 0.0], "CMT": [2, 2]})
+    with pytest.raises(InvalidOption, match="until has no meaning for an event table"):
+        ketasim.simulate("generic/two_cmt", table, until=2.0)
+
+
 def test_arms_have_labels() -> None:
     with pytest.raises(InvalidOption, match="give a label to each"):
         ketasim.compare([TEXT, "84 mg"])  # type: ignore[arg-type]
