@@ -50,8 +50,16 @@ WRONG = {
     ),
     "missing text file": (["simulate", "none.txt"], 2, "none.txt: cannot be read"),
     "tolerance": (["simulate", "84 mg", "--rtol", "1"], 2, "--rtol"),
-    "precision": (["simulate", "84 mg", "--precision", "half"], 2, "--precision = 'half' is not known. Use one of: double, single."),
-    "tolerance of single precision": (["compare", "a: 56 mg", "b: 84 mg", "--precision", "single", "--rtol", "1e-7"], 2, "1e-05 or more"),
+    "precision": (
+        ["simulate", "84 mg", "--precision", "half"],
+        2,
+        "--precision = 'half' is not known. Use one of: double, single.",
+    ),
+    "tolerance of single precision": (
+        ["compare", "a: 56 mg", "b: 84 mg", "--precision", "single", "--rtol", "1e-7"],
+        2,
+        "1e-05 or more",
+    ),
     "interpolation": (["simulate", "--data", "x.csv", "--interpolation", "cubic"], 2, "nocb"),
     "resume without output": (["simulate", "84 mg", "--resume"], 2, "--resume"),
     "one arm": (["compare", "84 mg"], 2, "at least two"),

@@ -145,7 +145,19 @@ def test_same_seed_same_numbers_whatever_the_chunk(run: Run) -> None:
 
 def test_single_precision(run: Run) -> None:
     for precision in ("double", "single"):
-        done = run("simulate", REGIMEN, *SMALL, "-n", "3", "--precision", precision, "-o", f"{precision}.csv", "-o", f"{precision}.parquet")
+        done = run(
+            "simulate",
+            REGIMEN,
+            *SMALL,
+            "-n",
+            "3",
+            "--precision",
+            precision,
+            "-o",
+            f"{precision}.csv",
+            "-o",
+            f"{precision}.parquet",
+        )
         assert done.exit_code == 0, done.output
     double, single = (pd.read_csv(f"{p}.csv") for p in ("double", "single"))
     pd.testing.assert_frame_equal(double, single, rtol=1e-5, atol=1e-4)

@@ -59,6 +59,8 @@ ROUTES: tuple[str, ...] = (
 
 #: Esketamine base in one nasal spray device, mg (US label: 32.3 mg hydrochloride = 28 mg base).
 DEVICE_MG = 28.0
+#: What the last digit of the label's 32.3 mg leaves open: 32.3 mg of hydrochloride are 28.005 mg of base, and still one device.
+LABEL_ROUNDING = 0.05 / 32.3
 
 
 @lru_cache(maxsize=256)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ketasim.dose._drugs import DEVICE_MG, DRUGS, TOTALS, molar_mass
+from ketasim.dose._drugs import DEVICE_MG, DRUGS, LABEL_ROUNDING, TOTALS, molar_mass
 from ketasim.dose._quantity import to_unit
 from ketasim.dose._regimen import Dose, Item, Regimen
 from ketasim.dose._template import EventTemplate, Floats
@@ -223,7 +223,7 @@ def _devices(dose: Dose, given: Floats) -> Floats | None:
     if dose.route != "nasal" or not dose.drug:
         return None
     mass = _moles(dose, given) * molar_mass(dose.drug) / 1000.0
-    return np.maximum(np.ceil(mass / DEVICE_MG - 1e-9), 1.0)
+    return np.maximum(np.ceil(mass / DEVICE_MG * (1.0 - LABEL_ROUNDING)), 1.0)
 
 
 def _overrides(rows: list[_Row], model: Model) -> dict[str, Floats]:

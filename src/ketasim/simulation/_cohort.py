@@ -122,7 +122,17 @@ def simulate(
     whole = whole.with_values(parameters) if parameters else whole
     drugs = _comedication(comedication)
     check_interpolation(interpolation)
-    common = _Common(whole, drugs, tolerance_of(precision, rtol), precision, threads or os.cpu_count() or 1, interpolation, states, command, seed)
+    common = _Common(
+        whole,
+        drugs,
+        tolerance_of(precision, rtol),
+        precision,
+        threads or os.cpu_count() or 1,
+        interpolation,
+        states,
+        command,
+        seed,
+    )
     dosing = _dosing(dosing)
     with listening() as heard:
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 # Okabe-Ito colours: told apart by colour-blind readers; the marker says the same.
 _STYLE = {"calibration": ("#0072B2", "o"), "holdout": ("#D55E00", "D"), "user": ("#009E73", "s")}
-#: Ticks of a fold axis: on a range this short, powers of ten are one tick and labels between them overlap.
-_FOLDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 _METRICS = ("concentration", "exposure", "time", "disposition", "ratio")
 _GROUP = {
     "cmax": 0, "conc_at_t": 0, "auc_inf": 1, "auc_0_t": 1, "tmax": 2, "half_life": 2, "clearance": 3, "vss": 3, "f_percent": 3,

@@ -46,6 +46,15 @@ def test_nasal_dose_enters_twice_with_devices(enantiomers):
     assert template.amt[0] == template.amt[1]
 
 
+@pytest.mark.parametrize(
+    ("dose", "count"),
+    [("esketamine hydrochloride nasal 32.3 mg", 1), ("esketamine hydrochloride nasal 64.6 mg", 2), ("esketamine nasal 84 mg", 3),
+     ("esketamine nasal 29 mg", 2)],
+)  # fmt: skip
+def test_the_label_s_dose_of_hydrochloride_is_as_many_devices(enantiomers, dose, count):
+    assert resolve(parse(dose), enantiomers, {"WT": [70.0]}).overrides["n_devices"][:, 0].tolist() == [count] * 2
+
+
 def test_no_devices_without_a_nasal_dose(enantiomers):
     assert resolve(parse("5 mg esketamine iv bolus"), enantiomers, {}).overrides == {}
 
