@@ -17,7 +17,7 @@ import numpy as np
 
 from ketasim.solve._head import LANES
 from ketasim.solve._lanes import aligned
-from ketasim.solve._stencil import NODES, WEIGHTS, stencils_of, sweep, weigh
+from ketasim.solve._stencil import NODES, WEIGHTS, spare_for, stencils_of, sweep, weigh
 
 C = f"""
 typedef double row __attribute__((vector_size({8 * LANES})));
@@ -71,9 +71,10 @@ def main() -> None:
     steps = np.concatenate([np.full(2, 2.0**-7), np.full(9, 2.0**-6), np.full(7, 2.0**-5), np.full(4, 0.0625), np.full(8, 0.125),
                             np.full(6, 0.25), np.full(4, 0.5), np.full(72, 1.0)])  # fmt: skip
     n, s = len(steps), stencils_of(np.array([len(steps)]), steps)
-    rate, spare, weights = rows(1), rows(NODES + 2), rows(len(s.length) * WEIGHTS)
+    rate, spare, weights = rows(1), rows((NODES + 2) * spare_for(LANES) // LANES), rows(len(s.length) * WEIGHTS)
+    spare[:] = 0.0
     rate[:] = np.linspace(0.2, 0.9, LANES)
-    weigh(0, len(s.length), rate, np.zeros(1, np.int64), s.length, 1.0, s.basis, s.omega, spare, weights)
+    weigh(0, len(s.length), np.arange(len(s.length)), rate, np.zeros(1, np.int64), s.length, 1.0, s.basis, s.omega, spare, weights)
     u, mine, theirs = rows(n + 1), rows(n + 1), rows(n + 1)
     u[:] = np.repeat(np.cos(np.concatenate([[0.0], np.cumsum(steps)]) / 7.0), LANES)
     library = compiled()
