@@ -279,13 +279,28 @@ class NmTran:
 
     def _branches(self, cases: list[tuple[Any, Any]]) -> Any:
         name = self._new("CASE")
-        for i, (value, condition) in enumerate(cases):
-            last = condition == True  # noqa: E712
-            if not last and not isinstance(condition, sympy.core.relational.Relational):
-                raise InvalidModel(f"NONMEM export: a choice by '{condition}' is not supported; compare two quantities.")
-            self.before.append("ELSE" if last else f"{'IF' if i == 0 else 'ELSEIF'} ({self._printer.doprint(condition)}) THEN")
-            start = len(self.before)
-            text = self._printer.doprint(self._lowered(value))
-            self.before[start:] = [f"  {line}" for line in (*self.before[start:], f"{name} = {text}")]
-        self.before.append("ENDIF")
+        self._choose(name, cases)
         return sympy.Symbol(name, real=True)
+
+    def _choose(self, name: str, cases: list[tuple[Any, Any]]) -> None:
+        """One IF per case, each inside the ELSE of the one before: what a condition needs is set where it is asked for."""
+        (value, condition), *others = cases
+        if condition == True:  # noqa: E712
+            text = self._printer.doprint(self._lowered(value))
+            self.before.append(f"{name} = {text}")
+            return
+        if not isinstance(condition, sympy.core.relational.Relational):
+            raise InvalidModel(f"NONMEM export: a choice by '{condition}' is not supported; compare two quantities.")
+        sides = (self._lowered(side) for side in (condition.lhs, condition.rhs))
+        self.before.append(f"IF ({self._printer.doprint(condition.func(*sides, evaluate=False))}) THEN")
+        self._inside(name, [(value, True)])
+        if others:
+            self.before.append("ELSE")
+            self._inside(name, others)
+        self.before.append("ENDIF")
+
+    def _inside(self, name: str, cases: list[tuple[Any, Any]]) -> None:
+        """The same, set in by two spaces."""
+        start = len(self.before)
+        self._choose(name, cases)
+        self.before[start:] = [f"  {line}" for line in self.before[start:]]

@@ -57,7 +57,7 @@ class Awkward(Structure):
         switched = where_positive(t - early, exp(-t / late), where_positive(c - 0.1, sqrt(c + 1.0), tanh(c)))
         return {
             "depot": -p["ka"] * x["depot"],
-            "time": p["ka"] * x["depot"] - p["CL"] * c - minimum(x["depot"], 2.0 * x["time"]) / 3 + u["back"],
+            "time": p["ka"] * x["depot"] - p["CL"] * c - minimum(x["depot"], 2.0 * maximum(x["time"], tanh(c))) / 3 + u["back"],
             "level": maximum(c, maximum(0.2 * c**2, 0.05)) * switched - x["level"] / late + log(1.0 + t) / 7,
         }
 
