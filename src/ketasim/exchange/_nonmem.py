@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Longest line: NM-TRAN reads 160 characters, older versions 80 less well than it says; this leaves room.
 WIDTH = 118
+#: What NONMEM has room for unless $SIZES says otherwise: compartments, parameters of $PK, THETAs.
+ROOM = {"PC": 30, "PG": 50, "LTH": 100}
 #: Data items every data set of ours has, in the order it has them.
 ITEMS = ("ID", "TIME", "AMT", "RATE", "EVID", "CMT", "ADDL", "II", "SS", "DV", "MDV")
 
@@ -30,8 +32,8 @@ def export_nonmem(model: Model, *, occasions: int = 1) -> str:
     Returns
     -------
     str: covariate effects, random effects, initial amounts and the doses' F, lag, duration and rate in ``$PK``; equations in
-    ``$DES``; every output in ``$ERROR``, chosen by the data item DVID where there are several; values in ``$THETA``,
-    ``$OMEGA``, ``$SIGMA``. Numbers that the sources give as fixed or assumed are FIX.
+    ``$DES``; every output in ``$ERROR`` and ``$TABLE``, those with observations chosen by the data item DVID where there are
+    several; values in ``$THETA``, ``$OMEGA``, ``$SIGMA``. Numbers that the sources give as fixed or assumed are FIX.
 
     Notes
     -----
@@ -50,6 +52,7 @@ class Writer:
         self.free = Names(NONMEM, shortened, 20, is_folded=True)
         count = range(len(model.states) + 1)
         self.free.reserve(*(f"{word}{i}" for i in count for word in ("F", "ALAG", "D", "R", "S")), "NDEVICES")
+        self.free.reserve(*(f"MU_{i}" for i in range(1, 1 + sum(map(len, (self.random.between, *self.random.within.values()))))))
         self.nm = NmTran(self.free.take)
         self.cov = {name: self.free.take(name) for name in self.columns}
         self.par = {n: "NDEVICES" if n == DEVICES else self.free.take(n) for n in model.params}
@@ -62,11 +65,18 @@ class Writer:
         pk, des, error = self._pk(), self._des(), self._error()
         compartments = Names(("OUTPUT",), shortened, 20, is_folded=True)
         blocks = (
-            self._head(), ["$SUBROUTINES ADVAN13 TOL=9"],
+            self._sizes(pk), self._head(), ["$SUBROUTINES ADVAN13 TOL=9"],
             ["$MODEL", *(f"  COMP=({compartments.take(n)}) ; {i} {clean(s.meaning or n)}, {s.unit}" for i, (n, s) in enumerate(self.model.states.items(), 1))],
             pk, des, error, self._thetas(), self._omegas(), self._sigmas(), self._end(),
         )  # fmt: skip
         return [part for block in blocks if block for line in (*block, "") for part in _folded(line)][:-1]
+
+    def _sizes(self, pk: list[str]) -> list[str]:
+        """Room for a model that is larger than NONMEM expects; NM-TRAN stops where it is missing."""
+        given = {line.split(" = ")[0].split()[-1] for line in pk if " = " in line}
+        needed = {"PC": len(self.model.states) + 1, "PG": len(given), "LTH": len(self.theta)}
+        said = [f"{name}={count}" for name, count in needed.items() if count > ROOM[name]]
+        return [f"$SIZES {' '.join(said)}"] if said else []
 
     def _head(self) -> list[str]:
         both = {**self.model.params, **self.model.ports}
@@ -184,17 +194,17 @@ class Writer:
         return ["$SIGMA", *rows]
 
     def _end(self) -> list[str]:
-        shown = [self.port[n] for n in self.observed]
+        shown = list(self.port.values())
         return ["; Simulate:", "$SIMULATION (20310401) ONLYSIMULATION SUBPROBLEMS=1", "; Or estimate:",
                 "; $ESTIMATION METHOD=1 INTERACTION MAXEVAL=9999 PRINT=10 SIGL=9 NSIG=3",
                 f"$TABLE ID TIME EVID{' DVID' if len(self.observed) > 1 else ''} IPRED {' '.join(shown)} NOAPPEND NOPRINT ONEHEADER FILE=ketasim.tab"]  # fmt: skip
 
 
 def _theta(number: Number, param: Param) -> str:
-    """Start value with bounds where it may be estimated, else FIX."""
+    """Start value with bounds where it may be estimated, else FIX. NM-TRAN refuses to start an estimation from 0."""
     value, (low, high) = number.value, param.bounds
     text = repr(float(value)).upper()
-    if number.kind != "estimated" or not low < value < high:
+    if number.kind != "estimated" or not low < value < high or value == 0.0:
         return f"{text} FIX"
     bounds = [repr(float(low)).upper() if math.isfinite(low) else "-INF", text] + ([repr(float(high)).upper()] if math.isfinite(high) else [])  # fmt: skip
     return f"({', '.join(bounds)})"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,14 @@ import numpy as np
 import pytest
 import sympy
 from arithmetic import Values, annotated, blocks, joined, run_cpp, run_nmtran
-from invented import invented_model
+from invented import NUMBERS, invented_model
 
 from ketasim import library
 from ketasim.exchange import export_mrgsolve, export_nonmem
 from ketasim.exchange._names import MRGSOLVE, NONMEM
+from ketasim.exchange._nonmem import _theta
 from ketasim.exchange._people import columns
-from ketasim.model import Model, assemble
+from ketasim.model import Model, Param, assemble
 from ketasim.population import Cohort, individual_parameters, population
 from ketasim.population._variability import draw_between, draw_occasion
 
@@ -260,6 +263,28 @@ def test_numbers_from_sources_stay_fixed_in_nonmem() -> None:
     clint = re.escape(str(model_of("ketasim_reference").numbers["CLint"].value))
     assert re.search(r"^  1\.0 FIX ; \d+ A_3A4_LIVER", text, re.MULTILINE)
     assert re.search(rf"^  \(0\.0, {clint}\) ; 1 CLINT", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("entry", ["otto2021", "ketasim_reference", "invented"])
+def test_nonmem_tables_every_output(entry: str) -> None:
+    model = model_of(entry)
+    text = export_nonmem(model)
+    names = legend(text)
+    shown = " ".join(blocks(text)["$TABLE"]).split()
+    assert {names.get(port, port.upper()) for port in model.ports} <= set(shown)
+
+
+def test_nonmem_is_asked_for_room_where_it_has_too_little() -> None:
+    text = export_nonmem(model_of("ketasim_reference"))
+    given = {line.split(" = ")[0].split()[-1] for line in blocks(text)["$PK"] if " = " in line}
+    assert text.startswith(f"$SIZES PC=51 PG={len(given)}\n")
+    assert "$SIZES" not in export_nonmem(model_of("otto2021"))
+
+
+def test_nonmem_does_not_start_an_estimate_from_zero() -> None:
+    anything = Param("h", bounds=(-math.inf, math.inf))
+    assert _theta(replace(NUMBERS["T"], value=0.0), anything) == "0.0 FIX"
+    assert _theta(NUMBERS["T"], anything) == "(-INF, 0.25)"
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
