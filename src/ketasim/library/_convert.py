@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import math
-import sys
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ketasim.errors import InvalidEntry, UnitMismatch, close_names
+from ketasim.library._modules import module_of
 from ketasim.library._posterior import posterior_beside
 from ketasim.library._register import covariate_unit
 from ketasim.library._schema import CheckpointFile, CovariateFile, EntryFile, NumberFile, ResidualFile, VariabilityFile
@@ -38,13 +35,13 @@ def mechanism_of(entry: EntryFile, path: Path, where: str) -> Mechanism:
     """Instance of the class an entry names as ``module:Class``.
 
     The module is a path from the pack's root (``pk.structures`` is ``pk/structures.py``), or a file beside the entry; a pack may
-    name a module of ketasim's library or of an installed package.
+    name a module of ketasim's library or of an installed package. Modules of a pack import each other by relative imports.
     A constructor may take `analytes` and `sampling`, then it gets the entry's; `options` are passed as they are.
     """
     module_name, colon, class_name = entry.structure.partition(":")
     if not colon:
         raise InvalidEntry(f"{where}: structure is '{entry.structure}'; write 'module:Class', e.g. 'pk.structures:Mammillary'.")
-    module = _module(module_name, path, where)
+    module = module_of(module_name, path, where)
     cls = getattr(module, class_name, None)
     if not (inspect.isclass(cls) and issubclass(cls, Mechanism)):
         known = [
@@ -68,42 +65,6 @@ def mechanism_of(entry: EntryFile, path: Path, where: str) -> Mechanism:
         raise InvalidEntry(f"{where}: {entry.structure} cannot be made from the entry's options: {error}.") from None
     except InvalidEntry as error:
         raise InvalidEntry(f"{where}: {error}") from None
-
-
-def _module(name: str, path: Path, where: str) -> ModuleType:
-    root = path.parents[1]
-    is_core = root == Path(__file__).parent
-    relative = f"{name.replace('.', '/')}.py"
-    if not is_core:
-        for folder in (path.parent, root):
-            if (folder / relative).is_file():
-                return _module_from(folder / relative)
-    for full in (f"ketasim.library.{name}", name):
-        try:
-            return import_module(full)
-        except ModuleNotFoundError as error:
-            if error.name and not full.startswith(error.name):  # it is there, but it imports something that is not
-                raise InvalidEntry(f"{where}: module '{name}' cannot be imported: {error}.") from None
-    raise InvalidEntry(
-        f"{where}: no module '{name}' for the structure: neither {relative} in the pack nor a module of ketasim's library."
-    )
-
-
-def _module_from(file: Path) -> ModuleType:
-    """Module of a pack, loaded once per file under a name that cannot clash."""
-    key = f"ketasim_pack_{file.stem}_{abs(hash(str(file.resolve()))):x}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, file)
-        if spec is None or spec.loader is None:
-            raise InvalidEntry(f"{file.name}: cannot be loaded as a Python module.")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[key] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[key]
-            raise InvalidEntry(f"{file.name}: fails on import: {type(error).__name__}: {error}.") from error
-    return sys.modules[key]
 
 
 def part_from(entry: EntryFile, path: Path, where: str, inherited: Mapping[str, Number]) -> Part:

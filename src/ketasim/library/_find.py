@@ -13,6 +13,7 @@ from typing import Any
 from ketasim import sources
 from ketasim.errors import BrokenPack, InvalidEntry, UnknownEntry, close_names, warn
 from ketasim.library._convert import part_from, routes_of
+from ketasim.library._modules import changed
 from ketasim.library._register import CORE_REGISTER, Register, read_register
 from ketasim.library._schema import EntryFile, read
 from ketasim.model import Number, Part, Structure
@@ -206,11 +207,11 @@ def load(name: str) -> Part:
 
 
 def _part(path: Path) -> Part:
-    return _read_part(path, path.stat().st_mtime_ns)
+    return _read_part(path, (path.stat().st_mtime_ns, changed(path.parents[1])))
 
 
 @lru_cache(maxsize=1024)
-def _read_part(path: Path, changed: int) -> Part:
+def _read_part(path: Path, state: Any) -> Part:
     where = "/".join(path.parts[-3:])
     entry = read(path, EntryFile, where)
     return part_from(entry, path, where, _inherited(entry, path, where))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,13 @@ kind = "estimated"
 """
 
 
+BIBLIOGRAPHY = "@article{doe2031,\n  author = {Doe, J},\n  year = {2031},\n  title = {Invented},\n}\n"
+
+
 def load(folder: Path, text: str, name: str = "doe2031") -> object:
     shelf = folder / "pk"
     shelf.mkdir(exist_ok=True)
+    (folder / "sources.bib").write_text(BIBLIOGRAPHY, encoding="utf-8")
     (shelf / f"{name}.toml").write_text(text, encoding="utf-8")
     with library.pack(folder):
         return library.pk(name)
@@ -199,6 +204,141 @@ def test_names_of_one_entry(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
+LOOP = """
+from ketasim.library.pk.structures import Mammillary
+{}
+
+
+class Loop(Mammillary):
+    def __init__(self):
+        super().__init__(compartments=1, analytes=("s_ketamine",), sampling="venous")
+"""
+OWN = STRUCTURE.replace("pk.structures:Mammillary", "loops:Loop").replace("options = { compartments = 1 }\n", "")
+
+
+def test_modules_of_a_pack_import_each_other(tmp_path: Path) -> None:
+    for folder, value in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
+        (folder / "pk").mkdir(parents=True)
+        (folder / "pk" / "helper.py").write_text(f"VALUE = {value}\n", encoding="utf-8")
+        (folder / "pk" / "loops.py").write_text(LOOP.format("from .helper import VALUE"), encoding="utf-8")
+        part = load(folder, OWN + CL + VC)
+        found = sys.modules[type(part.mechanism).__module__].VALUE  # type: ignore[attr-defined]
+        assert found == value
+
+
+def test_a_changed_module_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "pk").mkdir()
+    for value in (1, 20):
+        (tmp_path / "pk" / "helper.py").write_text(f"VALUE = {value}\n", encoding="utf-8")
+        (tmp_path / "pk" / "loops.py").write_text(LOOP.format("from .helper import VALUE"), encoding="utf-8")
+        part = load(tmp_path, OWN + CL + VC)
+        found = sys.modules[type(part.mechanism).__module__].VALUE  # type: ignore[attr-defined]
+        assert found == value
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("from helper import VALUE", "No module named 'helper'. helper.py stands beside it: write 'from .helper import ...'."),
+        ("from pk.helper import VALUE", "For a file of the pack's folder pk, write 'from ..pk.NAME import ...'."),
+    ],
+)
+def test_a_neighbour_imported_as_if_installed_is_told_how(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "helper.py").write_text("VALUE = 1\n", encoding="utf-8")
+    (tmp_path / "pk" / "loops.py").write_text(LOOP.format(line), encoding="utf-8")
+    said = message(tmp_path, OWN + CL + VC)
+    assert "loops.py: fails on import: ModuleNotFoundError" in said and words in said
+
+
+def test_changed_file_is_read_again(tmp_path: Path) -> None:
+    assert load(tmp_path, STRUCTURE + CL + VC).numbers["CL"].value == 80.0  # type: ignore[attr-defined]
+    assert load(tmp_path, STRUCTURE + CL.replace("80", "81.5") + VC).numbers["CL"].value == 81.5  # type: ignore[attr-defined]
+
+
+def test_same_as_takes_numbers_from_one_home(tmp_path: Path) -> None:
+    heir = STRUCTURE.replace("doe2031", "roe2031", 1) + 'same_as = "doe2031"\n' + CL.replace("80", "60")
+    load(tmp_path, STRUCTURE + CL + VC)
+    part = load(tmp_path, heir, "roe2031")
+    assert {name: number.value for name, number in part.numbers.items()} == {"CL": 60.0, "Vc": 100.0}  # type: ignore[attr-defined]
+    with pytest.raises(InvalidEntry, match="same_as names 'doe2032', which is no entry"):
+        load(tmp_path, heir.replace('same_as = "doe2031"', 'same_as = "doe2032"'), "roe2031")
+    second = STRUCTURE.replace("doe2031", "poe2031", 1) + 'same_as = "roe2031"\n'
+    load(tmp_path, heir, "roe2031")
+    with pytest.raises(InvalidEntry, match="itself takes numbers from elsewhere"):
+        load(tmp_path, second, "poe2031")
+
+
+def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "otto2021.toml").write_text("id = 'otto2021'", encoding="utf-8")
+    with library.pack(tmp_path), pytest.raises(InvalidEntry, match="'pk/otto2021' stands twice"):
+        library.pk("otto2021")
+
+
+@pytest.mark.parametrize("name", ["otto2021", "pk/otto2021", "otto2021@1", "pk/otto2021@1"])
+def test_names_of_one_entry(name: str) -> None:
+    assert library.load(name).cite == "otto2021@1"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+LOOP = """
+from ketasim.library.pk.structures import Mammillary
+{}
+
+
+class Loop(Mammillary):
+    def __init__(self):
+        super().__init__(compartments=1, analytes=("s_ketamine",), sampling="venous")
+"""
+OWN = STRUCTURE.replace("pk.structures:Mammillary", "loops:Loop").replace("options = { compartments = 1 }\n", "")
+
+
+def test_modules_of_a_pack_import_each_other(tmp_path: Path) -> None:
+    for folder, value in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
+        (folder / "pk").mkdir(parents=True)
+        (folder / "pk" / "helper.py").write_text(f"VALUE = {value}\n", encoding="utf-8")
+        (folder / "pk" / "loops.py").write_text(LOOP.format("from .helper import VALUE"), encoding="utf-8")
+        part = load(folder, OWN + CL + VC)
+        found = sys.modules[type(part.mechanism).__module__].VALUE  # type: ignore[attr-defined]
+        assert found == value
+
+
+def test_a_changed_module_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "pk").mkdir()
+    for value in (1, 20):
+        (tmp_path / "pk" / "helper.py").write_text(f"VALUE = {value}\n", encoding="utf-8")
+        (tmp_path / "pk" / "loops.py").write_text(LOOP.format("from .helper import VALUE"), encoding="utf-8")
+        part = load(tmp_path, OWN + CL + VC)
+        found = sys.modules[type(part.mechanism).__module__].VALUE  # type: ignore[attr-defined]
+        assert found == value
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("from helper import VALUE", "No module named 'helper'. helper.py stands beside it: write 'from .helper import ...'."),
+        ("from pk.helper import VALUE", "For a file of the pack's folder pk, write 'from ..pk.NAME import ...'."),
+    ],
+)
+def test_a_neighbour_imported_as_if_installed_is_told_how(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "helper.py").write_text("VALUE = 1\n", encoding="utf-8")
+    (tmp_path / "pk" / "loops.py").write_text(LOOP.format(line), encoding="utf-8")
+    said = message(tmp_path, OWN + CL + VC)
+    assert "loops.py: fails on import: ModuleNotFoundError" in said and words in said
+
+
+def test_structure_of_a_pack_lacks_what_the_entry_names(tmp_path: Path) -> None:
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "loops.py").write_text(LOOP.format(""), encoding="utf-8")
+    said = message(tmp_path, OWN.replace('"s_ketamine"', '"s_norketamine"') + CL + VC)
+    assert "pk/doe2031.toml analytes: loops:Loop has no 's_norketamine'. Close: 's_ketamine'. It has: s_ketamine." in said
+    said = message(tmp_path, OWN.replace('"venous"', '"arterial"') + CL + VC)
+    assert "pk/doe2031.toml sampling: loops:Loop has no 'arterial'. It has: venous." in said
+
+
     [
         ("pk/oto2021", "no PK model 'oto2021' in the library. Close: 'otto2021'"),
         ("two_comp", "Close: 'two_cmt'"),

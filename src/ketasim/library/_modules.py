@@ -1,0 +1,91 @@
+"""Python modules of packs: found beside the entries, loaded as one package per pack, read again when a file has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from ketasim.errors import InvalidEntry
+
+_CORE = Path(__file__).parent
+
+
+def module_of(name: str, path: Path, where: str) -> ModuleType:
+    """Module an entry names: a file beside the entry, one from the pack's root, or a module of ketasim's library or of an
+    installed package.
+
+    Parameters
+    ----------
+    path : of the entry. where : how messages name it.
+
+    Raises
+    ------
+    InvalidEntry: there is none, or it fails on import.
+    """
+    root = path.parents[1]
+    relative = f"{name.replace('.', '/')}.py"
+    if root != _CORE:
+        for folder in (path.parent, root):
+            if (folder / relative).is_file():
+                return _from_pack(root, (folder / relative))
+    for full in (f"ketasim.library.{name}", name):
+        try:
+            return import_module(full)
+        except ModuleNotFoundError as error:
+            if error.name and not full.startswith(error.name):  # it is there, but it imports something that is not
+                raise InvalidEntry(f"{where}: module '{name}' cannot be imported: {error}.") from None
+    raise InvalidEntry(
+        f"{where}: no module '{name}' for the structure: neither {relative} in the pack nor a module of ketasim's library."
+    )
+
+
+def changed(root: Path) -> tuple[tuple[str, int], ...]:
+    """When each module of a pack was last changed; empty for ketasim's own, which do not change while it runs."""
+    return () if root == _CORE else tuple((str(file), file.stat().st_mtime_ns) for file in _files(root))
+
+
+def _files(root: Path) -> Iterator[Path]:
+    yield from sorted(root.glob("*.py"))
+    yield from sorted(root.glob("*/*.py"))
+
+
+def _from_pack(root: Path, file: Path) -> ModuleType:
+    """Module of a pack, under a name that cannot clash and is the same in every process."""
+    package = _package(root)
+    name = ".".join((package, *file.relative_to(root).with_suffix("").parts))
+    try:
+        return import_module(name)
+    except Exception as error:
+        raise InvalidEntry(f"{file.name}: fails on import: {type(error).__name__}: {error}.{_neighbour(error, file)}") from error
+
+
+def _package(root: Path) -> str:
+    """Name of the package that stands for a pack, so that its modules may import each other; forgotten when a file changes."""
+    name, now = f"ketasim_pack_{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]}", changed(root)
+    known = sys.modules.get(name)
+    if known is None or vars(known).get("__changed__") != now:
+        for old in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
+            del sys.modules[old]
+        package = ModuleType(name, f"Modules of the pack '{root.name}'.")
+        package.__path__ = [str(root)]
+        vars(package)["__changed__"] = now
+        sys.modules[name] = package
+        importlib.invalidate_caches()
+    return name
+
+
+def _neighbour(error: Exception, file: Path) -> str:
+    """What to write instead, where a module imports a file of its folder as if it were installed."""
+    first, _, rest = (getattr(error, "name", None) or "").partition(".")
+    if not isinstance(error, ModuleNotFoundError) or not first:
+        return ""
+    if (file.parent / f"{first}.py").is_file():
+        return f" {first}.py stands beside it: write 'from .{first} import ...'."
+    if (file.parents[1] / first).is_dir():
+        return f" For a file of the pack's folder {first}, write 'from ..{first}.{rest or 'NAME'} import ...'."
+    return ""
