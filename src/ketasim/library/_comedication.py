@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from ketasim.errors import InvalidEntry, UnknownEntry, close_names
 from ketasim.library._convert import number_from
-from ketasim.library._find import files
+from ketasim.library._find import files, register
 from ketasim.library._schema import ComedicationFile, read
+from ketasim.library._words import check_sources
 from ketasim.model import Number, Param
 
 _ACTIVITY = Param("1", "multiplier on an activity parameter")
@@ -72,12 +73,17 @@ def comedications() -> list[Comedication]:
 def _read(path: Path) -> Comedication:
     where = "/".join(path.parts[-3:])
     entry = read(path, ComedicationFile, where)
+    check_sources(entry, where)
+    known = register()
     multipliers = {}
     for name, raw in entry.multiplier.items():
         if not name.startswith("A_"):
             raise InvalidEntry(
                 f"{where} [multiplier.{name}]: only activity parameters (A_2B6_liver, A_3A4_gut ...) can be multiplied."
             )
+        if known.find("parameter", name) is None:
+            near = close_names(name, known.sections["parameter"])
+            raise InvalidEntry(f"{where} [multiplier.{name}]: no parameter of the register.{near} Names of your own go into names.toml.")  # fmt: skip
         multipliers[name] = number_from(raw, _ACTIVITY, entry, f"{where} [multiplier.{name}]")
     return Comedication(
         entry.id, entry.title, entry.mechanism, entry.schedule, entry.status, entry.revision, MappingProxyType(multipliers),

@@ -124,8 +124,9 @@ def _factor(unit: str, declared: str, where: str, entry: Any) -> float:
     try:
         return factor(unit, declared, where)
     except UnitMismatch as error:
-        who = getattr(entry, "structure", "it")
-        raise UnitMismatch(str(error).replace("needed is", f"{who} needs")) from None
+        who, said = getattr(entry, "structure", "it"), str(error)
+        said = said if said.startswith(where) else f"{where}: {said}"
+        raise UnitMismatch(said.replace("needed is", f"{who} needs")) from None
 
 
 def _variability(raw: VariabilityFile | None, scale: float) -> Variability | None:
@@ -183,7 +184,11 @@ def _covariances(entry: EntryFile, numbers: Mapping[str, Number], where: str) ->
     for raw in entry.correlation:
         variances = []
         for name in raw.between:
-            iiv = numbers[name].iiv if name in numbers else None
+            if name not in numbers:
+                raise InvalidEntry(
+                    f"{where} correlation: {entry.structure} has no parameter '{name}'.{close_names(name, numbers)}"
+                )
+            iiv = numbers[name].iiv
             if iiv is None:
                 raise InvalidEntry(f"{where}: correlation between {' and '.join(raw.between)}, but {name} has no iiv.")
             variances.append(iiv.omega2)

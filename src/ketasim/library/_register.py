@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from ketasim.errors import InvalidEntry, close_names
+from pydantic import ValidationError
+
+from ketasim.errors import InvalidEntry, UnitMismatch, close_names
+from ketasim.library._schema import NameFile, explain
 from ketasim.model import Mechanism
 from ketasim.units import dimension
 
@@ -17,13 +21,17 @@ CORE_REGISTER = Path(__file__).parent / "names.toml"
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """One registered name. `unit` shows the dimension; an entry may use any unit of that dimension."""
+    """One registered name. `unit` shows the dimension; an entry may use any unit of that dimension.
+
+    `releases`: analytes a drug is given as.
+    """
 
     name: str
     section: str
     unit: str
     meaning: str
     levels: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Register:
     Attributes
     ----------
     sections : section -> name -> `Name`. Sections are ``parameter``, ``compartment``, ``port``, ``site``, ``analyte``,
-        ``covariate``, ``suffix``.
+        ``drug``, ``covariate``, ``suffix``.
     """
 
     sections: Mapping[str, Mapping[str, Name]]
@@ -75,23 +83,55 @@ class Register:
         return None
 
 
-@lru_cache(maxsize=8)
 def read_register(files: tuple[Path, ...]) -> Register:
-    """Register of several files; a later file may add names, never change one."""
+    """Register of several files; a later file may add names, never change one or open a section.
+
+    Raises
+    ------
+    InvalidEntry: a section or key that is not known, a name without its meaning, or one that is registered already.
+    """
+    return _read_register(tuple((file, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=8)
+def _read_register(files: tuple[tuple[Path, int], ...]) -> Register:
     sections: dict[str, dict[str, Name]] = {}
-    for file in files:
-        try:
-            data = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InvalidEntry(f"{file.name}: not valid TOML: {error}.") from None
-        for section, table in data.items():
+    for file, _ in files:
+        where = "/".join(file.parts[-2:])
+        for section, table in _tables(file, where).items():
+            if file != CORE_REGISTER and section not in sections:
+                raise InvalidEntry(f"{where} [{section}]: no such section.{close_names(section, sections)} There are: {', '.join(sections)}.")  # fmt: skip
             known = sections.setdefault(section, {})
             for name, entry in table.items():
                 if name in known:
-                    raise InvalidEntry(f"{file.name} [{section}] {name}: is already registered ('{known[name].meaning}').")
-                values = entry if isinstance(entry, dict) else {"meaning": entry}
-                known[name] = Name(name, section, values.get("unit", "1"), values["meaning"], tuple(values.get("levels", ())))
+                    raise InvalidEntry(f"{where} [{section}] {name}: is already registered ('{known[name].meaning}').")
+                known[name] = _name(name, section, entry, file, f"{where} [{section}] {name}")
     return Register(sections)
+
+
+def _tables(file: Path, where: str) -> dict[str, dict[str, Any]]:
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidEntry(f"{where}: not valid TOML: {error}.") from None
+    loose = next((name for name, table in data.items() if not isinstance(table, dict)), "")
+    if loose:
+        raise InvalidEntry(f"{where} {loose}: stands outside a section. Write it below [parameter], [compartment] or [port].")
+    return data
+
+
+def _name(name: str, section: str, entry: Any, file: Path, where: str) -> Name:
+    values = entry if isinstance(entry, dict) else {"meaning": entry}
+    try:
+        said = NameFile.model_validate(values)
+    except ValidationError as error:
+        raise InvalidEntry(f"{where}{explain(error, values, NameFile)}") from None
+    if file != CORE_REGISTER:  # those of the core are tested
+        try:
+            dimension(said.unit)
+        except UnitMismatch as error:
+            raise UnitMismatch(f"{where}: {error}") from None
+    return Name(name, section, said.unit, said.meaning, said.levels, said.releases)
 
 
 def covariate_unit(name: str, where: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -79,7 +79,7 @@ class CovariateFile(_File):
 class NumberFile(_File):
     """One sourced number. `per_kg_power`: the number is printed per kg^power of body weight."""
 
-    value: float = Field(allow_inf_nan=False)
+    value: float = Field(allow_inf_nan=False, strict=True)
     unit: Text
     at: Text
     kind: Kind
@@ -123,6 +123,8 @@ class CorrelationFile(_File):
 
     @model_validator(mode="after")
     def _one_form(self) -> CorrelationFile:
+        if self.between[0] == self.between[1]:
+            raise ValueError(f"between names '{self.between[0]}' twice; give two parameters")
         if (self.covariance is None) == (self.correlation is None):
             raise ValueError("give covariance or correlation, once")
         return self
@@ -190,6 +192,15 @@ class EntryFile(_File):
     checkpoint: dict[str, CheckpointFile] = Field(default_factory=dict)
 
 
+class NameFile(_File):
+    """One name of the register; `releases` are the analytes a drug is given as."""
+
+    meaning: Text
+    unit: Text = "1"
+    levels: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+
+
 class ComedicationFile(_File):
     """A co-medication: multipliers on activity parameters of a model."""
 
@@ -218,22 +229,24 @@ def read(path: Path, shape: type[_Shape], where: str) -> _Shape:
     try:
         entry = shape.model_validate(data)
     except ValidationError as error:
-        raise InvalidEntry(f"{where}{_explain(error, data, shape)}") from None
+        raise InvalidEntry(f"{where}{explain(error, data, shape)}") from None
     name = getattr(entry, "id", path.stem)
     if name != path.stem:
         raise InvalidEntry(f"{where}: id is '{name}', but the file is '{path.name}'. Give both the same name.")
     return entry
 
 
-def _explain(error: ValidationError, data: dict[str, Any], shape: type[_File]) -> str:
-    """First complaint of pydantic in the words of the file: ``[param.CL] unit: ...``."""
-    first = error.errors()[0]
+def explain(error: ValidationError, data: dict[str, Any], shape: type[_File]) -> str:
+    """First complaint of pydantic in the words of the file: ``[param.CL] unit: ...``; a misspelt key before the one it leaves out."""
+    complaints = error.errors()
+    first = next((one for one in complaints if one["type"] == "extra_forbidden"), complaints[0])
     place = [str(part) for part in first["loc"]]
-    table = f" [{'.'.join(place[:2])}]" if len(place) > 1 and isinstance(data.get(place[0]), dict) else ""
-    field = ".".join(place[2:] if table else place)
+    depth = _depth(shape, place, data)
+    table = f" [{'.'.join(place[:depth])}]" if depth else ""
+    field = ".".join(place[depth:])
     where = f"{table}{' ' + field if field else ''}"
     if first["type"] == "extra_forbidden":
-        allowed = _fields_at(shape, place[0]) if table else set(shape.model_fields)
+        allowed = _shape_at(shape, place[:-1]).model_fields
         return f"{where}: unknown key.{close_names(place[-1], allowed)} Allowed: {', '.join(sorted(allowed))}."
     if first["type"] == "missing":
         return f"{where}: missing. Every {'number needs value, unit, at and kind' if 'param' in place else 'entry needs it'}."
@@ -242,12 +255,25 @@ def _explain(error: ValidationError, data: dict[str, Any], shape: type[_File]) -
     return f"{where}: {first['msg'].removeprefix('Value error, ')}{shown}."
 
 
-def _fields_at(shape: type[_File], table: str) -> set[str]:
-    inner = {
-        "param": NumberFile,
-        "reported": NumberFile,
-        "multiplier": NumberFile,
-        "residual": ResidualFile,
-        "checkpoint": CheckpointFile,
-    }
-    return set(inner.get(table, shape).model_fields)
+def _depth(shape: type[_File], place: list[str], data: dict[str, Any]) -> int:
+    """How many words of a place are the name of a table: two in ``[param.CL]``, one in ``[population]``."""
+    if len(place) < 2 or not isinstance(data.get(place[0]), dict):
+        return 0
+    field = shape.model_fields.get(place[0])
+    return 1 if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, _File) else 2
+
+
+def _shape_at(shape: type[_File], place: list[str]) -> type[_File]:
+    """Shape of the table at a place, so that its own keys are named: those of ``iiv``, say, and not those of the number."""
+    for word in place:
+        field = shape.model_fields.get(word)
+        inner = _shape_in(field.annotation) if field is not None else None
+        shape = inner or shape
+    return shape
+
+
+def _shape_in(annotation: Any) -> type[_File] | None:
+    """The shape a type is made of: ``tuple[CovariateFile, ...]``, ``VariabilityFile | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, _File):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _shape_in(part)) is not None), None)

@@ -117,6 +117,7 @@ def test_correlation_becomes_covariance(tmp_path: Path) -> None:
         (CL.replace("value = 80", "value = -80") + VC, "[param.CL]: value -80 L/h is outside [0, inf] L/h."),
         (CL.replace("value = 80", "value = nan") + VC, "[param.CL] value: "),
         (CL.replace("value = 80", "value = '80 L'") + VC, "[param.CL] value: "),
+        (CL.replace("kind =", "kindd =") + VC, "[param.CL] kindd: unknown key. Close: 'kind'."),
         (CL + "vale = 3\n" + VC, "[param.CL] vale: unknown key. Close: 'value'."),
         (CL + "iiv = { cv_percent = 3, omega2 = 2 }\n" + VC, "exactly one of cv_percent, omega2"),
         (CL + 'covariates = [{ by = "WEIGHT", form = "power", ref = "70 kg", exponent = 1 }]\n' + VC, "'WEIGHT' is no covariate"),
@@ -125,6 +126,23 @@ def test_correlation_becomes_covariance(tmp_path: Path) -> None:
         (CL + VC + "[residual.C_venous_ketamine]\nproportional = 0.1\n", "no such output. Close: 'C_venous_s_ketamine'"),
         (CL + VC + '[[correlation]]\nbetween = ["CL", "Vc"]\ncorrelation = 0.5\n', "but CL has no iiv"),
         (CL + VC + "dose = [\n", "not valid TOML"),
+        (CL.replace("value = 80", "value = '80'") + VC, "[param.CL] value: Input should be a valid number, got '80'."),
+        (CL + "iiv = { cv = 30 }\n" + VC, "[param.CL] iiv.cv: unknown key. Close: 'cv_percent'. Allowed: at, cv_percent, kind, "),
+        (
+            CL + 'covariates = [{ by = "WT", forn = "power" }]\n' + VC,
+            "forn: unknown key. Close: 'form'. Allowed: at, by, coefficient",
+        ),
+        (
+            "population = { helth = 1 }\n" + CL + VC,
+            "[population] helth: unknown key. Close: 'health'. Allowed: age, description,",
+        ),
+        (CL + VC + '[[correlation]]\nbetween = ["CL", "Vc"]\ncovarianc = 0.5\n', "covarianc: unknown key. Close: 'covariance'"),
+        (CL + VC + '[[correlation]]\nbetween = ["CL", "CL"]\ncorrelation = 0.5\n', "between names 'CL' twice"),
+        (
+            CL + "iiv = { sd_log = 0.3 }\n" + VC + '[[correlation]]\nbetween = ["CL", "Vcc"]\ncorrelation = 0.5\n',
+            "has no parameter 'Vcc'. Close: 'Vc'",
+        ),
+        (CL + "source = 'doe2013'\n" + VC, "[param.CL] source: 'doe2013' is not in the bibliography. Close: 'doe2031'"),
     ],
 )
 def test_wrong_entries_get_one_message_that_names_file_and_place(tmp_path: Path, text: str, words: str) -> None:
@@ -150,6 +168,20 @@ def test_wrong_unit_names_what_the_structure_needs(tmp_path: Path) -> None:
             "Mammillary describes 1 analyte; the entry names 2",
         ),
         ('status = "provisional"', 'status = "fine"', "status: "),
+        (
+            'source = "doe2031"',
+            'source = "doe2013"',
+            "pk/doe2031.toml source: 'doe2013' is not in the bibliography. Close: 'doe2031'",
+        ),
+        ('["s_ketamine"]', '["s_ketamin"]', "analytes: 's_ketamin' is no analyte of the register. Close: 's_ketamine'"),
+        ('"venous"', '"venus"', "sampling: 'venus' is no site of the register. Close: 'venous'. It has: venous, arterial, "),
+        ('"esketamine"', '"esketamin"', "drug: 'esketamin' is no drug of the register. Close: 'esketamine'"),
+        (
+            '"esketamine"',
+            '"arketamine"',
+            "drug: a dose of arketamine is r_ketamine; pk.structures:Mammillary takes doses of: s_ketamine.",
+        ),
+        ('"venous"', '"venous"\nroutes = ["oral"]', "routes: pk.structures:Mammillary has no 'oral'. It has: iv."),
         ('title = "invented"', 'title = " "', "title: must not be empty"),
     ],
 )
@@ -172,117 +204,6 @@ def test_module_that_fails_on_import_is_one_message(tmp_path: Path) -> None:
     assert "broken.py: fails on import: ModuleNotFoundError" in said
 
 
-def test_changed_file_is_read_again(tmp_path: Path) -> None:
-    assert load(tmp_path, STRUCTURE + CL + VC).numbers["CL"].value == 80.0  # type: ignore[attr-defined]
-    assert load(tmp_path, STRUCTURE + CL.replace("80", "81.5") + VC).numbers["CL"].value == 81.5  # type: ignore[attr-defined]
-
-
-def test_same_as_takes_numbers_from_one_home(tmp_path: Path) -> None:
-    heir = STRUCTURE.replace("doe2031", "roe2031", 1) + 'same_as = "doe2031"\n' + CL.replace("80", "60")
-    load(tmp_path, STRUCTURE + CL + VC)
-    part = load(tmp_path, heir, "roe2031")
-    assert {name: number.value for name, number in part.numbers.items()} == {"CL": 60.0, "Vc": 100.0}  # type: ignore[attr-defined]
-    with pytest.raises(InvalidEntry, match="same_as names 'doe2032', which is no entry"):
-        load(tmp_path, heir.replace('same_as = "doe2031"', 'same_as = "doe2032"'), "roe2031")
-    second = STRUCTURE.replace("doe2031", "poe2031", 1) + 'same_as = "roe2031"\n'
-    load(tmp_path, heir, "roe2031")
-    with pytest.raises(InvalidEntry, match="itself takes numbers from elsewhere"):
-        load(tmp_path, second, "poe2031")
-
-
-def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "pk").mkdir()
-    (tmp_path / "pk" / "otto2021.toml").write_text("id = 'otto2021'", encoding="utf-8")
-    with library.pack(tmp_path), pytest.raises(InvalidEntry, match="'pk/otto2021' stands twice"):
-        library.pk("otto2021")
-
-
-@pytest.mark.parametrize("name", ["otto2021", "pk/otto2021", "otto2021@1", "pk/otto2021@1"])
-def test_names_of_one_entry(name: str) -> None:
-    assert library.load(name).cite == "otto2021@1"
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-LOOP = """
-from ketasim.library.pk.structures import Mammillary
-{}
-
-
-class Loop(Mammillary):
-    def __init__(self):
-        super().__init__(compartments=1, analytes=("s_ketamine",), sampling="venous")
-"""
-OWN = STRUCTURE.replace("pk.structures:Mammillary", "loops:Loop").replace("options = { compartments = 1 }\n", "")
-
-
-def test_modules_of_a_pack_import_each_other(tmp_path: Path) -> None:
-    for folder, value in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
-        (folder / "pk").mkdir(parents=True)
-        (folder / "pk" / "helper.py").write_text(f"VALUE = {value}\n", encoding="utf-8")
-        (folder / "pk" / "loops.py").write_text(LOOP.format("from .helper import VALUE"), encoding="utf-8")
-        part = load(folder, OWN + CL + VC)
-        found = sys.modules[type(part.mechanism).__module__].VALUE  # type: ignore[attr-defined]
-        assert found == value
-
-
-def test_a_changed_module_is_read_again(tmp_path: Path) -> None:
-    (tmp_path / "pk").mkdir()
-    for value in (1, 20):
-        (tmp_path / "pk" / "helper.py").write_text(f"VALUE = {value}\n", encoding="utf-8")
-        (tmp_path / "pk" / "loops.py").write_text(LOOP.format("from .helper import VALUE"), encoding="utf-8")
-        part = load(tmp_path, OWN + CL + VC)
-        found = sys.modules[type(part.mechanism).__module__].VALUE  # type: ignore[attr-defined]
-        assert found == value
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("from helper import VALUE", "No module named 'helper'. helper.py stands beside it: write 'from .helper import ...'."),
-        ("from pk.helper import VALUE", "For a file of the pack's folder pk, write 'from ..pk.NAME import ...'."),
-    ],
-)
-def test_a_neighbour_imported_as_if_installed_is_told_how(tmp_path: Path, line: str, words: str) -> None:
-    (tmp_path / "pk").mkdir()
-    (tmp_path / "pk" / "helper.py").write_text("VALUE = 1\n", encoding="utf-8")
-    (tmp_path / "pk" / "loops.py").write_text(LOOP.format(line), encoding="utf-8")
-    said = message(tmp_path, OWN + CL + VC)
-    assert "loops.py: fails on import: ModuleNotFoundError" in said and words in said
-
-
-def test_changed_file_is_read_again(tmp_path: Path) -> None:
-    assert load(tmp_path, STRUCTURE + CL + VC).numbers["CL"].value == 80.0  # type: ignore[attr-defined]
-    assert load(tmp_path, STRUCTURE + CL.replace("80", "81.5") + VC).numbers["CL"].value == 81.5  # type: ignore[attr-defined]
-
-
-def test_same_as_takes_numbers_from_one_home(tmp_path: Path) -> None:
-    heir = STRUCTURE.replace("doe2031", "roe2031", 1) + 'same_as = "doe2031"\n' + CL.replace("80", "60")
-    load(tmp_path, STRUCTURE + CL + VC)
-    part = load(tmp_path, heir, "roe2031")
-    assert {name: number.value for name, number in part.numbers.items()} == {"CL": 60.0, "Vc": 100.0}  # type: ignore[attr-defined]
-    with pytest.raises(InvalidEntry, match="same_as names 'doe2032', which is no entry"):
-        load(tmp_path, heir.replace('same_as = "doe2031"', 'same_as = "doe2032"'), "roe2031")
-    second = STRUCTURE.replace("doe2031", "poe2031", 1) + 'same_as = "roe2031"\n'
-    load(tmp_path, heir, "roe2031")
-    with pytest.raises(InvalidEntry, match="itself takes numbers from elsewhere"):
-        load(tmp_path, second, "poe2031")
-
-
-def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "pk").mkdir()
-    (tmp_path / "pk" / "otto2021.toml").write_text("id = 'otto2021'", encoding="utf-8")
-    with library.pack(tmp_path), pytest.raises(InvalidEntry, match="'pk/otto2021' stands twice"):
-        library.pk("otto2021")
-
-
-@pytest.mark.parametrize("name", ["otto2021", "pk/otto2021", "otto2021@1", "pk/otto2021@1"])
-def test_names_of_one_entry(name: str) -> None:
-    assert library.load(name).cite == "otto2021@1"
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
 LOOP = """
 from ketasim.library.pk.structures import Mammillary
 {}
@@ -339,6 +260,38 @@ def test_structure_of_a_pack_lacks_what_the_entry_names(tmp_path: Path) -> None:
     assert "pk/doe2031.toml sampling: loops:Loop has no 'arterial'. It has: venous." in said
 
 
+def test_changed_file_is_read_again(tmp_path: Path) -> None:
+    assert load(tmp_path, STRUCTURE + CL + VC).numbers["CL"].value == 80.0  # type: ignore[attr-defined]
+    assert load(tmp_path, STRUCTURE + CL.replace("80", "81.5") + VC).numbers["CL"].value == 81.5  # type: ignore[attr-defined]
+
+
+def test_same_as_takes_numbers_from_one_home(tmp_path: Path) -> None:
+    heir = STRUCTURE.replace("doe2031", "roe2031", 1) + 'same_as = "doe2031"\n' + CL.replace("80", "60")
+    load(tmp_path, STRUCTURE + CL + VC)
+    part = load(tmp_path, heir, "roe2031")
+    assert {name: number.value for name, number in part.numbers.items()} == {"CL": 60.0, "Vc": 100.0}  # type: ignore[attr-defined]
+    with pytest.raises(InvalidEntry, match="same_as names 'doe2032', which is no entry"):
+        load(tmp_path, heir.replace('same_as = "doe2031"', 'same_as = "doe2032"'), "roe2031")
+    second = STRUCTURE.replace("doe2031", "poe2031", 1) + 'same_as = "roe2031"\n'
+    load(tmp_path, heir, "roe2031")
+    with pytest.raises(InvalidEntry, match="itself takes numbers from elsewhere"):
+        load(tmp_path, second, "poe2031")
+
+
+def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "otto2021.toml").write_text("id = 'otto2021'", encoding="utf-8")
+    with library.pack(tmp_path), pytest.raises(InvalidEntry, match="'pk/otto2021' stands twice"):
+        library.pk("otto2021")
+
+
+@pytest.mark.parametrize("name", ["otto2021", "pk/otto2021", "otto2021@1", "pk/otto2021@1"])
+def test_names_of_one_entry(name: str) -> None:
+    assert library.load(name).cite == "otto2021@1"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
     [
         ("pk/oto2021", "no PK model 'oto2021' in the library. Close: 'otto2021'"),
         ("two_comp", "Close: 'two_cmt'"),
@@ -393,6 +346,16 @@ def test_comedication_without_a_number_cannot_be_used(tmp_path: Path) -> None:
     text = 'id = "emptol"\nrevision = 1\nstatus = "provisional"\ntitle = "Emptol"\nmechanism = "unknown"\nsource = "assumption"\n'
     (shelf / "emptol.toml").write_text(text, encoding="utf-8")
     with library.pack(tmp_path), pytest.raises(UnknownEntry, match="has no multiplier yet"):
+        library.comedication("emptol")
+    unknown = text + '[multiplier.A_2B6_livr]\nvalue = 2\nunit = "1"\nat = "Table 1"\nkind = "estimated"\n'
+    (shelf / "emptol.toml").write_text(unknown, encoding="utf-8")
+    with library.pack(tmp_path), pytest.raises(InvalidEntry, match=r"no parameter of the register\. Close: 'A_2B6_liver'"):
+        library.comedication("emptol")
+    (shelf / "emptol.toml").write_text(text.replace('"assumption"', '"asumption"'), encoding="utf-8")
+    with (
+        library.pack(tmp_path),
+        pytest.raises(InvalidEntry, match=r"'asumption' is not in the bibliography\. Close: 'assumption'"),
+    ):
         library.comedication("emptol")
     wrong = text + '[multiplier.CL]\nvalue = 2\nunit = "1"\nat = "Table 1"\nkind = "estimated"\n'
     (shelf / "emptol.toml").write_text(wrong, encoding="utf-8")

@@ -1,0 +1,98 @@
+"""Whether what an entry says of itself agrees with the register, the bibliography and its own structure.
+
+Numbers and their units are checked in ``_convert``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ketasim import sources
+from ketasim.errors import InvalidEntry, close_names
+from ketasim.model import Structure
+
+if TYPE_CHECKING:
+    from ketasim.library._register import Register
+    from ketasim.library._schema import ComedicationFile, EntryFile
+    from ketasim.model import Mechanism
+
+#: Analytes that stand for any drug, and for both enantiomers of the racemate where an assay does not separate them.
+_ANY, _TOTAL, _RACEMATE = "drug", "ketamine", "racemic_ketamine"
+
+
+def check_registered(entry: EntryFile, register: Register, where: str) -> None:
+    """Refuse analytes, sites and drugs that nobody has registered.
+
+    Raises
+    ------
+    InvalidEntry: with the names that are near, and those there are.
+    """
+    named = {
+        "analyte": ("analytes", entry.analytes),
+        "site": ("sampling", _sites(entry)),
+        "drug": ("drug", entry.drug and (entry.drug,)),
+    }
+    for section, (key, names) in named.items():
+        known = register.sections.get(section, {})
+        for name in names:
+            if name not in known:
+                raise InvalidEntry(
+                    f"{where} {key}: '{name}' is no {section} of the register.{close_names(name, known)} It has: {', '.join(known)}. "
+                    f"Names of your own go into names.toml."
+                )
+
+
+def check_structure(entry: EntryFile, mechanism: Mechanism, register: Register, where: str) -> None:
+    """Refuse analytes, sites, routes and a drug that the structure does not have.
+
+    Raises
+    ------
+    InvalidEntry: with what the structure has.
+    """
+    routes = mechanism.routes if isinstance(mechanism, Structure) else {}
+    taken = {analyte for doses in routes.values() for analyte in doses}
+    _refuse(where, "analytes", entry, entry.analytes, {p.analyte for p in mechanism.writes.values()} | taken)
+    _refuse(where, "sampling", entry, _sites(entry), {port.site for port in mechanism.writes.values()})
+    _refuse(where, "routes", entry, entry.routes, routes)
+    released = register.sections["drug"][entry.drug].releases if entry.drug else ()
+    is_total = entry.drug == _RACEMATE and _TOTAL in taken
+    if taken and _ANY not in taken and not is_total and not set(released) <= taken:
+        raise InvalidEntry(f"{where} drug: a dose of {entry.drug} is {' and '.join(released)}; {entry.structure} takes doses of: {', '.join(sorted(taken))}.")  # fmt: skip
+
+
+def _refuse(where: str, key: str, entry: EntryFile, names: Iterable[str], known: Iterable[str]) -> None:
+    has = sorted(set(known) - {""})
+    wrong = next((name for name in names if has and name not in has), None)
+    if wrong is not None:
+        raise InvalidEntry(
+            f"{where} {key}: {entry.structure} has no '{wrong}'.{close_names(wrong, has)} It has: {', '.join(has)}."
+        )
+
+
+def _sites(entry: EntryFile) -> tuple[str, ...]:
+    """Sites of an entry: ``venous and arterial`` names two."""
+    return tuple(entry.sampling.split(" and ")) if entry.sampling else ()
+
+
+def check_sources(entry: EntryFile | ComedicationFile, where: str) -> None:
+    """Refuse sources that are in no bibliography in use.
+
+    Raises
+    ------
+    InvalidEntry: with the place, the key, and keys that are near.
+    """
+    known = sources.bibliography()
+    for place, key in _cited(entry):
+        if key and key not in known:
+            raise InvalidEntry(
+                f"{where}{place} source: '{key}' is not in the bibliography.{close_names(key, known)} Add it to the pack's sources.bib."
+            )
+
+
+def _cited(entry: EntryFile | ComedicationFile) -> Iterator[tuple[str, str]]:
+    """(place, key) of every source an entry names."""
+    yield "", entry.source
+    for table in ("param", "reported", "multiplier", "checkpoint"):
+        for name, row in getattr(entry, table, {}).items():
+            yield f" [{table}.{name}]", row.source
