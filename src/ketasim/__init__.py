@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """Public names are loaded on first use, so that the command line answers at once."""
     if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+        home = import_module(_HOMES[name])
+        # The package of populations can be called, and stays what 'import ketasim.population as p' gives.
+        value = home if home.__name__ == f"ketasim.{name}" else getattr(home, name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'ketasim' has no attribute '{name}'")

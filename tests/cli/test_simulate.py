@@ -327,7 +327,7 @@ def test_models_may_be_joined(run: Run, tmp_path: Path) -> None:
         "    def outputs(self, t, x, u, p):\n        return {'effect_site': x['Ce']}\n"
     )
     (tmp_path / "mechanism" / "effect.toml").write_text(
-        'id = "effect"\nrevision = 1\nstatus = "provisional"\ntitle = "Effect site"\nstructure = "effect:Effect"\nsource = "own"\n\n'
+        'id = "effect"\nrevision = 1\nstatus = "provisional"\ntitle = "Effect site"\nstructure = "effect:Effect"\nsource = "assumption"\n\n'
         '[param.ke0]\nvalue = 5\nunit = "1/h"\nkind = "assumed"\nnote = "invented"\nat = "-"\n'
     )
     (tmp_path / "ev.csv").write_text("ID,TIME,AMT,EVID,CMT\n1,0,50,1,1\n1,1,0,0,1\n")

@@ -76,20 +76,27 @@ class Model:
         ------
         InvalidParameter: a name the model does not have, or a value outside the declared bounds.
         """
-        numbers = dict(self.numbers)
+        if not hasattr(values, "items"):
+            raise InvalidParameter(
+                f"parameters are of type {type(values).__name__}: give names with numbers, e.g. {{'CL': 80.0}}."
+            )
+        numbers, values = dict(self.numbers), dict(values.items())
         for name, value in values.items():
             if name not in numbers:
                 raise InvalidParameter(
                     f"{self.id} has no parameter '{name}'.{close_names(name, numbers)} See: ketasim describe {self.id.split('@')[0]}"
                 )
             low, high = self.params[name].bounds
-            if not low <= value <= high:
-                raise InvalidParameter(f"{self.id}: {name} = {value:g} {self.params[name].unit} is outside [{low:g}, {high:g}].")
+            number = _number(value)
+            if number is None:
+                raise InvalidParameter(f"{self.id}: {name} = {value!r} is no number; give one in {self.params[name].unit}.")
+            if not low <= number <= high:
+                raise InvalidParameter(f"{self.id}: {name} = {number:g} {self.params[name].unit} is outside [{low:g}, {high:g}].")
             numbers[name] = replace(
-                numbers[name], value=float(value), se=0.0, kind="assumed", confidence="assumed", source="user", note=note
+                numbers[name], value=number, se=0.0, kind="assumed", confidence="assumed", source="user", note=note
             )
         before = {name: self.numbers[name] for name in values}
-        return replace(self, numbers=numbers, replaced=before | dict(self.replaced))
+        return replace(self, numbers=numbers, replaced=before | dict(self.replaced)) if before else self
 
     def citations(self) -> list[str]:
         """Source keys of every number of the model, in order of first use."""
@@ -150,6 +157,14 @@ def _own_source() -> bytes:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()
 
 
+def _number(value: Any) -> float | None:
+    """A value as one number; none where it is a text, a truth value or several."""
+    try:
+        return None if isinstance(value, (str, bool)) else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
 def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
     """Wire parts into one model.
 
@@ -169,6 +184,10 @@ def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
     UnitMismatch: writer and reader of a port declare different dimensions.
     InvalidModel: a name declared twice with different meaning.
     """
+    for part in parts:
+        if not isinstance(part, (Part, Mechanism)):
+            what = f"'{part}'" if isinstance(part, (str, Path)) else f"something of type {type(part).__name__}"
+            raise InvalidModel(f"assemble() got {what}, which is no part and no mechanism. Load an entry first: library.load('pk/otto2021').")  # fmt: skip
     whole = tuple(part if isinstance(part, Part) else Part(part, {}, id=part.name()) for part in parts)
     if not whole:
         raise InvalidModel("assemble() got no parts; give at least one, e.g. assemble(library.pk('otto2021')).")

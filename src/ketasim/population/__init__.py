@@ -1,5 +1,8 @@
 """Virtual patients: covariates, variation between patients and occasions, residual error, counter-based random numbers."""
 
+import sys
+from types import ModuleType
+
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, Covariate, cyp2b6_phenotype, level_of
 from ketasim.population._effects import assumed_covariates
@@ -35,3 +38,13 @@ __all__ = [
     "undrawn",
     "uniform",
 ]
+
+
+class _Callable(ModuleType):
+    """``ketasim.population`` is this package and the function of that name: Python binds a package to its parent's attribute."""
+
+    def __call__(self, name: str) -> Population:
+        return population(name)
+
+
+sys.modules[__name__].__class__ = _Callable

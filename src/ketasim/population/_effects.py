@@ -101,7 +101,8 @@ def _numeric(parameter: str, effect: CovariateEffect, value: FloatArray, column:
                 raise InvalidModel(
                     f"parameter {parameter}: the reference of {effect.by} is {effect.ref:g}; a power needs a positive one."
                 )
-            return value * (column / effect.ref) ** effect.coefficient
+            with np.errstate(invalid="ignore"):  # of a number below zero: NaN, which is told with the patient's ID
+                return value * (column / effect.ref) ** effect.coefficient
         case "linear":
             return value * (1.0 + effect.coefficient * difference)
         case "linear_above":

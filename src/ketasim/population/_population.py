@@ -104,13 +104,18 @@ def population(name: str) -> Population:
 
     Raises
     ------
-    UnknownEntry: no population of that name.
+    UnknownEntry: no population of that name. InvalidOption: no name.
 
     Examples
     --------
     >>> population("japanese").cite
     'japanese@1'
     """
+    if not isinstance(name, str):
+        raise InvalidOption(
+            f"population is of type {type(name).__name__}: give the name of a library population. Patients of your own are a Cohort: "
+            f"cohort_from_table(table), or population_from_file(path).sample(n, seed)."
+        )
     return _library(name.strip().lower().split("@")[0])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -23,6 +22,18 @@ from ketasim.model import Model, Part, assemble
 from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, provenance, reported_concentrations
+from ketasim.simulation._asked import (
+    check_arms,
+    check_dosing,
+    check_people,
+    check_quantiles,
+    check_stream,
+    end_time,
+    names_of,
+    output_times,
+    threads_of,
+    whole_number,
+)
 from ketasim.simulation._draws import check_draws, with_draws
 from ketasim.simulation._outputs import warn_of_failures, warn_of_outputs
 from ketasim.solve import STATUS, Reference, Solution, solve, solver_of, tolerance_of
@@ -119,21 +130,12 @@ def simulate(
     if isinstance(model, str) and " " in model and isinstance(dosing, str) and not dosing:
         model, dosing = DEFAULT_MODEL, model
     whole = as_model(model)
-    whole = whole.with_values(parameters) if parameters else whole
+    whole = whole.with_values(parameters) if parameters is not None else whole
     drugs = _comedication(comedication)
     check_interpolation(interpolation)
-    common = _Common(
-        whole,
-        drugs,
-        tolerance_of(precision, rtol),
-        precision,
-        threads or os.cpu_count() or 1,
-        interpolation,
-        states,
-        command,
-        seed,
-    )
-    dosing = _dosing(dosing)
+    tolerance = tolerance_of(precision, rtol)
+    common = _Common(whole, drugs, tolerance, precision, threads_of(threads), interpolation, states, command, seed)
+    dosing, times, until = _dosing(dosing), None if times is None else output_times(times), end_time(until)
     with listening() as heard:
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):
             if cohort is not None or population is not None or n != 1:
@@ -147,14 +149,15 @@ def simulate(
             result = _simulate_data(common, data, times, bool(variability), draws, progress)
         else:
             regimen = _regimen(dosing)
-            grid = _grid(regimen, times, until)
+            grid = default_times(regimen, until) if times is None else times
             people = _people(whole, cohort, population, n, seed, variability)
             vary = variability if variability is not None else not people.typical and (people.n > 1 or population is not None)
             streamed = people.n > STREAM_ABOVE if stream is None else stream
-            run = _Cohort(common, regimen, grid, people, vary, chunk)
+            run = _Cohort(common, regimen, grid, people, vary, whole_number("chunk", chunk))
             check_draws(draws, whole, streamed)
+            check_stream(streamed, states)
             result = (
-                run.streamed(quantiles, progress, checkpoint) if streamed
+                run.streamed(check_quantiles(quantiles), progress, checkpoint) if streamed
                 else with_draws(run, draws, progress) if draws
                 else run.complete(progress)
             )  # fmt: skip
@@ -164,31 +167,14 @@ def simulate(
     return result
 
 
-def _grid(regimen: Regimen, times: Any, until: Any) -> Floats:
-    """Output times, h, ascending."""
-    if until is not None and (isinstance(until, (bool, str)) or not 0 < until < np.inf):
-        raise InvalidOption(f"until = {until!r}: give hours as a number above 0, e.g. 24.")
-    if times is None:
-        return default_times(regimen, until)
-    try:
-        grid = np.unique(np.asarray(times, float))
-    except (TypeError, ValueError):
-        grid = np.array([np.nan])
-    if not np.isfinite(grid).all():
-        raise InvalidOption(f"times = {times!r}: give hours as numbers, e.g. [0, 1, 2, 4].")
-    return grid
-
-
 def _regimen(dosing: Any) -> Regimen:
-    if not dosing:
-        raise InvalidOption("no dosing given; write e.g. simulate(dosing='esketamine nasal 56 mg').")
     return parse(dosing) if isinstance(dosing, str) else Regimen(dosing.as_items()) if isinstance(dosing, Dose) else dosing
 
 
 def _people(model: Model, cohort: Cohort | None, population: str | None, n: int, seed: int, variability: bool | None) -> _People:
     """Who is simulated, if that is clear."""
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InvalidOption(f"n = {n!r}: give a whole number of patients, at least 1.")
+    check_people(cohort, population)
+    n = whole_number("n", n, " of patients")
     if cohort is not None and n not in (1, len(cohort)):
         raise InvalidOption(
             f"n = {n}, but the cohort given has {len(cohort)} patients. Leave n out, or take fewer: cohort.take(...)."
@@ -198,7 +184,7 @@ def _people(model: Model, cohort: Cohort | None, population: str | None, n: int,
     if population is not None:
         load_population(population)
     typical = cohort is None and population is None and n == 1 and not variability
-    return _People(cohort, population or DEFAULT_POPULATION, int(n), seed, typical)
+    return _People(cohort, population or DEFAULT_POPULATION, n, seed, typical)
 
 
 def _warn_of_cohort(model: Model, cohort: Cohort) -> None:
@@ -220,17 +206,16 @@ def _warn_of_cohort(model: Model, cohort: Cohort) -> None:
 
 def _dosing(dosing: Any) -> Any:
     """The dosing, or what the file it names holds: a table (.csv), or a regimen (.yaml, .yml, .toml, .txt)."""
+    check_dosing(dosing)
     ending = Path(dosing).suffix.lower() if isinstance(dosing, (str, Path)) and " " not in str(dosing) else ""
     if ending in (".yaml", ".yml", ".toml", ".txt"):
         return Regimen.from_file(dosing)
     return Path(dosing) if ending == ".csv" else dosing
 
 
-def _comedication(names: Iterable[str]) -> tuple[library.Comedication, ...]:
+def _comedication(names: Iterable[str] | None) -> tuple[library.Comedication, ...]:
     """Co-medications by name, each once."""
-    if isinstance(names, str):
-        raise InvalidOption(f"comedication = '{names}': give a list of names, e.g. ['{names}'].")
-    drugs = {drug.cite: drug for drug in (library.comedication(name) for name in names)}
+    drugs = {drug.cite: drug for drug in (library.comedication(name) for name in names_of(names))}
     return tuple(drugs.values())
 
 
@@ -247,10 +232,9 @@ def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.D
 
     Raises
     ------
-    InvalidOption: arms without labels, or co-medication of an arm that is not there.
+    InvalidOption: no arms, or co-medication of an arm that is not there.
     """
-    if not isinstance(arms, Mapping):
-        raise InvalidOption(f"arms = {arms!r}: give a label to each, e.g. {{'low': '28 mg', 'high': '84 mg'}}.")
+    check_arms(arms)
     model = as_model(options.pop("model", DEFAULT_MODEL))
     drugs = options.pop("comedication", ())
     by_arm = drugs if isinstance(drugs, Mapping) else dict.fromkeys(arms, drugs)
@@ -321,7 +305,7 @@ class _Cohort:
             times,
             people,
             vary,
-            max(1, chunk),
+            chunk,
         )
         by_site = concentration_ports(common.model)
         self.ports = tuple(common.model.ports) if common.states else tuple(p for by in by_site.values() for p in by.values())

@@ -31,7 +31,7 @@ def check_draws(draws: int, model: Model, streamed: bool) -> None:
     InvalidOption: a negative number, a streamed cohort, a model of whose typical values nothing says how sure they are, or more draws
     than its posterior holds.
     """
-    if isinstance(draws, bool) or draws < 0:
+    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 0:
         raise InvalidOption(f"draws = {draws}: give a whole number of draws, e.g. 100, or 0 for none.")
     if draws and streamed:
         raise InvalidOption(f"draws = {draws}: a streamed cohort keeps no patients to repeat. Give at most 20,000 patients.")

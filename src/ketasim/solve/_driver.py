@@ -115,6 +115,8 @@ def solve(
     t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)
     if t_out.ndim != 1 or not len(t_out) or np.any(np.diff(t_out) < 0):
         raise InvalidOption("times: give at least one output time, ascending, in hours.")
+    if not np.isfinite(t_out).all():
+        raise InvalidOption("times: every output time must be a finite number of hours.")
     rtol = tolerance_of(precision, rtol)
     check_interpolation(interpolation)
     moving = _moving(template, params) if interpolation == "linear" else ()
@@ -132,8 +134,8 @@ def tolerance_of(precision: str, rtol: float | None) -> float:
     if precision not in USUAL_RTOL:
         raise InvalidOption(f"precision = '{precision}' is not known. Use one of: {', '.join(USUAL_RTOL)}.")
     rtol = USUAL_RTOL[precision] if rtol is None else rtol
-    if not 1e-12 <= rtol <= 1e-1:
-        raise InvalidOption(f"rtol = {rtol:g} is outside [1e-12, 0.1].")
+    if isinstance(rtol, str) or not 1e-12 <= rtol <= 1e-1:
+        raise InvalidOption(f"rtol = {rtol} is outside [1e-12, 0.1].")
     if precision == "single" and rtol < USUAL_RTOL[precision]:
         raise InvalidOption(
             f"rtol = {rtol:g} cannot be held in single precision. Use {USUAL_RTOL[precision]:g} or more, or double precision."

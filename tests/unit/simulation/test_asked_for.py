@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -11,11 +13,13 @@ import pytest
 
 import ketasim
 from ketasim.dose import Dose
-from ketasim.errors import Extrapolation, InvalidData, InvalidOption, OutputError, UnusedColumn
+from ketasim.errors import Extrapolation, InvalidData, InvalidModel, InvalidOption, InvalidParameter, OutputError, UnusedColumn
 from ketasim.population import Cohort, cohort_from_table
 from ketasim.results import save
+from ketasim.simulation import as_model
 
 TEXT = "esketamine nasal 56 mg"
+INFUSION = "esketamine iv 10 mg over 30 min"
 BRIEF = {"times": [0.0, 1.0, 2.0]}
 
 
@@ -145,3 +149,76 @@ def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "f.zarr").write_text("a file")
     with pytest.raises(OutputError, match="is a file"):
         save(result, tmp_path / "f.zarr")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"times": "0:2:1"}, "times = '0:2:1': give hours as numbers"),
+        ({"times": ["0", "1h"]}, "give hours as numbers"),
+        ({"times": pd.to_timedelta([0, 1], unit="h")}, "give hours as numbers"),
+        ({"times": [0.0, np.inf]}, "finite number of hours"),
+        ({"times": [0.0, np.nan]}, "finite number of hours"),
+        ({"times": None, "until": "24h"}, "until = '24h': give a number of hours"),
+        ({"times": None, "until": -1}, "until = -1"),
+        ({"times": None, "until": np.inf}, "until = inf"),
+        ({"dosing": [TEXT]}, "dosing is of type list"),
+        ({"dosing": {"ID": [1]}}, "dosing is of type dict"),
+        ({"dosing": 5}, "dosing is of type int"),
+        ({"cohort": pd.DataFrame({"WT": [60.0]})}, "cohort is of type DataFrame: give a Cohort"),
+        ({"cohort": Cohort([1], {"WT": [60.0]}), "population": "adults"}, "cohort and population = 'adults'"),
+        ({"population": Path("patients.csv")}, "give the name of a library population"),
+        ({"threads": 0}, "threads = 0: give a whole number, at least 1"),
+        ({"threads": "2"}, "threads = '2'"),
+        ({"chunk": 0}, "chunk = 0"),
+        ({"chunk": 2.5}, r"chunk = 2\.5"),
+        ({"rtol": "1e-6"}, "rtol = 1e-6 is outside"),
+        ({"draws": 2.0}, r"draws = 2\.0"),
+        ({"stream": True, "quantiles": [5]}, r"quantiles = \[5\]: give levels from 0 to 1"),
+        ({"stream": True, "quantiles": 0.5}, r"quantiles = 0\.5"),
+        ({"stream": True, "quantiles": []}, r"quantiles = \[\]"),
+        ({"stream": True, "states": True}, "a streamed cohort keeps quantiles"),
+    ],
+)
+def test_what_has_no_meaning_is_refused_by_name(options: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidOption, match=words):
+        ketasim.simulate(**{"dosing": TEXT, **BRIEF, **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [({"CL": "50"}, "CL = '50' is no number; give one in L/h"), ({"CL": None}, "CL = None"), ({"CL": [1, 2]}, "is no number"),
+     ({"CL": True}, "CL = True"), (["CL"], "parameters are of type list")],
+)  # fmt: skip
+def test_parameters_are_numbers_by_name(parameters: object, words: str) -> None:
+    with pytest.raises(InvalidParameter, match=words):
+        ketasim.simulate("pk/otto2021", INFUSION, parameters=parameters, **BRIEF)  # type: ignore[arg-type]
+
+
+def test_parameters_come_as_any_mapping() -> None:
+    want = ketasim.simulate("pk/otto2021", INFUSION, parameters={"CL": 50.0}, **BRIEF)
+    for given in (pd.Series({"CL": 50.0}), {"CL": np.float32(50.0)}, {"CL": np.array(50.0)}):
+        found = ketasim.simulate("pk/otto2021", INFUSION, parameters=given, **BRIEF)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found["plasma"]["venous"].values, want["plasma"]["venous"].values)
+    assert as_model("pk/otto2021").with_values(pd.Series({"CL": 50.0})).replaced.keys() == {"CL"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", [None, 3, Path("pk/otto2021"), ["pk/otto2021"]])
+def test_a_model_of_another_type_is_refused(model: object) -> None:
+    with pytest.raises(InvalidModel, match=r"is no part and no mechanism\. Load an entry first"):
+        ketasim.simulate(model, INFUSION, **BRIEF)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("arms", [{}, [TEXT], TEXT])
+def test_arms_have_labels(arms: object) -> None:
+    with pytest.raises(InvalidOption, match="give labels and regimens"):
+        ketasim.compare(arms)  # type: ignore[arg-type]
+
+
+def test_the_population_of_the_package_is_called_whatever_was_imported_before() -> None:
+    code = (
+        "import ketasim; assert ketasim.population('adults').id == 'adults'; import ketasim.population as p; "
+        "assert p.Cohort and p('adults').id == 'adults'"
+    )
+    for first in ("", "import ketasim.population; "):
+        subprocess.run([sys.executable, "-c", first + code], check=True)

@@ -1,0 +1,146 @@
+"""What `simulate` and `compare` are asked for, checked before anything is computed: types, and numbers that mean something."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ketasim.dose import Dose, EventData, Regimen
+from ketasim.errors import InvalidOption
+from ketasim.population import Cohort
+
+Floats = NDArray[np.float64]
+
+
+def output_times(times: Any) -> Floats:
+    """Output times, h, ascending, each once.
+
+    Raises
+    ------
+    InvalidOption: what is no number of hours, or not finite.
+    """
+    array = np.asarray(times)
+    if array.dtype.kind not in "fiu":
+        what = f"{times!r}" if isinstance(times, str) else f"{type(times).__name__} of {array.dtype}"
+        raise InvalidOption(f"times = {what}: give hours as numbers, e.g. [0, 0.5, 1, 2, 4].")
+    if not np.isfinite(array).all():
+        raise InvalidOption("times: every output time must be a finite number of hours.")
+    return np.unique(array.astype(np.float64))
+
+
+def end_time(until: Any) -> float | None:
+    """End of the simulation, h.
+
+    Raises
+    ------
+    InvalidOption: no number, negative, or not finite.
+    """
+    if until is not None and not (is_number(until) and 0 <= until < np.inf):
+        raise InvalidOption(f"until = {until!r}: give a number of hours, at least 0, e.g. until=24.")
+    return None if until is None else float(until)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one number (and no truth value)."""
+    return not isinstance(value, str) and np.ndim(value) == 0 and np.asarray(value).dtype.kind in "fiu"
+
+
+def whole_number(name: str, value: Any, of: str = "") -> int:
+    """A whole number above zero.
+
+    Raises
+    ------
+    InvalidOption: another kind of number, or one below 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InvalidOption(f"{name} = {value!r}: give a whole number{of}, at least 1.")
+    return int(value)
+
+
+def threads_of(threads: Any) -> int:
+    """Threads to use: as asked, or one per processor."""
+    return whole_number("threads", threads) if threads is not None else os.cpu_count() or 1
+
+
+def check_dosing(dosing: Any) -> None:
+    """Refuse what is no dosing.
+
+    Raises
+    ------
+    InvalidOption
+    """
+    if dosing is None or (isinstance(dosing, str) and not dosing):
+        raise InvalidOption("no dosing given; write e.g. simulate(dosing='esketamine nasal 56 mg').")
+    if not isinstance(dosing, (str, Dose, Regimen, EventData, Path, pd.DataFrame)):
+        raise InvalidOption(
+            f"dosing is of type {type(dosing).__name__}: give a regimen (text, Dose, Regimen) or an event table (DataFrame, path of a .csv). "
+            f"For several regimens: compare."
+        )
+
+
+def check_people(cohort: Any, population: Any) -> None:
+    """Refuse what is no cohort, and two answers to who is simulated.
+
+    Raises
+    ------
+    InvalidOption
+    """
+    if cohort is not None and not isinstance(cohort, Cohort):
+        raise InvalidOption(f"cohort is of type {type(cohort).__name__}: give a Cohort, e.g. cohort_from_table(table) or population('adults').sample(n, seed).")  # fmt: skip
+    if cohort is not None and population is not None:
+        raise InvalidOption(f"cohort and population = '{population}' are given; give one of them.")
+
+
+def check_quantiles(quantiles: Any) -> tuple[float, ...]:
+    """Levels of quantiles.
+
+    Raises
+    ------
+    InvalidOption: none, or one outside 0 to 1.
+    """
+    levels = np.asarray(quantiles)
+    if levels.ndim != 1 or not levels.size or levels.dtype.kind not in "fiu" or not ((levels >= 0) & (levels <= 1)).all():
+        raise InvalidOption(f"quantiles = {quantiles!r}: give levels from 0 to 1, e.g. [0.05, 0.5, 0.95].")
+    return tuple(map(float, levels))
+
+
+def check_arms(arms: Any) -> Mapping[str, Any]:
+    """Arms of a comparison.
+
+    Raises
+    ------
+    InvalidOption: no mapping of labels to regimens, or an empty one.
+    """
+    if not isinstance(arms, Mapping) or not arms:
+        what = f"of type {type(arms).__name__}" if not isinstance(arms, Mapping) else "empty"
+        raise InvalidOption(f"arms is {what}: give labels and regimens, e.g. {{'nasal': 'esketamine nasal 56 mg', 'oral': '...'}}.")  # fmt: skip
+    return arms
+
+
+def check_stream(streamed: bool, states: bool) -> None:
+    """Refuse states of single patients where none is kept.
+
+    Raises
+    ------
+    InvalidOption
+    """
+    if streamed and states:
+        raise InvalidOption("states = True: a streamed cohort keeps quantiles of concentrations only. Give at most 20,000 patients, or stream=False.")  # fmt: skip
+
+
+def names_of(comedication: Any) -> Sequence[str]:
+    """Names of co-medications.
+
+    Raises
+    ------
+    InvalidOption: one text instead of a list.
+    """
+    if isinstance(comedication, str):
+        raise InvalidOption(f"comedication = '{comedication}': give a list of names, e.g. ['{comedication}'].")
+    return () if comedication is None else tuple(comedication)
