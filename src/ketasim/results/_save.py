@@ -26,7 +26,10 @@ def to_dataframe(result: xr.DataTree, group: str = "plasma") -> pd.DataFrame:
         return wide_table(result)
     if group not in result.children:
         raise InvalidOption(f"the result has no group '{group}'. It has: {', '.join(result.children)}.")
-    frame = result[group].to_dataset().to_dataframe().reset_index()
+    data = result[group].to_dataset()
+    if not data.sizes:  # facts of a streamed cohort
+        return pd.DataFrame([{str(name): value.item() for name, value in data.data_vars.items()}])
+    frame = data.to_dataframe().reset_index()
     return frame.drop(columns=[c for c in ("molar_mass",) if c in frame])
 
 
@@ -101,10 +104,13 @@ def _discard(path: Path) -> None:
 def _write(result: xr.DataTree, ending: str, target: Path, table: pd.DataFrame | None) -> None:
     if ending == ".zarr":
         clean = result.map_over_datasets(lambda d: d.assign_attrs({k: _plain(v) for k, v in d.attrs.items()}))
-        clean.to_zarr(str(target), mode="w")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # Zarr's, of what its format 3 may yet change
+            warnings.simplefilter("ignore", FutureWarning)
+            clean.to_zarr(str(target), mode="w")
         return
     if ending == ".json":
-        target.write_text(json.dumps(summary(result), indent=1), encoding="utf-8")
+        target.write_text(json.dumps(_without_nan(summary(result)), indent=1), encoding="utf-8")
         return
     frame = to_dataframe(result) if table is None else table
     _write_csv(frame, target) if ending == ".csv" else frame.to_parquet(target, index=False)
@@ -129,13 +135,28 @@ def summary(result: xr.DataTree, quantiles: tuple[float, ...] = (0.05, 0.25, 0.5
     out["time_h"] = plasma["time"].values.tolist() if "time" in plasma else []
     out["concentration"] = {}
     for site, array in plasma.data_vars.items():
-        bands = array if "quantile" in array.dims else array.quantile(list(quantiles), dim="subject")
+        bands = array if "quantile" in array.dims else _quantiles(array, quantiles)
         out["concentration"][str(site)] = {
             "unit": array.attrs["units"],
             **{str(a): {f"{float(q):g}": bands.sel(quantile=q, analyte=a).values.tolist() for q in bands["quantile"].values}
                for a in array["analyte"].values},
         }  # fmt: skip
     return out
+
+
+def _quantiles(array: xr.DataArray, levels: tuple[float, ...]) -> xr.DataArray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # an analyte that this site does not have is empty
+        return array.quantile(list(levels), dim="subject")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no word for what is missing but null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _plain(value: Any) -> Any:
