@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
-from ketasim.errors import InvalidOption, UnusedModelledInput, warn
+from ketasim.errors import InvalidOption, InvalidParameter, UnusedModelledInput, close_names, warn
 from ketasim.solve._head import LANES, SINGLE_LANES, levels_for
 from ketasim.solve._memory import aligned
 from ketasim.solve._numba import Kernel, kernel_for
@@ -119,11 +119,14 @@ def solve(
         raise InvalidOption("times: every output time must be a finite number of hours.")
     rtol = tolerance_of(precision, rtol)
     check_interpolation(interpolation)
+    check_values(model, template, params)
     moving = _moving(template, params) if interpolation == "linear" else ()
     kernel = kernel_for(model, moving, method, single=precision == "single")
     _warn_unused(kernel, model, template)
     rank = ranks_of(t_out, at_record)
     names = tuple(kernel.ports if ports is None else ports)
+    if unknown := [name for name in names if name not in kernel.ports]:
+        raise InvalidOption(f"ports: {model.id} has no '{unknown[0]}'.{close_names(unknown[0], kernel.ports)} It has: {', '.join(kernel.ports)}.")  # fmt: skip
     dtype = np.float32 if precision == "single" else np.float64
     run = _Run(kernel, template, params, t_out, rank, rtol, names, states, interpolation, moving, threads, dtype)
     return run.solve(reference or _own_reference(model, template))
@@ -141,6 +144,21 @@ def tolerance_of(precision: str, rtol: float | None) -> float:
             f"rtol = {rtol:g} cannot be held in single precision. Use {USUAL_RTOL[precision]:g} or more, or double precision."
         )
     return rtol
+
+
+def check_values(model: Model, template: EventTemplate, params: Mapping[str, Floats]) -> None:
+    """Refuse parameters without a value (they would be NaN for everybody), or with values for another number of subjects.
+
+    Raises
+    ------
+    InvalidParameter
+    """
+    if missing := [name for name in model.params if name not in params and name not in template.overrides]:
+        raise InvalidParameter(f"{model.id}: no value of {', '.join(missing)}. Give every parameter, e.g. model.typical() | {{...}}.")  # fmt: skip
+    n = template.n_subjects
+    for name, value in params.items():
+        if np.shape(value) not in ((), (1,), (n,)):
+            raise InvalidParameter(f"{model.id}: {name} has values of shape {np.shape(value)}; needed is one, or one per subject: ({n},).")  # fmt: skip
 
 
 def ranks_of(times: Floats, at_record: NDArray[np.int64] | None) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption
 from ketasim.solve._algebra import compile_system
-from ketasim.solve._driver import Interpolation, Reference, _moving, _own_reference, _Run, ranks_of
+from ketasim.solve._driver import Interpolation, Reference, _moving, _own_reference, _Run, check_values, ranks_of
 from ketasim.solve._jax_course import Course, Person
 from ketasim.solve._jax_equations import Equations, equations_of
 from ketasim.solve._jax_flow import halvings
@@ -49,14 +49,16 @@ def differentiable(
 
     Returns
     -------
-    function : parameters -> (states (time, state, subject), ports (time, port, subject)); can be jitted and differentiated. Values
-        that the records carry hold, whatever is given for them. A patient without a steady state is NaN.
+    function : parameters -> (states (time, state, subject), ports (time, port, subject)), in the order of ``model.system.states``
+        and ``model.system.ports``; can be jitted and differentiated. Values that the records carry hold, whatever is given for
+        them. A patient without a steady state is NaN.
 
     Raises
     ------
     InvalidOption: events whose order differs between subjects.
     """
     check_interpolation(interpolation)
+    check_values(model, template, params)
     moving = _moving(template, params) if interpolation == "linear" else ()
     kernel = kernel_for(model, moving, method)
     t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)
