@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ketasim.errors import InvalidData
+from ketasim.errors import InvalidData, InvalidOption
 from ketasim.population import COVARIATES
 from ketasim.population._effects import apply_effects
 
@@ -119,7 +119,14 @@ class Random:
 
 
 def random_effects(model: Model, occasions: int) -> Random:
-    """Blocks of between-subject variability, correlated where the model says so, then variability between occasions."""
+    """Blocks of between-subject variability, correlated where the model says so, then variability between occasions.
+
+    Raises
+    ------
+    InvalidOption: `occasions` is no whole number above zero.
+    """
+    if isinstance(occasions, bool) or not isinstance(occasions, (int, np.integer)) or occasions < 1:
+        raise InvalidOption(f"occasions = {occasions!r}: give a whole number, at least 1.")
     varied = {name: n.iiv.omega2 for name, n in model.numbers.items() if n.iiv is not None and n.iiv.omega2 > 0}
     blocks, between = [], dict[str, int]()
     for members in _groups(list(varied), model.correlations):

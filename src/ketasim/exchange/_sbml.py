@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ def export_sbml(model: Model, doses: EventTemplate | None = None, covariates: Ma
 
     Raises
     ------
-    InvalidOption: a covariate the model does not use. InvalidRegimen: steady-state doses or resets.
+    InvalidOption: a covariate the model does not use, or one that is no number. InvalidRegimen: steady-state doses or resets.
 
     Notes
     -----
@@ -68,7 +69,7 @@ class _Writer:
     def __init__(self, model: Model, whole: Any, covariates: Mapping[str, float]) -> None:
         self.model, self.whole, self.units, self.sbml = model, whole, Units(whole), Sbml()
         self.columns, self.doses = columns(model), dict[tuple[float, str], str]()
-        self.given = {name.upper(): float(value) for name, value in covariates.items()}
+        self.given = {name.upper(): _number(name, value) for name, value in covariates.items()}
         unknown = sorted(set(self.given) - set(self.columns))
         if unknown:
             raise InvalidOption(f"{model.id} has no covariate '{unknown[0]}'.{close_names(unknown[0], self.columns)} It has: {', '.join(self.columns) or 'none'}.")  # fmt: skip
@@ -157,3 +158,14 @@ class _Writer:
         if tree is None:
             raise InvalidModel(f"an equation has no SBML form: {text} ({libsbml.getLastParseL3Error()})")
         return tree
+
+
+def _number(name: str, value: Any) -> float:
+    """A covariate of the one person, as a number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidOption(f"covariate {name} = {value!r}: give one number; words by the codes that the file lists.")
+    return number

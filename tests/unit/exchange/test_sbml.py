@@ -163,3 +163,9 @@ def test_refusals() -> None:
         export_sbml(model, EventTemplate.build(time=[0.0], amt=[[10.0, 10.0]], ids=[1, 2]))
     with pytest.raises(InvalidOption, match="no covariate 'WTT'"):
         export_sbml(assemble(library.load("otto2021")), covariates={"WTT": 1.0})
+
+
+@pytest.mark.parametrize("value", ["x", float("nan"), None, [64.0, 70.0]])
+def test_a_covariate_is_one_number(value: object) -> None:
+    with pytest.raises(InvalidOption, match=r"covariate WT = .*: give one number"):
+        export_sbml(assemble(library.load("pk/otto2021")), None, {"WT": value})  # type: ignore[dict-item]

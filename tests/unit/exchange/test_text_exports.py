@@ -17,6 +17,7 @@ from arithmetic import Values, annotated, blocks, joined, run_cpp, run_nmtran
 from invented import NUMBERS, invented_model
 
 from ketasim import library
+from ketasim.errors import InvalidOption
 from ketasim.exchange import export_mrgsolve, export_nonmem
 from ketasim.exchange._names import MRGSOLVE, NONMEM
 from ketasim.exchange._nonmem import _theta
@@ -319,3 +320,10 @@ def test_the_stored_study_model_is_what_the_export_writes(monkeypatch: pytest.Mo
 
     stored = (folder / "mrgsolve" / "study_18_states.cpp").read_text(encoding="utf-8")
     assert stored == export_mrgsolve(study_model()), "run: python benchmarks/mrgsolve/write.py"
+
+
+@pytest.mark.parametrize("occasions", [0, -1, 1.5, "2", True])
+def test_occasions_are_counted_whole(occasions: object) -> None:
+    for export in (export_mrgsolve, export_nonmem):
+        with pytest.raises(InvalidOption, match=r"occasions = .*: give a whole number, at least 1"):
+            export(model_of("simons2022"), occasions=occasions)  # type: ignore[arg-type]
