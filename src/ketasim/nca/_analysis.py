@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,8 +62,8 @@ def nca(
 
     Raises
     ------
-    InvalidData: times that do not rise, negative concentrations, fewer than two values. InvalidOption: unknown rule, an infusion without
-    duration.
+    InvalidData: times that do not rise, negative concentrations, fewer than two values, other than one concentration per time.
+    InvalidOption: unknown rule, an infusion without duration, a dose that is not above 0.
 
     Examples
     --------
@@ -74,7 +74,11 @@ def nca(
     """
     if blq not in BLQ_RULES:
         raise InvalidOption(f"blq = '{blq}' is not known. Use one of: {', '.join(BLQ_RULES)}.")
-    t, c = np.asarray(time, float), np.asarray(conc, float)
+    t, c = _row("time", time), _row("conc", conc)
+    if len(t) != len(c):
+        raise InvalidData(f"{len(t)} times and {len(c)} concentrations; each time needs one.")
+    if dose is not None and not dose > 0:
+        raise InvalidOption(f"dose = {dose!r}: a dose is a number above 0, or None where it is not known.")
     keep = np.isfinite(c)
     if lloq > 0:
         c = np.where(c < lloq, 0.0, c)
@@ -91,6 +95,17 @@ def nca(
         if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO", "AUCTAU")
     }
     return NCAResult(found, rules, tuple(remarks(t[keep], table, route, tau)))
+
+
+def _row(name: str, values: Any) -> Floats:
+    """Numbers of one curve."""
+    try:
+        row = np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise InvalidData(f"{name}: give numbers, e.g. [0, 1, 2]; got {values!r}.") from None
+    if row.ndim != 1:
+        raise InvalidData(f"{name}: give one row of numbers; got shape {row.shape}. For many curves: analyse, or nca_table.")
+    return row
 
 
 def analyse(

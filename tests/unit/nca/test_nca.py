@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -261,3 +263,22 @@ def test_a_table_without_rows_is_refused() -> None:
 def test_missing_column_is_named() -> None:
     with pytest.raises(InvalidData, match="no column DV"):
         nca_table(pd.DataFrame({"ID": [1], "TIME": [0.0]}))
+
+
+@pytest.mark.parametrize(
+    ("time", "conc", "error", "words"),
+    [
+        ([0, 1], [1], InvalidData, "2 times and 1 concentrations"),
+        (["a"], ["b"], InvalidData, "time: give numbers"),
+        ([[0, 1]], [[1, 2]], InvalidData, r"time: give one row of numbers; got shape \(1, 2\)"),
+    ],
+)
+def test_a_curve_is_one_row_of_pairs(time: Any, conc: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        nca(time, conc, dose=10)
+
+
+@pytest.mark.parametrize("dose", [0, -1, float("nan")])
+def test_a_dose_is_above_zero(dose: float) -> None:
+    with pytest.raises(InvalidOption, match="a dose is a number above 0"):
+        nca([0, 1, 2, 4], [0, 3, 2, 1], dose=dose)
