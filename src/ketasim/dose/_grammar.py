@@ -244,6 +244,8 @@ def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
     >>> str(parse("84 mg"))
     '84 mg esketamine nasal'
     """
+    if not isinstance(text, str):
+        raise InvalidRegimen(f"dose text: it is of type {type(text).__name__}; write e.g. 'esketamine nasal 56 mg'.")
     words = tokens(text)
     if not words:
         raise InvalidRegimen("dose text: it is empty; write e.g. '0.5 mg/kg racemic ketamine iv over 40 min, 2/week x 4 week'.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from ketasim.errors import InvalidEntry, UnknownEntry, close_names
 from ketasim.library._convert import number_from
@@ -86,6 +85,6 @@ def _read(path: Path) -> Comedication:
             raise InvalidEntry(f"{where} [multiplier.{name}]: no parameter of the register.{near} Names of your own go into names.toml.")  # fmt: skip
         multipliers[name] = number_from(raw, _ACTIVITY, entry, f"{where} [multiplier.{name}]")
     return Comedication(
-        entry.id, entry.title, entry.mechanism, entry.schedule, entry.status, entry.revision, MappingProxyType(multipliers),
+        entry.id, entry.title, entry.mechanism, entry.schedule, entry.status, entry.revision, multipliers,
         entry.source, entry.note,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ketasim.errors import InvalidEntry, UnitMismatch, close_names
-from ketasim.library._modules import module_of
+from ketasim.library._modules import let_travel, module_of
 from ketasim.library._posterior import posterior_beside
 from ketasim.library._register import covariate_unit
 from ketasim.library._schema import CheckpointFile, CovariateFile, EntryFile, NumberFile, ResidualFile, VariabilityFile
@@ -53,6 +53,7 @@ def mechanism_of(entry: EntryFile, path: Path, where: str) -> Mechanism:
             f"{where}: '{class_name}' is no mechanism of module '{module_name}'.{close_names(class_name, known)} "
             f"It has: {', '.join(known)}."
         )
+    let_travel(cls)
     accepted = inspect.signature(cls).parameters
     given: dict[str, Any] = {k: v for k, v in (("analytes", entry.analytes), ("sampling", entry.sampling)) if k in accepted}
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.options.items()}

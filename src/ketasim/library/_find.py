@@ -188,6 +188,8 @@ def load(name: str) -> Part:
     >>> load("pk/otto2021").cite
     'otto2021@1'
     """
+    if not isinstance(name, str):
+        raise UnknownEntry(f"an entry is loaded by its name, e.g. 'pk/otto2021'; got something of type {type(name).__name__}.")
     plain, _, revision = name.partition("@")
     kind, _, entry_id = plain.rpartition("/")
     if kind and kind not in KINDS:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copyreg
 import hashlib
 import importlib
 import sys
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ketasim.errors import InvalidEntry
 
@@ -62,6 +66,28 @@ def _from_pack(root: Path, file: Path) -> ModuleType:
         return import_module(name)
     except Exception as error:
         raise InvalidEntry(f"{file.name}: fails on import: {type(error).__name__}: {error}.{_neighbour(error, file)}") from error
+
+
+def let_travel(cls: type) -> None:
+    """Let objects of a pack's class be pickled: another process loads the pack's module before it makes them.
+
+    Other classes are left alone: Python finds them by itself.
+    """
+    package = sys.modules.get(cls.__module__.partition(".")[0])
+    if package is not None and hasattr(package, "__changed__"):
+        copyreg.pickle(cls, partial(_packed, package.__path__[0]))
+
+
+def _packed(root: str, thing: Any) -> tuple[Any, ...]:
+    return _unpacked, (root, type(thing).__module__, type(thing).__qualname__, vars(thing))
+
+
+def _unpacked(root: str, module: str, name: str, state: dict[str, Any]) -> Any:
+    _package(Path(root))
+    cls = attrgetter(name)(import_module(module))
+    thing = cls.__new__(cls)
+    vars(thing).update(state)
+    return thing
 
 
 def _package(root: Path) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ketasim.model._trace import System
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """An assembled model: mechanisms, their numbers and who writes and reads each port. Made by `assemble`.
 
@@ -59,6 +59,10 @@ class Model:
     def sites(self) -> tuple[str, ...]:
         """Sampling sites with a concentration port."""
         return tuple(dict.fromkeys(port.site for port in self.ports.values() if port.site))
+
+    def __repr__(self) -> str:
+        """One line: its equations and numbers are what `describe` is for."""
+        return f"<Model {self.id}: {len(self.states)} states, {len(self.params)} parameters, {len(self.ports)} outputs; see describe()>"  # fmt: skip
 
     @property
     def cites(self) -> tuple[str, ...]:

@@ -225,7 +225,7 @@ class ResidualError:
     at: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Part:
     """A mechanism with its numbers: what `library.pk("otto2021")` returns and `assemble` takes.
 
@@ -252,6 +252,10 @@ class Part:
             raise InvalidModel(
                 f"{self.id or self.mechanism.name()}: no value for {', '.join(missing)}. Every parameter needs a number."
             )
+
+    def __repr__(self) -> str:
+        """One line, without the numbers."""
+        return f"<Part {self.cite}: {self.mechanism.name()} with {len(self.numbers)} numbers, {self.status}>"
 
     @property
     def cite(self) -> str:

@@ -22,7 +22,7 @@ from ketasim.population._parse import Block, parse_block
 from ketasim.population._random import check_seed, is_whole, uniform
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Population:
     """A joint distribution of covariates, from the library or from a file of the same form.
 
@@ -42,6 +42,10 @@ class Population:
     notes: str = ""
     extrapolation: str = ""
     info: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __repr__(self) -> str:
+        """One line, without the distributions."""
+        return f"<Population {self.cite}: {', '.join(self.blocks)}; see describe()>"
 
     @property
     def cite(self) -> str:

@@ -82,6 +82,10 @@ def cohort_from_table(
     """
     import pandas as pd
 
+    if not isinstance(table, (str, PathLike, pd.DataFrame)):
+        raise InvalidData(
+            f"a table of patients is a DataFrame or the path of a .csv; got something of type {type(table).__name__}."
+        )
     content = _from_frame(table) if isinstance(table, pd.DataFrame) else _from_file(Path(table))
     if not content.rows:
         raise InvalidData(f"{content.where}: no patients. The table needs a header line and one line per patient.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import pickle
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 from ketasim import library
 from ketasim.errors import InvalidEntry, UnitMismatch, UnknownEntry
 from ketasim.library import _find
+from ketasim.model import assemble
+from ketasim.population import population
 
 STRUCTURE = """
 id = "doe2031"
@@ -251,6 +255,16 @@ def test_a_neighbour_imported_as_if_installed_is_told_how(tmp_path: Path, line: 
     assert "loops.py: fails on import: ModuleNotFoundError" in said and words in said
 
 
+def test_a_model_of_a_pack_travels_to_another_process(tmp_path: Path) -> None:
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "loops.py").write_text(LOOP.format(""), encoding="utf-8")
+    part = load(tmp_path, OWN + CL + VC)
+    (tmp_path / "part.pickle").write_bytes(pickle.dumps(part))
+    code = f"import pickle; print(pickle.load(open({str(tmp_path / 'part.pickle')!r}, 'rb')).mechanism.states.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(part.mechanism.states.keys()), done.stderr  # type: ignore[attr-defined]
+
+
 def test_structure_of_a_pack_lacks_what_the_entry_names(tmp_path: Path) -> None:
     (tmp_path / "pk").mkdir()
     (tmp_path / "pk" / "loops.py").write_text(LOOP.format(""), encoding="utf-8")
@@ -361,3 +375,12 @@ def test_comedication_without_a_number_cannot_be_used(tmp_path: Path) -> None:
     (shelf / "emptol.toml").write_text(wrong, encoding="utf-8")
     with library.pack(tmp_path), pytest.raises(InvalidEntry, match="only activity parameters"):
         library.comedication("emptol")
+
+
+def test_entries_are_short_to_look_at_and_can_be_pickled() -> None:
+    for thing in (library.load("pk/otto2021"), assemble(library.load("pk/otto2021")), population("adults")):
+        assert len(repr(thing)) < 200
+    for thing in (library.load("pk/otto2021"), library.comedication("ticlopidine")):
+        assert pickle.loads(pickle.dumps(thing)).cite == thing.cite
+    with pytest.raises(UnknownEntry, match="loaded by its name"):
+        library.load(Path("pk/otto2021"))  # type: ignore[arg-type]
