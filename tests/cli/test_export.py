@@ -46,6 +46,14 @@ def test_json(run: Run) -> None:
         (("sbml", "pk/otto2021", "--dose", INFUSION, "--weight", "0"), "between 0.5 and 500"),
         (("mrgsolve", "pk/otto2021", "-n", "3"), "add --dose and --data"),
         (("smbl", "pk/otto2021"), "Close: 'sbml'"),
+        (("nonmem", "pk/otto2021", "--dose", INFUSION, "--data", "a.csv", "-o", "a.csv"), "both name a.csv"),
+        (("sbml", "pk/otto2021", "--occasions", "2"), "--occasions: no meaning in SBML"),
+        (("sbml", "pk/otto2021", "--times", "0,1"), "--times: no meaning without a data set"),
+        (("mrgsolve", "pk/otto2021", "--weight", "50"), "--weight: no meaning without a data set"),
+        (
+            ("mrgsolve", "pk/otto2021", "--dose", INFUSION, "--data", "a.csv", "-n", "2", "--weight", "50"),
+            "whose patients have weights of their own",
+        ),
     ],
 )
 def test_refusals(run: Run, words: tuple[str, ...], said: str) -> None:

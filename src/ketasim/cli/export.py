@@ -68,9 +68,11 @@ def export(
     if model and pk and model != pk:
         raise InvalidOption(f"two models given ('{model}' and '{pk}'); give one.")
     _check_doses(format, dose, data, population, n, weight)
+    _check_used(format, data, bool(population) or n > 1, out)
     check_file(data, (".csv",), "--data")
-    if out is not None:
-        check_writable(out)
+    for path in (out, data):
+        if path is not None:
+            check_writable(path)
     values = parameter_values(param, params)
     whole = as_model(model or pk or "ketasim_reference")
     whole = whole.with_values(values) if values else whole
@@ -94,6 +96,22 @@ def _check_doses(format: str, dose: str, data: Path | None, population: str, n: 
         raise InvalidOption("--population and -n are for the data set; add --dose and --data FILE.csv.")
     if many and not population:
         raise InvalidOption("-n: of whom? Add --population NAME; see: ketasim list population")
+
+
+def _check_used(format: str, data: Path | None, many: bool, out: Path | None) -> None:
+    """Refuse options that would change nothing, and one file for two things."""
+    from ketasim.cli._values import refuse_typed
+
+    if data is not None and data == out:
+        raise InvalidOption(f"-o and --data both name {out}; give two files.")
+    if format == "sbml":
+        refuse_typed({"occasions": "--occasions"}, "in SBML, which holds one person without random effects.")
+    if data is None:
+        refuse_typed({"times": "--times"}, "without a data set; add --dose and --data FILE.csv.")
+    if data is None and format != "sbml":
+        refuse_typed({"weight": "--weight"}, "without a data set; add --dose and --data FILE.csv.")
+    if many:
+        refuse_typed({"weight": "--weight"}, "with --population or -n, whose patients have weights of their own.")
 
 
 def _content(format: str, whole: Model, dose: str, weight: float, occasions: int) -> str:
