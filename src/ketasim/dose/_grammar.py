@@ -279,6 +279,8 @@ def parse_arms(text: str, *, drug: str = "", route: str = "") -> dict[str, Regim
     ------
     InvalidRegimen: as `parse`; also two arms of one name.
     """
+    if not isinstance(text, str):
+        raise InvalidRegimen(f"dose text: it is of type {type(text).__name__}; write e.g. 'low: 28 mg; high: 84 mg'.")
     arms: dict[str, Regimen] = {}
     for piece in (p.strip() for p in text.replace("\n", ";").split(";")):
         if not piece:

@@ -289,6 +289,8 @@ def from_frame(frame: pd.DataFrame, canonical: Callable[[list[str], str], list[s
     """The same for a table in memory."""
     import pandas as pd
 
+    if not isinstance(frame, pd.DataFrame):
+        raise InvalidData(f"an event table is a DataFrame or the path of a .csv; got something of type {type(frame).__name__}.")
     table = Table("table", len(frame), {})
     names = canonical([str(c) for c in frame.columns], "table")
     if not len(frame):

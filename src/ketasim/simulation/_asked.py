@@ -16,6 +16,8 @@ from ketasim.errors import InvalidOption
 from ketasim.population import Cohort
 
 Floats = NDArray[np.float64]
+#: Hours that no simulation of a person needs (114 years); a time beyond it is in another unit.
+MOST_HOURS = 1e6
 
 
 def output_times(times: Any) -> Floats:
@@ -23,7 +25,7 @@ def output_times(times: Any) -> Floats:
 
     Raises
     ------
-    InvalidOption: what is no number of hours, or not finite.
+    InvalidOption: what is no number of hours, not finite, or beyond a lifetime.
     """
     array = np.asarray(times)
     if array.dtype.kind not in "fiu":
@@ -31,6 +33,8 @@ def output_times(times: Any) -> Floats:
         raise InvalidOption(f"times = {what}: give hours as numbers, e.g. [0, 0.5, 1, 2, 4].")
     if not np.isfinite(array).all():
         raise InvalidOption("times: every output time must be a finite number of hours.")
+    if np.any(np.abs(array) > MOST_HOURS):
+        raise InvalidOption(f"times: {np.max(np.abs(array)):g} h is longer than a life (at most {MOST_HOURS:g} h). Give hours.")
     return np.unique(array.astype(np.float64))
 
 
@@ -41,8 +45,8 @@ def end_time(until: Any) -> float | None:
     ------
     InvalidOption: no number, negative, or not finite.
     """
-    if until is not None and not (is_number(until) and 0 <= until < np.inf):
-        raise InvalidOption(f"until = {until!r}: give a number of hours, at least 0, e.g. until=24.")
+    if until is not None and not (is_number(until) and 0 <= until <= MOST_HOURS):
+        raise InvalidOption(f"until = {until!r}: give a number of hours from 0 to {MOST_HOURS:g}, e.g. until=24.")
     return None if until is None else float(until)
 
 

@@ -35,6 +35,8 @@ STATUS = {
     TOLERANCE: "the tolerance was not reached on the finest grid",
     NO_STEADY_STATE: "no steady state was found (does input exceed the largest elimination?)",
 }
+#: Latest output time, h: steps grow with the gap to be crossed, but not for ever.
+MOST_HOURS = 1e9
 #: Grids are refined up to this factor for patients whose error exceeds the tolerance.
 MAX_REFINE = 16
 #: Relative tolerance unless asked otherwise; in single precision the smallest there is: below it, estimated errors are rounding.
@@ -115,8 +117,8 @@ def solve(
     t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)
     if t_out.ndim != 1 or not len(t_out) or np.any(np.diff(t_out) < 0):
         raise InvalidOption("times: give at least one output time, ascending, in hours.")
-    if not np.isfinite(t_out).all():
-        raise InvalidOption("times: every output time must be a finite number of hours.")
+    if not (np.abs(t_out) <= MOST_HOURS).all():
+        raise InvalidOption(f"times: every output time must be a number of hours, at most {MOST_HOURS:g}.")
     rtol = tolerance_of(precision, rtol)
     check_interpolation(interpolation)
     check_values(model, template, params)

@@ -12,8 +12,17 @@ import pandas as pd
 import pytest
 
 import ketasim
-from ketasim.dose import Dose
-from ketasim.errors import Extrapolation, InvalidData, InvalidModel, InvalidOption, InvalidParameter, OutputError, UnusedColumn
+from ketasim.dose import Dose, parse, parse_arms, read_events
+from ketasim.errors import (
+    Extrapolation,
+    InvalidData,
+    InvalidModel,
+    InvalidOption,
+    InvalidParameter,
+    InvalidRegimen,
+    OutputError,
+    UnusedColumn,
+)
 from ketasim.population import Cohort, cohort_from_table
 from ketasim.results import save
 from ketasim.simulation import as_model
@@ -159,6 +168,8 @@ def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
         ({"times": pd.to_timedelta([0, 1], unit="h")}, "give hours as numbers"),
         ({"times": [0.0, np.inf]}, "finite number of hours"),
         ({"times": [0.0, np.nan]}, "finite number of hours"),
+        ({"times": [0.0, 1e12]}, r"1e\+12 h is longer than a life"),
+        ({"times": None, "until": 1e9}, "until = 1000000000.0: give a number of hours from 0 to 1e"),
         ({"times": None, "until": "24h"}, "until = '24h': give a number of hours"),
         ({"times": None, "until": -1}, "until = -1"),
         ({"times": None, "until": np.inf}, "until = inf"),
@@ -222,3 +233,11 @@ def test_the_population_of_the_package_is_called_whatever_was_imported_before() 
     )
     for first in ("", "import ketasim.population; "):
         subprocess.run([sys.executable, "-c", first + code], check=True)
+
+
+def test_events_and_arms_of_another_type_are_refused() -> None:
+    with pytest.raises(InvalidData, match="an event table is a DataFrame or the path"):
+        read_events({"ID": [1]}, as_model("pk/otto2021"))  # type: ignore[arg-type]
+    for read in (parse, parse_arms):
+        with pytest.raises(InvalidRegimen, match="dose text: it is of type list"):
+            read([TEXT])  # type: ignore[arg-type]

@@ -30,6 +30,6 @@ def test_unknown_outputs_and_endless_times_are_refused() -> None:
     params = {k: np.full(2, v) for k, v in MODEL.typical().items()}
     with pytest.raises(InvalidOption, match=r"otto2021@1 has no 'C_venous_s_ketamin'\. Close: 'C_venous_s_ketamine'"):
         solve(MODEL, DOSES, params, TIMES, ports=["C_venous_s_ketamin"])
-    for wrong in (np.inf, np.nan):
+    for wrong in (np.inf, np.nan, 1e12):
         with pytest.raises(InvalidOption, match="times: "):
             solve(MODEL, DOSES, params, np.array([0.0, wrong]))
