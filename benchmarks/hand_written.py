@@ -74,7 +74,9 @@ def main() -> None:
     rate, spare, weights = rows(1), rows((NODES + 2) * spare_for(LANES) // LANES), rows(len(s.length) * WEIGHTS)
     spare[:] = 0.0
     rate[:] = np.linspace(0.2, 0.9, LANES)
-    weigh(0, len(s.length), np.arange(len(s.length)), rate, np.zeros(1, np.int64), s.length, 1.0, s.basis, s.omega, spare, weights)
+    weigh(
+        0, len(s.length), np.arange(len(s.length)), rate, np.zeros(1, np.int64), s.length, 1.0, s.basis, s.omega, spare, weights
+    )
     u, mine, theirs = rows(n + 1), rows(n + 1), rows(n + 1)
     u[:] = np.repeat(np.cos(np.concatenate([[0.0], np.cumsum(steps)]) / 7.0), LANES)
     library = compiled()

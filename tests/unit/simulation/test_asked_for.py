@@ -65,10 +65,10 @@ def test_dosing_comes_as_text_dose_or_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"times": None, "until": "2d"}, "until = '2d': give hours"),
-        ({"times": None, "until": -1.0}, "until = -1.0: give hours"),
+        ({"times": None, "until": "2d"}, "until = '2d': give a number of hours"),
+        ({"times": None, "until": -1.0}, "until = -1.0: give a number of hours"),
         ({"times": "1,2"}, "times = '1,2': give hours as numbers"),
-        ({"times": [1.0, np.nan]}, "give hours as numbers"),
+        ({"times": [1.0, np.nan]}, "must be a finite number of hours"),
     ],
 )
 def test_output_times_are_hours(options: dict[str, object], said: str) -> None:
@@ -80,11 +80,6 @@ def test_an_event_table_has_its_own_end() -> None:
     table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 4.0], "EVID": [1, 0], "AMT": [10.0, 0.0], "CMT": [2, 2]})
     with pytest.raises(InvalidOption, match="until has no meaning for an event table"):
         ketasim.simulate("generic/two_cmt", table, until=2.0)
-
-
-def test_arms_have_labels() -> None:
-    with pytest.raises(InvalidOption, match="give a label to each"):
-        ketasim.compare([TEXT, "84 mg"])  # type: ignore[arg-type]
 
 
 def test_an_event_table_has_its_own_patients() -> None:
