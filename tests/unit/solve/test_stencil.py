@@ -13,10 +13,11 @@ from numba import njit
 from scipy.integrate import quad
 from scipy.interpolate import BarycentricInterpolator
 
-from ketasim.solve._head import DELTA, LANES
-from ketasim.solve._lanes import aligned, splat, store
+from ketasim.solve._head import DELTA, LANES, SINGLE_LANES
+from ketasim.solve._lanes import aligned, aligned_single, splat, store
 from ketasim.solve._stencil import (
     NODES,
+    SINGLE_WEIGHTS,
     WEIGHTS,
     coarse,
     copy,
@@ -24,6 +25,7 @@ from ketasim.solve._stencil import (
     graded,
     judge,
     landed,
+    legendre,
     merged,
     missed,
     shares,
@@ -32,6 +34,7 @@ from ketasim.solve._stencil import (
     stencils_of,
     sweep,
     weigh,
+    weigh_single,
 )
 
 STEPS = np.array([0.25, 0.25, 0.5, 1.0, 1.0, 1.0, 2.0, 2.0, 3.3, 1.7])
@@ -57,7 +60,17 @@ def weights_of(rates: np.ndarray, factor: float = 1.0) -> np.ndarray:
     w, out = rows(1), rows(len(STENCILS.length) * WEIGHTS)
     w[:LANES] = rates
     weigh(
-        0, len(STENCILS.length), w, np.zeros(1, np.int64), STENCILS.length, factor, STENCILS.basis, STENCILS.omega, spare(), out
+        0,
+        len(STENCILS.length),
+        np.arange(len(STENCILS.length)),
+        w,
+        np.zeros(1, np.int64),
+        STENCILS.length,
+        factor,
+        STENCILS.basis,
+        STENCILS.omega,
+        spare(),
+        out,
     )
     return out.reshape(-1, WEIGHTS, LANES)
 
@@ -181,6 +194,25 @@ def test_error_estimate_is_what_the_farthest_node_changes() -> None:
         assert each[s] == pytest.approx(abs(change) / size, rel=1e-6, abs=1e-13)
     assert w[0] == pytest.approx(each.max())
     assert np.abs(x[:, 0] - exact).max() < each.sum() * (exact.max() + 1.0)  # it bounds what really went wrong
+
+
+def test_weights_of_single_precision_are_those_of_double_rounded() -> None:
+    """At the ends of a segment too, where sums of powers cancel; decays of slow rates less one, fast ones as they are."""
+    kinds = len(STENCILS.length)
+    rates = np.geomspace(1e-6, 300.0, SINGLE_LANES)
+    w, out = np.asarray(aligned_single(SINGLE_LANES)), np.asarray(aligned_single(kinds * SINGLE_WEIGHTS * SINGLE_LANES))
+    w[:] = rates
+    room, moments = (np.zeros((NODES + 2) * spare_for(SINGLE_LANES), kind) for kind in (float, np.float32))
+    tables = legendre(STENCILS.basis), legendre(STENCILS.omega)
+    weigh_single(0, kinds, np.arange(kinds), w, np.zeros(1, np.int64), STENCILS.length, 1.0, *tables, room, moments, out)
+    single = out.reshape(kinds, SINGLE_WEIGHTS, SINGLE_LANES)
+    halves = [weights_of(w[k : k + LANES].astype(float)) for k in (0, LANES)]
+    double = np.concatenate(halves, axis=2)
+    size = np.abs(double[:, 1 : NODES + 1]).sum(axis=1, keepdims=True)
+    assert np.max(np.abs(single[:, 1 : NODES + 1] - double[:, 1 : NODES + 1]) / size) < 3e-7
+    kept, decay = single[:, NODES + 2], double[:, 0]
+    assert np.array_equal(kept, decay > 0.5) and set(np.unique(kept)) == {0.0, 1.0}
+    np.testing.assert_allclose(single[:, 0], decay - kept, rtol=2e-7, atol=1e-30)
 
 
 def test_values_within_a_step_and_their_error() -> None:
