@@ -51,7 +51,7 @@ def test_json(run: Run) -> None:
         (("sbml", "pk/otto2021", "--times", "0,1"), "--times: no meaning without a data set"),
         (("mrgsolve", "pk/otto2021", "--weight", "50"), "--weight: no meaning without a data set"),
         (
-            ("mrgsolve", "pk/otto2021", "--dose", INFUSION, "--data", "a.csv", "-n", "2", "--weight", "50"),
+            ("mrgsolve", "pk/otto2021", "--dose", INFUSION, "--data", "a.csv", "--population", "adults", "--weight", "50"),
             "whose patients have weights of their own",
         ),
     ],

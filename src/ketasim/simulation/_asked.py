@@ -101,6 +101,21 @@ def check_people(cohort: Any, population: Any) -> None:
         raise InvalidOption(f"cohort and population = '{population}' are given; give one of them.")
 
 
+def check_table(people: bool, until: float | None) -> None:
+    """Refuse what an event table says itself. people : whether patients were asked for.
+
+    Raises
+    ------
+    InvalidOption
+    """
+    if people:
+        raise InvalidOption("population, n and cohort have no meaning for an event table: its subjects are simulated.")
+    if until is not None:
+        raise InvalidOption(
+            "until has no meaning for an event table: its observation records are the output times, or give times."
+        )
+
+
 def check_quantiles(quantiles: Any) -> tuple[float, ...]:
     """Levels of quantiles.
 

@@ -28,6 +28,7 @@ from ketasim.simulation._asked import (
     check_people,
     check_quantiles,
     check_stream,
+    check_table,
     end_time,
     names_of,
     output_times,
@@ -118,8 +119,7 @@ def simulate(
     stream : quantiles only, in bounded memory; default above 20,000 patients.
     draws : repeats the run in the same patients with this many plausible versions of the model's typical values (its
         posterior, or its standard errors); shows how sure the result is. Not for a streamed cohort.
-    rtol, precision : relative tolerance of the solver (1e-6), and ``single`` for results of half the size in little more than half the
-        time, with some 1e-6 of rounding (tolerance 1e-5 or more).
+    rtol, precision : of the solver; default 1e-6 and ``double``. ``single``: half the size, little more than half the time; rtol 1e-5 or more.
     checkpoint : file that lets an interrupted streamed run resume.
 
     Returns
@@ -133,17 +133,13 @@ def simulate(
     whole = whole.with_values(parameters) if parameters is not None else whole
     drugs = _comedication(comedication)
     check_interpolation(interpolation)
-    tolerance = tolerance_of(precision, rtol)
-    common = _Common(whole, drugs, tolerance, precision, threads_of(threads), interpolation, states, command, seed)
+    common = _Common(
+        whole, drugs, tolerance_of(precision, rtol), precision, threads_of(threads), interpolation, states, command, seed
+    )
     dosing, times, until = _dosing(dosing), None if times is None else output_times(times), end_time(until)
     with listening() as heard:
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):
-            if cohort is not None or population is not None or n != 1:
-                raise InvalidOption("population, n and cohort have no meaning for an event table: its subjects are simulated.")
-            if until is not None:
-                raise InvalidOption(
-                    "until has no meaning for an event table: its observation records are the output times, or give times."
-                )
+            check_table(cohort is not None or population is not None or n != 1, until)
             check_draws(draws, whole, streamed=False)
             data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole, interpolation)
             result = _simulate_data(common, data, times, bool(variability), draws, progress)
@@ -156,11 +152,7 @@ def simulate(
             run = _Cohort(common, regimen, grid, people, vary, whole_number("chunk", chunk))
             check_draws(draws, whole, streamed)
             check_stream(streamed, states)
-            result = (
-                run.streamed(check_quantiles(quantiles), progress, checkpoint) if streamed
-                else with_draws(run, draws, progress) if draws
-                else run.complete(progress)
-            )  # fmt: skip
+            result = run.result(streamed, check_quantiles(quantiles), draws, progress, checkpoint)
         warn_of_failures(result)
     # A cohort may have been sampled, and warned of, long before this run.
     result.attrs["warnings"] = list(dict.fromkeys((*(cohort.warnings if cohort is not None else ()), *heard)))
@@ -347,6 +339,14 @@ class _Cohort:
             if progress:
                 progress(stop, self.people.n)
         return pieces, {name: np.concatenate([p[3].ports[:, i] for p in pieces], axis=1) for i, name in enumerate(self.ports)}
+
+    def result(
+        self, streamed: bool, quantiles: Sequence[float], draws: int, progress: Progress | None, checkpoint: str | Path | None
+    ) -> xr.DataTree:
+        """Quantiles, everybody's curves under many versions of the model, or everybody's curves."""
+        if streamed:
+            return self.streamed(quantiles, progress, checkpoint)
+        return with_draws(self, draws, progress) if draws else self.complete(progress)
 
     def complete(self, progress: Progress | None) -> xr.DataTree:
         """Everybody's curves."""

@@ -141,12 +141,6 @@ def test_files(score: PkScore, tmp_path: Path) -> None:
         write_tables(score, tmp_path / "file")
 
 
-def test_fold_axis_is_read_in_plain_numbers(score: PkScore) -> None:
-    axis = fold_error_figure(score).axes[0]
-    labels = [text.get_text() for text in axis.get_xticklabels()]
-    assert {"0.7", "1", "1.5"} <= set(labels) and not list(axis.get_xticks(minor=True))
-
-
 def test_figure_has_a_panel_per_kind(score: PkScore) -> None:
     figure = observed_predicted_figure(score)
     assert [axis.get_title() for axis in figure.axes] == ["concentration", "exposure", "time", "disposition", "ratio"]
