@@ -241,11 +241,11 @@ def _regimens(arms: Mapping[str, xr.DataTree]) -> str:
     for label, result in arms.items():
         dose = result["dose"].to_dataset()
         frame = dose.to_dataframe().reset_index(drop=True)
-        columns = [c for c in ("TIME", "EVID", "CMT", "AMT", "RATE", "II", "ADDL", "n_devices", "LABEL") if c in frame]
+        columns = [c for c in ("LABEL", "TIME", "EVID", "CMT", "AMT", "RATE", "II", "ADDL", "n_devices") if c in frame]
         more = f'<p class="soft">... and {len(frame) - _ROWS_SHOWN} further records.</p>' if len(frame) > _ROWS_SHOWN else ""
         out += [f"<h3>{escape(label)}</h3><p>{escape(str(dose.attrs.get('as_given', '')))}</p>", f"<pre>{escape(str(dose.attrs.get('described', '')))}</pre>",
                 '<p class="soft">Event records of the first patient; amounts in the unit of the compartment (umol of base).</p>',
-                html_table(columns, frame[columns].head(_ROWS_SHOWN).itertuples(index=False), 0), more]  # fmt: skip
+                html_table(columns, frame[columns].head(_ROWS_SHOWN).itertuples(index=False)), more]  # fmt: skip
     return "".join(out)
 
 
