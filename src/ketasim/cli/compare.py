@@ -53,12 +53,14 @@ def compare(
 
     files = _outputs.checked(out, report, figure)
     arms = _values.arms_of(regimens)
+    if times and until:
+        raise InvalidOption("--until: no meaning with --times, whose last one is the end.")
     if len(arms) < 2:
         raise InvalidOption("give at least two regimens to compare; one alone: ketasim simulate")
     options: dict[str, Any] = {
         "model": model,
         "times": _values.output_times(times),
-        "until": _values.until_hours(until) or _common_end(arms),
+        "until": None if times else _values.until_hours(until) or _common_end(arms),
         "parameters": _values.parameter_values(param, params) or None,
         "comedication": _values.comedication_by_arm(comedication, arms),
         "draws": draws,

@@ -38,13 +38,15 @@ def output_times(times: Any) -> Floats:
     return np.unique(array.astype(np.float64))
 
 
-def end_time(until: Any) -> float | None:
-    """End of the simulation, h.
+def end_time(until: Any, times: Any = None) -> float | None:
+    """End of the simulation, h. times : output times, whose last one is the end.
 
     Raises
     ------
-    InvalidOption: no number, negative, or not finite.
+    InvalidOption: no number, negative, not finite, or given beside output times.
     """
+    if until is not None and times is not None:
+        raise InvalidOption("times and until are given; give one of them: the last output time is the end.")
     if until is not None and not (is_number(until) and 0 <= until <= MOST_HOURS):
         raise InvalidOption(f"until = {until!r}: give a number of hours from 0 to {MOST_HOURS:g}, e.g. until=24.")
     return None if until is None else float(until)

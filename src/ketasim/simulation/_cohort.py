@@ -136,7 +136,7 @@ def simulate(
     common = _Common(
         whole, drugs, tolerance_of(precision, rtol), precision, threads_of(threads), interpolation, states, command, seed
     )
-    dosing, times, until = _dosing(dosing), None if times is None else output_times(times), end_time(until)
+    dosing, times, until = _dosing(dosing), None if times is None else output_times(times), end_time(until, times)
     with listening() as heard:
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):
             check_table(cohort is not None or population is not None or n != 1, until)

@@ -67,6 +67,7 @@ def test_dosing_comes_as_text_dose_or_file(tmp_path: Path) -> None:
     [
         ({"times": None, "until": "2d"}, "until = '2d': give a number of hours"),
         ({"times": None, "until": -1.0}, "until = -1.0: give a number of hours"),
+        ({"until": 24.0}, "times and until are given"),
         ({"times": "1,2"}, "times = '1,2': give hours as numbers"),
         ({"times": [1.0, np.nan]}, "must be a finite number of hours"),
     ],
