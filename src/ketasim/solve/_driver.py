@@ -100,7 +100,8 @@ def solve(
     params : every model parameter -> (subject,), in declared units.
     times : (time,), h, ascending. at_record : (time,), number of the record an output belongs to: it sees what the records up to that
         one do at that very time, with its parameters; -1: nothing of it. Default: everything.
-    rtol : relative error aimed at; default `USUAL_RTOL` of the precision. reference : who plans the grid; default the typical patient of `model` with rounded doses.
+    rtol : relative error aimed at; default `USUAL_RTOL` of the precision.
+    reference : who plans the grid; default the typical patient of `model` with rounded doses.
     interpolation : of values that change from record to record. method : how the nonlinear tail is advanced: ``auto`` takes
         exponential quadrature where states feed forward and RODAS5P else; ``rodas5p`` and ``rodas4`` take implicit steps throughout.
     precision : ``single`` gives float32 results, of half the size; models without implicit steps are also computed in single precision,

@@ -29,7 +29,8 @@ from ketasim.solve._lanes import BROAD, anywhere, less, like, load, load_broad, 
 NODES = 8
 #: Rows of weights per kind and state: the decay, the nodes, the error; in single precision what is kept of the state besides (1 or 0).
 WEIGHTS, SINGLE_WEIGHTS = NODES + 2, NODES + 3
-#: Series below, recursion above this k h; terms of the series; exponentials of the C library above this.
+#: Series below, recursion above this k h; terms of the series, and where single precision is enough; exponentials of the C library
+#: above this.
 _LARGE, _TERMS, _ROUGH_TERMS, _HUGE = 2.0, 18, 12, 2.0**6
 #: In single precision a larger decay is kept less one, so that slow rates do not drown in the rounding of 1.
 _STAYS = 0.5
@@ -186,8 +187,8 @@ def spare_for(lanes):
 def weigh(first, last, order, w, rate, length, factor, series, omega, spare, out):
     """Weights of kinds `first` to `last` of `order` for all states: rows decay, node 0.., error per (state, kind), in `out`.
 
-    Kinds of one length after each other share their integrals. rate : (state,), offsets of k in `w`. factor : of all lengths. series, omega : polynomials by powers. spare : NODES + 2 rows of
-    `spare_for` numbers, 0 at first.
+    order : of kinds; those of one length after each other share their integrals. rate : (state,), offsets of k in `w`. factor : of all
+    lengths. series, omega : polynomials by powers. spare : NODES + 2 rows of `spare_for` numbers, 0 at first.
     """
     n, before = rate.shape[0], -1.0
     stride = spare.shape[0] // (NODES + 2)
