@@ -164,6 +164,17 @@ def test_single_precision(run: Run) -> None:
     assert Path("single.parquet").stat().st_size < Path("double.parquet").stat().st_size
 
 
+def test_weight_of_the_typical_patient(run: Run) -> None:
+    done = run(
+        "simulate", "0.5 mg/kg esketamine iv over 40 min", "--pk", "otto2021", "--times", "0,1", "--weight", "82", "-o", "a.csv"
+    )
+    assert done.exit_code == 0 and "typical 82 kg adult" in done.stdout
+    run("simulate", "41 mg esketamine iv over 40 min", "--pk", "otto2021", "--times", "0,1", "--weight", "82", "-o", "b.csv")
+    assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
+    assert "weights of their own" in run("simulate", REGIMEN, *SMALL, "-n", "5", "--weight", "82").stderr
+    assert "0.5 to 500 kg" in run("simulate", REGIMEN, *SMALL, "--weight", "0.1").stderr
+
+
 def test_times(run: Run) -> None:
     run("simulate", REGIMEN, "--pk", "otto2021", "--times", "0,30min,1:3:1,1d", "-o", "a.csv")
     assert sorted(pd.read_csv("a.csv")["time"].unique()) == [0, 0.5, 1, 2, 3, 24]

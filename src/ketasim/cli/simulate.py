@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _NOT_FOR_TABLES = {
-    "population": "--population", "n": "-n", "typical": "--typical", "stream": "--stream", "resume": "--resume", "log": "--log",
+    "population": "--population", "n": "-n", "weight": "--weight", "typical": "--typical", "stream": "--stream", "resume": "--resume", "log": "--log",
 }  # fmt: skip
 
 
@@ -34,6 +34,9 @@ def simulate(
     model: opt.Model = "ketasim_reference",
     population: opt.Population = "adults",
     n: opt.N = 1,
+    weight: Annotated[
+        float | None, typer.Option("--weight", metavar="KG", help="Body weight of the typical patient; default 70 kg.")
+    ] = None,
     seed: opt.Seed = 1,
     typical: opt.Typical = False,
     draws: opt.Draws = 0,
@@ -89,7 +92,11 @@ def simulate(
         _events(data, model, options, files)
         return
     given = _values.regimen_of(regimen)
-    options |= _values.people(population, n, seed) | {"stream": stream, "variability": False if typical else None}
+    options |= _values.people(population, n, seed) | {
+        "weight": weight,
+        "stream": stream,
+        "variability": False if typical else None,
+    }
     _regimen(given, model, options, files, resume, log)
 
 

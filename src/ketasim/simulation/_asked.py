@@ -16,6 +16,8 @@ from ketasim.errors import InvalidOption
 from ketasim.population import Cohort
 
 Floats = NDArray[np.float64]
+#: Body weight of the typical patient unless asked otherwise, kg.
+TYPICAL_WEIGHT = 70.0
 #: Hours that no simulation of a person needs (114 years); a time beyond it is in another unit.
 MOST_HOURS = 1e6
 
@@ -103,6 +105,24 @@ def check_people(cohort: Any, population: Any) -> None:
         raise InvalidOption(f"cohort and population = '{population}' are given; give one of them.")
 
 
+def typical_weight(weight: Any, typical: bool) -> float:
+    """Body weight of the typical patient, kg.
+
+    Raises
+    ------
+    InvalidOption: no weight of a person, or given for patients who have weights of their own.
+    """
+    if weight is None:
+        return TYPICAL_WEIGHT
+    if not typical:
+        raise InvalidOption(
+            "weight: it is that of the one typical patient; patients of a population or cohort have weights of their own."
+        )
+    if not (is_number(weight) and 0.5 <= weight <= 500):
+        raise InvalidOption(f"weight = {weight!r}: give a number from 0.5 to 500 kg.")
+    return float(weight)
+
+
 def check_table(people: bool, until: float | None) -> None:
     """Refuse what an event table says itself. people : whether patients were asked for.
 
@@ -111,7 +131,7 @@ def check_table(people: bool, until: float | None) -> None:
     InvalidOption
     """
     if people:
-        raise InvalidOption("population, n and cohort have no meaning for an event table: its subjects are simulated.")
+        raise InvalidOption("population, n, cohort and weight have no meaning for an event table: its subjects are simulated.")
     if until is not None:
         raise InvalidOption(
             "until has no meaning for an event table: its observation records are the output times, or give times."

@@ -23,6 +23,7 @@ from ketasim.population import COVARIATES, Cohort, assumed_covariates, individua
 from ketasim.population import population as load_population
 from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, provenance, reported_concentrations
 from ketasim.simulation._asked import (
+    TYPICAL_WEIGHT,
     check_arms,
     check_dosing,
     check_people,
@@ -33,6 +34,7 @@ from ketasim.simulation._asked import (
     names_of,
     output_times,
     threads_of,
+    typical_weight,
     whole_number,
 )
 from ketasim.simulation._draws import check_draws, with_draws
@@ -85,6 +87,7 @@ def simulate(
     population: str | None = None,
     n: int = 1,
     cohort: Cohort | None = None,
+    weight: float | None = None,
     seed: int = 1,
     times: Sequence[float] | Floats | None = None,
     until: float | None = None,
@@ -112,7 +115,7 @@ def simulate(
         ``simulate("esketamine nasal 56 mg")``.
     dosing : regimen (text, `Dose`, `Regimen`, or path of a YAML, TOML or text file), or an event table (path of a CSV, table, `EventData`).
     population, n, seed : virtual cohort (adults by default); or give `cohort`. One patient (n=1) of no population in particular is
-        the typical 70 kg adult. None of them has a meaning for an event table, whose subjects are its own.
+        the typical adult of 70 kg, or of `weight`. None of them has a meaning for an event table, whose subjects are its own.
     times, until : output times, h; by default `default_times`.
     parameters : typical values to replace. comedication : names of co-medications.
     variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
@@ -139,14 +142,14 @@ def simulate(
     dosing, times, until = _dosing(dosing), None if times is None else output_times(times), end_time(until, times)
     with listening() as heard:
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):
-            check_table(cohort is not None or population is not None or n != 1, until)
+            check_table(cohort is not None or population is not None or weight is not None or n != 1, until)
             check_draws(draws, whole, streamed=False)
             data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole, interpolation)
             result = _simulate_data(common, data, times, bool(variability), draws, progress)
         else:
             regimen = _regimen(dosing)
             grid = default_times(regimen, until) if times is None else times
-            people = _people(whole, cohort, population, n, seed, variability)
+            people = _people(whole, cohort, population, n, weight, seed, variability)
             vary = variability if variability is not None else not people.typical and (people.n > 1 or population is not None)
             streamed = people.n > STREAM_ABOVE if stream is None else stream
             run = _Cohort(common, regimen, grid, people, vary, whole_number("chunk", chunk))
@@ -163,7 +166,9 @@ def _regimen(dosing: Any) -> Regimen:
     return parse(dosing) if isinstance(dosing, str) else Regimen(dosing.as_items()) if isinstance(dosing, Dose) else dosing
 
 
-def _people(model: Model, cohort: Cohort | None, population: str | None, n: int, seed: int, variability: bool | None) -> _People:
+def _people(
+    model: Model, cohort: Cohort | None, population: str | None, n: int, weight: float | None, seed: int, variability: bool | None
+) -> _People:
     """Who is simulated, if that is clear."""
     check_people(cohort, population)
     n = whole_number("n", n, " of patients")
@@ -176,7 +181,7 @@ def _people(model: Model, cohort: Cohort | None, population: str | None, n: int,
     if population is not None:
         load_population(population)
     typical = cohort is None and population is None and n == 1 and not variability
-    return _People(cohort, population or DEFAULT_POPULATION, n, seed, typical)
+    return _People(cohort, population or DEFAULT_POPULATION, n, seed, typical, typical_weight(weight, typical))
 
 
 def _warn_of_cohort(model: Model, cohort: Cohort) -> None:
@@ -265,6 +270,7 @@ class _People:
     size: int
     seed: int
     typical: bool
+    weight: float = TYPICAL_WEIGHT
 
     @property
     def n(self) -> int:
@@ -274,17 +280,15 @@ class _People:
         if self.cohort is not None:
             return self.cohort.take(np.arange(start, stop))
         if self.typical:
-            covariates = {"WT": np.array([70.0]), "AGE": np.array([40.0])}
-            return Cohort(
-                ids=np.array([1]), covariates=covariates, seed=self.seed, name="typical", description="typical 70 kg adult"
-            )
+            covariates = {"WT": np.array([self.weight]), "AGE": np.array([40.0])}
+            return Cohort(ids=np.array([1]), covariates=covariates, seed=self.seed, name="typical", description=self.label)
         return load_population(self.population).sample(stop - start, self.seed, start=start)
 
     @property
     def label(self) -> str:
         if self.cohort is not None:
             return self.cohort.name
-        return "typical 70 kg adult" if self.typical else self.population
+        return f"typical {self.weight:g} kg adult" if self.typical else self.population
 
 
 class _Cohort:

@@ -36,6 +36,16 @@ def venous(**options: object) -> np.ndarray:
     return ketasim.simulate(**{"dosing": TEXT, **BRIEF, **options})["plasma"]["venous"].values  # type: ignore[arg-type]
 
 
+def test_the_typical_patient_has_a_weight() -> None:
+    heavy = ketasim.simulate("otto2021", "1 mg/kg esketamine iv bolus", weight=90, times=[0.0, 1.0])
+    assert heavy["subject"]["WT"].values.tolist() == [90.0] and heavy.attrs["population"] == "typical 90 kg adult"
+    for options in ({"population": "adults"}, {"n": 3}):
+        with pytest.raises(InvalidOption, match="weights of their own"):
+            venous(weight=90, **options)
+    with pytest.raises(InvalidOption, match=r"from 0\.5 to 500 kg"):
+        venous(weight="90")
+
+
 def test_one_patient_of_a_population_is_the_first_of_many() -> None:
     one = ketasim.simulate(dosing=TEXT, population="elderly", **BRIEF)
     many = ketasim.simulate(dosing=TEXT, population="elderly", n=3, **BRIEF)
