@@ -307,6 +307,8 @@ class _Run:
             errors, failed = self._kernel_run(
                 group, todo, grid, refine, blocks[:, :, mine], initial[:, mine], states, ports, subjects, single
             )
+            if self.dtype == np.float32 and not single:  # what double precision holds may still be too large to be kept
+                failed |= ~np.isfinite(states[:, :, subjects]).all(axis=(0, 1))
             error[subjects], status[subjects] = errors, np.where(failed, DIVERGED, OK)
             again = (failed | (errors > grid.accept * self.rtol)) & (single or not self.kernel.linear)
             if single:  # whoever single precision does not suit is tried in double precision, with the same steps first
