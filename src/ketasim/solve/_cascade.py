@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import sympy
 
+from ketasim.solve._lanes import BROAD
 from ketasim.solve._stencil import NODES, SINGLE_WEIGHTS, WEIGHTS
 
 if TYPE_CHECKING:
@@ -26,18 +27,22 @@ def cascade_text(printer: Printer) -> str:
     program = printer.program
     place = {i: k for k, i in enumerate(program.tail)}
     rate = [int(printer.coefficient(program.linear[i, i])) if (i, i) in program.linear else -1 for i in program.tail]
-    lines = [f"RATE = np.array({rate}, np.int64)", f"NODES, WEIGHTS = {NODES}, {SINGLE_WEIGHTS if printer.single else WEIGHTS}",
+    lines = [f"FACTORS = {2 * BROAD * -(-len(program.tail) * printer.lanes // BROAD)}", f"RATE = np.array({rate}, np.int64)", f"NODES, WEIGHTS = {NODES}, {SINGLE_WEIGHTS if printer.single else WEIGHTS}",
              # Numbers from arrays: Numba would compile a function anew for every number that stands in its call.
-             f"NIL, ALL, SOME, OUT, MOVING, WORST = (np.array([v], np.int64) for v in (0, 1, {EVERY}, AT_OUT, AT_MOVING, AT_E))"]  # fmt: skip
+             f"NIL, SOME, OUT, MOVING, WORST = (np.array([v], np.int64) for v in (0, {EVERY}, AT_OUT, AT_MOVING, AT_E))"]  # fmt: skip
     pieces = [_force(printer, level, k) for k, level in enumerate(program.cascade)]
-    passes = ["@njit(**OPTIONS)", "def tail_pass(w, heads, x, u, weights, n, first, window, kind, until, most):",
+    passes = ["@njit(**OPTIONS)", "def tail_pass(w, heads, x, u, weights, n, first, window, kind, until, most, highest, every, factors, at_table, slow, grid, plain, missed):",
               '    """All states of the tail at all nodes."""']  # fmt: skip
     for k, level in enumerate(program.cascade):
         passes.append(f"    force_{k}(w, heads, x, u, n + 1, most)")
-        passes += [
-            f"    sweep(x, u, {place[i] * printer.lanes}*most, weights, {place[i]}*(weights.shape[0]//NT), WEIGHTS*L + n*0, n, first, window, kind, until)"
-            for i in level
-        ]
+        for i in level:
+            k, offset = place[i], place[i] * printer.lanes
+            where, how = f"x, u, {offset}*most", f"load(w, AT_F + {offset}), every, w, WORST[0]"
+            passes += [
+                f"    if slow[grid, {k}] > 0: sweep_slow({where}, factors, factors_at({k} + n*0, L + n*0, factors.shape[0]//FACTORS, at_table),"
+                f" slow[grid, {k}], first, window, kind, plain, highest, missed, {how})",
+                f"    sweep({where}, weights, {k}*(weights.shape[0]//NT), WEIGHTS*L + n*0, slow[grid, {k}], n, first, window, kind, until, highest, {how})",
+            ]
     rows = [f"        store(out, at + {i * printer.lanes}, load({_row(printer, i)}))" for i in range(program.own)]
     put = ["@njit(**OPTIONS)", "def put(heads, x, spots, begin, end, most, out, start):",
            '    """States of the nodes where outputs begin..end stand to a block of results; -1: stands on none."""',
@@ -174,14 +179,6 @@ def head_pass(w, heads, steps, level, n, first, factor, n_levels, forced):
 
 
 @njit(**OPTIONS)
-def errors(w, x, u, weights, n, first, window, kind, highest, widest, most, every, asked, each):
-    """Largest error ratio of the tail, into E."""
-    for i in range(NT):
-        judge(x, u, i*most*L, weights, i*(weights.shape[0]//NT), WEIGHTS*L, n, first, window, kind, highest, widest,
-              load(w, AT_F + i*L), every, asked, each, w, WORST[0])
-
-
-@njit(**OPTIONS)
 def within(w, heads, x, s, over, share, first, window, most, n_levels, forced):
     """States `over` h after node s, in OUT; share : weights of the nodes around, where over > 0."""
     if over == 0.0:
@@ -217,12 +214,13 @@ def set_rates(w):
 
 
 @njit(**OPTIONS)
-def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds, own_kinds, by_length, lengths, basis, highest, widest, series, omega, op_first,
+def run(lo, hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds, own_kinds, by_length, wanted, lengths, basis, highest, widest, series, omega, slow, table, spans, span_lengths, table_begin, table_ends, plain, missed, op_first,
         op_code, op_state, op_value, block, P, X0, t_out, rank, opens, floor, n_levels, keep, want, states_out, ports_out, error, status):
-    """Advance subjects 0..hi through all segments; results stand in blocks of lanes. See ketasim.solve._driver for the arrays.
+    """Advance subjects lo..hi through all segments; results stand in blocks of lanes, from the first one on. See ketasim.solve._driver for the arrays.
 
     A segment s takes the steps first[2 s].. and, where it is longer than planned, first[2 s + 1].. again and again.
     own_kinds : number of kinds that occur in planned segments; the others only serve longer ones. by_length : kinds, those of one length together.
+    slow : (grid, state of the tail), number of steps at the beginning that are slow against it; table : (grid,), first node of their factors.
     """
     n_seg, n_out = length.shape[0], t_out.shape[0]
     w = aligned(SIZE + n_levels*LEVEL*L)
@@ -230,7 +228,8 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
     most = n_steps.max() + 1
     heads, x, u = aligned(most*NH*L), aligned(most*NT*L), aligned(most*NT*L)
     weights, spare = aligned(kinds*NT*WEIGHTS*L), scratch()
-    share, each, asked = np.empty(NODES, highest.dtype), np.empty(1), np.zeros(1, np.bool_)
+    factors, spare_factors, tabled = aligned(spans.shape[0]*FACTORS), aligned_double((2*span_lengths.shape[0] + 1)*BROAD), False
+    share = np.empty(NODES, highest.dtype)
     at_rate = np.empty(NT, np.int64)
     for i in range(NT): at_rate[i] = AT_K + i*L
     begin = np.empty(L); span = np.empty(L); worst_yet = np.empty(L); final = aligned(N*L)
@@ -241,7 +240,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
     direct = want.shape[0] == 0
     spots = np.empty(n_out, np.int64)
     n_keep = keep.shape[0]
-    for start in range(0, hi, L):
+    for start in range(lo, hi, L):
         for l in range(L):
             sub[l] = min(start + l, hi - 1)
             worst_yet[l] = 0.0; nxt[l] = 0; bad[l] = False
@@ -260,7 +259,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
             lead = 1 if alike else L  # lanes whose times have to be looked at: all follow the first one
             if longest == 0.0 and not last and not awaited(nxt, begin, t_out, rank, opens[s]): continue
             if block[s] != now:
-                now, weighed = block[s], NIL[0]
+                now, weighed, tabled = block[s], NIL[0], False
                 adopt(w, P, now, sub, n_levels)
                 set_rates(w)
             forced = enter(w, n_levels)
@@ -272,18 +271,19 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
                     grid, stretch = 2*s + 1, 2.0**((part - 1)//4) if part > 0 else 1.0
                 n, a = n_steps[grid], first[grid]
                 if stretch != 1.0:
-                    weigh(own_kinds, kinds, by_length, w, at_rate, lengths, stretch, series, omega, *spare, weights)
+                    weigh(own_kinds, kinds, by_length, wanted, w, at_rate, lengths, stretch, series, omega, *spare, weights)
                     weighed = min(weighed, own_kinds)
                 elif n > 0 and weighed < (own_kinds if grid == 2*s else kinds):
                     goal = own_kinds if grid == 2*s else kinds
-                    weigh(weighed, goal, by_length, w, at_rate, lengths, 1.0, series, omega, *spare, weights)
+                    weigh(weighed, goal, by_length, wanted, w, at_rate, lengths, 1.0, series, omega, *spare, weights)
                     weighed = goal
                 head_pass(w, heads, steps, level, n, a, stretch, n_levels, forced)
                 for i in range(NT): store(x, i*most*L, load(w, AT_TAIL + i*L))
                 store(w, AT_E, splat(0.0))
                 if n > 0:
-                    tail_pass(w, heads, x, u, weights, n, a, window, kind, until, most)
-                    errors(w, x, u, weights, n, a, window, kind, highest, widest, most, SOME[0], asked, each)
+                    if not tabled: tabulate(w, at_rate, span_lengths, spans, table_begin, table_ends, spare_factors, factors)
+                    tabled = True
+                    tail_pass(w, heads, x, u, weights, n, a, window, kind, until, most, highest, SOME[0], factors, table[grid], slow, grid, plain, missed)
                 for l in range(L):
                     if not done[l] and not w[AT_E + l] <= worst_yet[l]: worst_yet[l] = w[AT_E + l]
                 reach = base
@@ -314,7 +314,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
                                 for lane in range(l, L if alike else l + 1):
                                     if not w[AT_E + lane] <= worst_yet[lane]: worst_yet[lane] = w[AT_E + lane]
                         if output:
-                            place = start*n_out + j*L
+                            place = (start - lo)*n_out + j*L
                             spots[j] = -1
                             if alike and direct and over == 0.0: spots[j] = node
                             elif alike and direct:
@@ -331,7 +331,7 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
                                 for i in range(N): final[i*L + lane] = w[AT_OUT + i*L + lane]
                                 done[lane] = True
                             going_on = False
-                    if alike and direct and n_keep > 0: put(heads, x, spots, j_first, nxt[l], most, states_out, start*n_out*n_keep)
+                    if alike and direct and n_keep > 0: put(heads, x, spots, j_first, nxt[l], most, states_out, (start - lo)*n_out*n_keep)
                 # What lies beyond starts from the last node.
                 for i in range(NH): store(w, AT_X + i*L, load(heads, (n*NH + i)*L))
                 for i in range(NT): store(w, AT_TAIL + i*L, load(x, (i*most + n)*L))
@@ -351,8 +351,17 @@ def run(hi, t0, length, n_steps, first, steps, window, kind, until, level, kinds
 
 _WALK = '''
 @njit(**OPTIONS)
-def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_out, tolerance, order, floor, peaks, n_levels, steps, n_steps):
-    """Choose the steps of every segment so that no lane's error exceeds the tolerance. Returns their number, -1 where `steps` is too short."""
+def errors(w, x, u, weights, n, first, window, kind, highest, widest, most, asked, each):
+    """Error of every step, the largest of any state and lane; their largest into E."""
+    for i in range(NT):
+        judge(x, u, i*most*L, weights, i*(weights.shape[0]//NT), WEIGHTS*L, n, first, window, kind, highest, widest, load(w, AT_F + i*L), asked, each, w, WORST[0])
+
+@njit(**OPTIONS)
+def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_out, tolerance, order, floor, peaks, n_levels, steps, n_steps, fastest):
+    """Choose the steps of every segment so that no lane's error exceeds the tolerance. Returns their number, -1 where `steps` is too short.
+
+    fastest : (state of the tail,), the largest rate of any lane is noted here.
+    """
     n_seg, room = length.shape[0], steps.shape[0]
     w = aligned(SIZE + n_levels*LEVEL*L)
     for i in range(w.shape[0]): w[i] = 0.0
@@ -365,7 +374,8 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
     grid, each, asked = np.empty(room), np.empty(room), np.zeros(room, np.bool_)
     window, kind, until, level = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     heads, x, u = aligned((limit + 1)*NH*L), aligned((limit + 1)*NT*L), aligned((limit + 1)*NT*L)
-    weights, spare, every_kind = aligned(limit*NT*WEIGHTS*L), scratch(), np.arange(limit)
+    weights, spare, every_kind, every_weight = aligned(limit*NT*WEIGHTS*L), scratch(), np.arange(limit), np.ones((limit, NT), np.bool_)
+    slow, plain, factors = np.zeros((1, NT), np.int64), np.empty((1, NODES)), aligned(FACTORS)  # none
     around, lengths, widest = np.empty((limit, NODES)), np.empty(limit), np.empty(limit)
     basis, highest, omega = np.empty((limit, NODES, NODES)), np.empty((limit, NODES)), np.empty((limit, NODES))
     for l in range(L):
@@ -385,6 +395,8 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
             now = block[s]
             adopt(w, P, now, sub, n_levels)
             set_rates(w)
+            for i in range(NT):
+                for l in range(L): fastest[i] = max(fastest[i], abs(w[AT_K + i*L + l]))
         forced = enter(w, n_levels)
         wanted = np.empty(t_out.shape[0] + L)
         count = 0
@@ -409,11 +421,11 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
             n = kept_n[known]
             copy(kept, kept_first[known], natural, NIL[0], n)
         else:
-            fastest = 0.0
+            top = 0.0
             for l in range(L):
-                fastest = max(fastest, w[AT_NORM + l])
-                for i in range(NT): fastest = max(fastest, abs(w[AT_K + i*L + l]))
-            n = coarse(longest, fastest, natural)
+                top = max(top, w[AT_NORM + l])
+                for i in range(NT): top = max(top, abs(w[AT_K + i*L + l]))
+            n = coarse(longest, top, natural)
         for i in range(N*L): saved[i] = w[AT_X + i]
         limit_here = tolerance
         if twin >= 0:
@@ -439,17 +451,17 @@ def walk(m, t0, length, op_first, op_code, op_state, op_value, block, P, X0, t_o
                     around, lengths, widest = np.empty((limit, NODES)), np.empty(limit), np.empty(limit)
                     basis, highest, omega = np.empty((limit, NODES, NODES)), np.empty((limit, NODES)), np.empty((limit, NODES))
                 most = limit + 1
-                if every_kind.shape[0] < limit: every_kind = np.arange(limit)
+                if every_kind.shape[0] < limit: every_kind, every_weight = np.arange(limit), np.ones((limit, NT), np.bool_)
                 kinds = describe_steps(grid, NIL[0], n, window, kind, until, level, NIL[0], around, lengths, basis, highest, omega, widest)
-                weigh(NIL[0], kinds, every_kind, w, at_rate, lengths, 1.0, basis, omega, *spare, weights)
+                weigh(NIL[0], kinds, every_kind, every_weight, w, at_rate, lengths, 1.0, basis, omega, *spare, weights)
                 for i in range(N*L): w[AT_X + i] = saved[i]
                 head_pass(w, heads, grid, level, n, NIL[0], 1.0, n_levels, forced)
                 for i in range(NT): store(x, i*most*L, load(w, AT_TAIL + i*L))
-                tail_pass(w, heads, x, u, weights, n, NIL[0], window, kind, until, most)
+                tail_pass(w, heads, x, u, weights, n, NIL[0], window, kind, until, most, highest, NIL[0], factors, NIL[0], slow, NIL[0], plain, widest)
                 for i in range(n): each[i] = 0.0
                 missed(grid, n, wanted[:count] if stage == 1 else wanted[:0], asked)
                 store(w, AT_E, splat(0.0))
-                errors(w, x, u, weights, n, NIL[0], window, kind, highest, widest, most, ALL[0], asked, each)
+                errors(w, x, u, weights, n, NIL[0], window, kind, highest, widest, most, asked, each)
                 more = divided(grid, n, each, limit_here, SHORTEST)
                 if more == n and joins > 0:
                     joins -= 1

@@ -297,9 +297,10 @@ class _Run:
         self, group: Group, grid: Plan, blocks: Floats, initial: Floats, states: NDArray[Any], ports: NDArray[Any],
         status: NDArray[np.int64], error: Floats,
     ) -> None:  # fmt: skip
-        todo, refine = np.arange(len(group.subjects)), 1
-        single = self.dtype == np.float32 and self.kernel.single is not None
-        while len(todo):
+        # Who, how finely, and whether in single precision; a run leaves those who need another one.
+        runs = [(np.arange(len(group.subjects)), 1, self.dtype == np.float32 and self.kernel.single is not None)]
+        while runs:
+            todo, refine, single = runs.pop()
             subjects = group.subjects[todo]
             mine = (
                 slice(None) if len(subjects) == states.shape[2] and subjects[-1] - subjects[0] == len(subjects) - 1 else subjects
@@ -310,14 +311,17 @@ class _Run:
             if self.dtype == np.float32 and not single:  # what double precision holds may still be too large to be kept
                 failed |= ~np.isfinite(states[:, :, subjects]).all(axis=(0, 1))
             error[subjects], status[subjects] = errors, np.where(failed, DIVERGED, OK)
-            again = (failed | (errors > grid.accept * self.rtol)) & (single or not self.kernel.linear)
-            if single:  # whoever single precision does not suit is tried in double precision, with the same steps first
-                todo, single = todo[again], False
-                continue
-            if refine >= MAX_REFINE:
-                status[subjects[again & ~failed]] = TOLERANCE
-                return
-            todo, refine = todo[again], refine * 2
+            missed = ~failed & (errors > grid.accept * self.rtol)
+            if single:  # whoever single precision does not hold is tried in double precision, with the same steps first
+                again = [(todo[failed], refine, False), (todo[missed], 2 * refine, False)]
+            elif self.kernel.linear:
+                again = []
+            elif refine >= MAX_REFINE:
+                status[subjects[missed]] = TOLERANCE
+                again = []
+            else:
+                again = [(todo[failed | missed], 2 * refine, False)]
+            runs += [run for run in again if len(run[0])]
 
     def _kernel_run(
         self, group: Group, pick: NDArray[np.int64], grid: Plan, refine: int, blocks: Floats, initial: Floats, states: NDArray[Any],
@@ -329,9 +333,12 @@ class _Run:
         error, failed = np.empty(m), np.empty(m, np.int64)
         want = np.array([kernel.ports.index(name) for name in self.ports], np.int64)
         keep = np.arange(states.shape[1], dtype=np.int64)
-        start, length, values = (
-            a if whole else a[:, pick] for a in (group.start, group.length, group.op_value.reshape(-1, len(group.subjects)))
-        )
+        start, length, values, blocks, initial = (
+            np.ascontiguousarray(a)
+            for a in (
+                *(a if whole else a[:, pick] for a in (group.start, group.length, group.op_value.reshape(-1, len(group.subjects)))), blocks, initial,
+            )
+        )  # fmt: skip
         levels = levels_for(max(self.gap, grid.longest))
         # A row of lanes has the same size in both precisions.
         blocks_of_tile = min(MOST_BLOCKS, max(1, TILE // (LANES * 8 * max(1, len(self.t_out) * (len(keep) + len(want))))))
@@ -343,14 +350,12 @@ class _Run:
             x_tile, o_tile = (aligned((width * len(self.t_out) * len(kept),), dtype) for kept in (keep, want))
             for a in tiles:
                 b = min(a + width, m)
-                now = slice(a, b)
                 advance(
-                    b - a, *(np.ascontiguousarray(v[:, now]) for v in (start, length)), *steps, group.op_first, group.op_code, group.op_state, np.ascontiguousarray(values[:, now]), group.block,
-                    np.ascontiguousarray(blocks[:, :, now]), np.ascontiguousarray(initial[:, now]), self.t_out, self.rank, group.opens, grid.floor,
-                    levels, keep, want, x_tile, o_tile, error[now], failed[now],
+                    a, b, start, length, *steps, group.op_first, group.op_code, group.op_state, values, group.block, blocks, initial, self.t_out,
+                    self.rank, group.opens, grid.floor, levels, keep, want, x_tile, o_tile, error, failed,
                 )  # fmt: skip
-                place(x_tile, states, columns[now])
-                place(o_tile, ports, columns[now])
+                place(x_tile, states, columns[a:b])
+                place(o_tile, ports, columns[a:b])
 
         starts = range(0, m, width)
         threads = max(1, min(self.threads, len(starts)))
@@ -486,7 +491,7 @@ class _Run:
             errors, _ = self._kernel_run(
                 group, todo, grid, refine, blocks[:, :, subjects], x[:, subjects], scratch, nothing, subjects
             )
-            todo, refine = todo[errors > grid.accept * self.rtol], refine * 2
+            todo, refine = todo[~(errors <= grid.accept * self.rtol)], refine * 2
             if refine > MAX_REFINE:
                 break
         return refinement

@@ -64,6 +64,16 @@ class Head:
         able = set(self.reach)
         return np.array([k for k, (i, j) in enumerate(self.entries) if (j, i) in able], np.int64)
 
+    @cached_property
+    def depth(self) -> int:
+        """Most entries of A in a row that lead from one strong component to another."""
+        able = set(self.reach)
+        depth = [0] * self.n
+        for _ in range(self.n):
+            for i, j in self.reach:
+                depth[i] = max(depth[i], depth[j] + ((i, j) in self.entries and (j, i) not in able))
+        return max(depth, default=0)
+
     def rows(self, entries: tuple[tuple[int, int], ...], lanes: int) -> tuple[Ints, Ints]:
         """(first, column offset) of entries in row order, for rows of so many lanes."""
         counts = np.bincount([i for i, _ in entries], minlength=self.n)

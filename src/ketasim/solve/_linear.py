@@ -13,15 +13,37 @@ Rows of the working array `w` are `LANES` numbers; offsets (`at_*`, and what the
 
 from __future__ import annotations
 
+from math import factorial
+
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from ketasim.solve._head import LANES
 from ketasim.solve._lanes import less, load, splat, store, vabs, where
 
 L = LANES
-#: Terms of the Taylor series, for norm times step at most `REACH`: the first term left out is below 2e-14 of the sum.
+#: Terms of the Taylor series at most, and the largest norm times step they serve.
 TERMS, REACH = 12, 0.5
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
+
+
+def _reaches(left_out: float) -> NDArray[np.float64]:
+    """Largest norm times step for which so many terms do: the first one left out is below a share of the sum."""
+    return np.array([(left_out * factorial(k + 1)) ** (1.0 / k) for k in range(1, TERMS)])
+
+
+#: In double precision, and where single is enough.
+REACHES, ROUGH_REACHES = _reaches(2e-14), _reaches(3e-9)
+
+
+@njit(**_OPTIONS)
+def terms_for(size, reaches, depth):
+    """Terms for norm times step `size`. depth : of the head; what flows through so many other states begins with as many terms more."""
+    k = 1
+    while k < TERMS and size > reaches[k - 1]:
+        k += 1
+    return min(TERMS, k + depth)
 
 
 @njit(**_OPTIONS)
@@ -46,7 +68,7 @@ def norms(w, at_norm, columns, rows, entries):
 
 
 @njit(**_OPTIONS)
-def propagators(w, delta, n_levels, n_dense, at_norm, at_h, at_levels, at_spare, diagonal, first_a, left_a, right_a, start_a, value_a,
+def propagators(w, delta, n_levels, n_dense, at_norm, at_h, at_levels, at_spare, at_terms, depth, diagonal, first_a, left_a, right_a, start_a, value_a,
                 first_s, left_s, right_s):  # fmt: skip
     """Level k becomes expm(A delta 2^k), less the identity for k < `n_dense`; each level has the entries of the pattern.
 
@@ -54,12 +76,15 @@ def propagators(w, delta, n_levels, n_dense, at_norm, at_h, at_levels, at_spare,
     start_a, value_a : entries that A itself has, and the offsets of their values. first_s, left_s, right_s : lists of the square.
     """
     n = first_s.shape[0] - 1
-    most = 0
+    most, most_terms = 0, 1
     for lane in range(L):
         halvings, size = 0, w[at_norm + lane] * delta
         while size > REACH and halvings < 60:
             halvings, size = halvings + 1, 0.5 * size
         w[at_h + lane] = delta * 0.5**halvings
+        terms = terms_for(size, REACHES, depth)
+        w[at_terms + lane] = terms
+        most_terms = max(most_terms, terms)
         most = max(most, halvings)
     h = load(w, at_h)
     term, spare = at_spare, at_spare + n * L
@@ -69,8 +94,8 @@ def propagators(w, delta, n_levels, n_dense, at_norm, at_h, at_levels, at_spare,
         store(w, term + start_a[k] * L, load(w, value_a[k]) * h)
     for q in range(n):
         store(w, at_levels + q * L, load(w, term + q * L))
-    for k in range(2, TERMS + 1):
-        factor = h / float(k)
+    for k in range(2, most_terms + 1):  # a lane's sum does not depend on what others need
+        factor = where(less(load(w, at_terms), splat(float(k))), splat(0.0), h / float(k))
         for q in range(n):
             acc = splat(0.0)
             for m in range(first_a[q], first_a[q + 1]):

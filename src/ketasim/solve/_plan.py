@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import factorial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,9 @@ PLAN_SAFETY = 0.5
 CASCADE_SAFETY = 0.02
 #: Share of the tolerance that the estimated error of a patient may take.
 ACCEPT, CASCADE_ACCEPT = 1.0, 0.1
+#: Slow steps are chosen for rates this many times those of the fastest who planned; exp(k t) grows to this at most for the latter, which
+#: leaves room for patients who are much faster still before it overflows in single precision.
+SLOW_ROOM, SLOW_GROWTH = 1.5, np.exp(20.0)
 #: States below this share of their own peak are followed in absolute terms.
 FLOOR_SHARE = 1e-7
 #: Steps a plan has room for at first and at most.
@@ -49,9 +53,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class CascadePlan(Plan):
-    """Steps of a cascade: they come with stencils, and a segment may be longer than planned."""
+    """Steps of a cascade: they come with stencils, and a segment may be longer than planned.
+
+    fastest : (state of the tail,), largest rate of those who planned, 1/h. tolerance : of a step.
+    """
 
     accept: ClassVar[float] = CASCADE_ACCEPT
+    fastest: Floats
+    tolerance: float
     made: dict[tuple[int, Any], tuple[Any, ...]] = field(default_factory=dict, compare=False)
 
     def arguments(self, refine: int, dtype: type[np.floating[Any]] = np.float64) -> tuple[Any, ...]:
@@ -81,10 +90,66 @@ class CascadePlan(Plan):
         # Equal lengths together; the planned kinds first.
         order = np.lexsort((length, np.arange(len(length)) >= len(own.length)))
         turns = np.arange(2 * len(ends)).reshape(2, -1).T.ravel()
+        counts, first = np.ascontiguousarray(counts[turns]), np.ascontiguousarray(first[turns])
+        shares = 1.0 / np.arange(1.0, NODES + 1.0)
+        plain, missed = length[:, None] * np.einsum("kpn,p->kn", basis, shares), length * np.abs(omega @ shares)
+        # Who comes with divided steps may have rates nobody planned for.
+        slow = np.zeros((len(counts), len(self.fastest)), np.int64)
+        for grid in range(0, len(counts) if refine == 1 else 0, 2):
+            here = slice(first[grid], first[grid] + counts[grid])
+            slow[grid] = self._slow_steps(steps[here], window[here], missed[kind[here]])
+        wanted = np.zeros((len(length), len(self.fastest)), np.bool_)
+        wanted[len(own.length) :] = True
+        for grid, (begin, n) in enumerate(zip(first, counts, strict=True)):
+            for i, done in enumerate(slow[grid]):
+                wanted[kind[begin + done : begin + n], i] = True
+        tables = _tables(slow, first, steps, window)
         return (
-            np.ascontiguousarray(counts[turns]), np.ascontiguousarray(first[turns]), steps, window, kind, until, level,
-            len(own.length) + len(other.length), len(own.length), order, length, basis, highest.astype(dtype), widest.astype(dtype), series, powers,
+            counts, first, steps, window, kind, until, level, len(length), len(own.length), order, wanted, length, basis,
+            highest.astype(dtype), widest.astype(dtype), series, powers, slow, *tables, plain.astype(dtype), missed.astype(dtype),
         )  # fmt: skip
+
+    def _slow_steps(self, h: Floats, window: NDArray[np.int64], missed: Floats) -> NDArray[np.int64]:
+        """(state,), number of leading steps slow against a state: plain quadrature of exp(k t) misses less than the tolerance.
+
+        missed : (step,), h times the integral of the polynomial whose factor the divided difference of order `NODES` - 1 is.
+        """
+        t = np.concatenate([[0.0], np.cumsum(h)])[:, None]
+        k = SLOW_ROOM * self.fastest
+        highest = (
+            (k * h[:, None]) ** (NODES - 1)
+            / factorial(NODES - 1)
+            * np.exp(np.minimum(k * (t[window + NODES - 1] - t[1:]), 500.0))
+        )
+        error = k * highest * missed[:, None]
+        fits = (error <= self.tolerance) & (t[1:] * self.fastest <= np.log(SLOW_GROWTH))
+        return np.logical_and.accumulate(fits, axis=0).sum(axis=0)
+
+
+def _tables(
+    slow: NDArray[np.int64], first: NDArray[np.int64], steps: Floats, window: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, NDArray[np.int64], NDArray[np.int64]]:
+    """Nodes where integrating factors are needed; grids that begin with the same steps share a table.
+
+    Returns first node of every grid; number of the length of the step that leads to every node; lengths, h; first node of every
+    table; (table, state), node before which a table is not needed any more.
+    """
+    at, number_of = np.zeros(len(slow), np.int64), dict[bytes, int]()
+    spans, begin, ends = list[float](), list[int](), list[NDArray[np.int64]]()
+    for grid, most in enumerate(slow.max(axis=1, initial=0)):
+        if not most:
+            continue
+        needed = np.where(slow[grid] > 0, window[first[grid] + np.maximum(slow[grid], 1) - 1] + NODES, 0)
+        used = steps[first[grid] : first[grid] + needed.max() - 1]
+        table = number_of.setdefault(used.tobytes(), len(begin))
+        if table == len(begin):
+            begin.append(len(spans))
+            ends.append(np.zeros_like(needed))
+            spans += [used[0], *used]  # nothing leads to the first one
+        at[grid] = begin[table]
+        ends[table] = np.maximum(ends[table], begin[table] + needed)
+    lengths, number = np.unique(np.array(spans, float), return_inverse=True)
+    return at, number.astype(np.int64), lengths, np.array(begin, np.int64), np.array(ends, np.int64).reshape(-1, slow.shape[1])
 
 
 def plan(kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: Floats, rtol: float) -> Plan:
@@ -99,18 +164,37 @@ def plan(kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: F
         one = np.ones(n_segments, np.int64)
         return Plan(one, np.arange(n_segments), np.ones(n_segments), np.zeros(len(kernel.states)), 0.0)
     peaks = np.full(len(kernel.states), 1e-300)
-    _walk(kernel, group, params, initial, t_out, max(rtol, 1e-3), np.full(len(kernel.states), 1e-9), peaks)
-    floor = np.maximum(FLOOR_SHARE * peaks, 1e-30)
-    counts, steps = _walk(
-        kernel, group, params, initial, t_out, rtol * (CASCADE_SAFETY if kernel.cascade else PLAN_SAFETY), floor, peaks
+    _walk(
+        kernel,
+        group,
+        params,
+        initial,
+        t_out,
+        max(rtol, 1e-3),
+        np.full(len(kernel.states), 1e-9),
+        peaks,
+        np.zeros(len(kernel.tail)),
     )
+    floor = np.maximum(FLOOR_SHARE * peaks, 1e-30)
+    tolerance, fastest = rtol * (CASCADE_SAFETY if kernel.cascade else PLAN_SAFETY), np.zeros(len(kernel.tail))
+    counts, steps = _walk(kernel, group, params, initial, t_out, tolerance, floor, peaks, fastest)
     first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     longest = float(steps.max(initial=0.0))
-    return (CascadePlan if kernel.cascade else Plan)(counts, first, steps, floor, longest)
+    if kernel.cascade:
+        return CascadePlan(counts, first, steps, floor, longest, fastest, tolerance)
+    return Plan(counts, first, steps, floor, longest)
 
 
 def _walk(
-    kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: Floats, tolerance: float, floor: Floats, peaks: Floats
+    kernel: Kernel,
+    group: Group,
+    params: Floats,
+    initial: Floats,
+    t_out: Floats,
+    tolerance: float,
+    floor: Floats,
+    peaks: Floats,
+    fastest: Floats,
 ) -> tuple[NDArray[np.int64], Floats]:
     m = min(len(group.subjects), LANES)
     pick = slice(0, m)
@@ -121,7 +205,7 @@ def _walk(
         total = kernel.module.walk(
             m, np.ascontiguousarray(group.start[:, pick]), np.ascontiguousarray(group.length[:, pick]), group.op_first, group.op_code,
             group.op_state, np.ascontiguousarray(values), group.block, np.ascontiguousarray(params[:, :, pick]),
-            np.ascontiguousarray(initial[:, pick]), t_out, tolerance, kernel.order, floor, peaks, MAX_LEVELS, steps, counts,
+            np.ascontiguousarray(initial[:, pick]), t_out, tolerance, kernel.order, floor, peaks, MAX_LEVELS, steps, counts, *((fastest,) if kernel.cascade else ()),
         )  # fmt: skip
         if total >= 0:
             return counts, steps[:total].copy()

@@ -197,7 +197,7 @@ class Printer:
         n_reach = len(self.pattern.reach) if nh else 0
         sizes = {
             "x": nh + nt, "out": nh + nt, "r": nh + nt, "p": len(program.params), "q": len(program.coefficients), "h": 1, "dt": 1,
-            "norm": 1, "ht": 1, "c": nh, "spare": max(2 * n_reach, 2 * nh), "saved": nh + nt, "d1": nh, "b0": 3 * nc,
+            "norm": 1, "ht": 1, "terms": 1, "c": nh, "spare": max(2 * n_reach, 2 * nh), "saved": nh + nt, "d1": nh, "b0": 3 * nc,
             "b1": 3 * nc, "z": nc * len(self.moments), "slope": nc, "f": nt, "ft": nt, "u": nt, "g": nt, "hi": 1,
             "w": len(self.entries), "v": nt, "stages": nt * tableau.stages, "y": nt, "d": nt * len(tableau.dense), "e": 1, "th": 1,
             "k": nt, "moving": nh, "rest": 1, "o": len(program.ports),
@@ -252,7 +252,7 @@ class Printer:
         }  # fmt: skip
         lists = [_ints(name, values) for name, values in named.items()]
         # Numbers from an array: Numba would compile the functions of `_linear` anew for every number that stands in their calls.
-        places = "PLACES = np.array([N_DENSE, AT_NORM, AT_HT, SIZE, AT_SPARE, AT_X, AT_D1, AT_C], np.int64)"
+        places = f"PLACES = np.array([N_DENSE, AT_NORM, AT_HT, SIZE, AT_SPARE, AT_X, AT_D1, AT_C, AT_TERMS, {pattern.depth}], np.int64)"
         kind = "single" if self.single else "double"
         return [*lists, places, f"N_REACH = {len(pattern.reach)}", f"LEVEL = N_REACH + {2 if self.single else 1}*NH", f"product = sparse_product(M_FIRST, M_COLUMN, {kind})",
                 f"term = sparse_term(A_FIRST, A_COLUMN, A_VALUE, {kind})"]  # fmt: skip

@@ -184,11 +184,11 @@ def spare_for(lanes):
 
 
 @njit(**_OPTIONS)
-def weigh(first, last, order, w, rate, length, factor, series, omega, spare, out):
-    """Weights of kinds `first` to `last` of `order` for all states: rows decay, node 0.., error per (state, kind), in `out`.
+def weigh(first, last, order, wanted, w, rate, length, factor, series, omega, spare, out):
+    """Weights of kinds `first` to `last` of `order`: rows decay, node 0.., error per (state, kind), in `out`.
 
-    order : of kinds; those of one length after each other share their integrals. rate : (state,), offsets of k in `w`. factor : of all
-    lengths. series, omega : polynomials by powers. spare : NODES + 2 rows of `spare_for` numbers, 0 at first.
+    order : of kinds; those of one length after each other share their integrals. wanted : (kind, state), whether any step needs them.
+    rate : (state,), offsets of k in `w`. factor : of all lengths. series, omega : polynomials by powers. spare : NODES + 2 rows of `spare_for` numbers, 0 at first.
     """
     n, before = rate.shape[0], -1.0
     stride = spare.shape[0] // (NODES + 2)
@@ -202,13 +202,15 @@ def weigh(first, last, order, w, rate, length, factor, series, omega, spare, out
             for c in range(0, stride, BROAD):
                 _integrals(spare, c, stride, False)
         for i in range(n):
+            if not wanted[k, i]:
+                continue
             at, to = i * LANES, i * (out.shape[0] // n) + k * WEIGHTS * LANES
             store(out, to, load(spare, at + NODES * stride))
             _weigh_rows(series, omega, k, h, spare, at, stride, out, to)
 
 
 @njit(**_OPTIONS)
-def weigh_single(first, last, order, w, rate, length, factor, series, omega, spare, moments, out):
+def weigh_single(first, last, order, wanted, w, rate, length, factor, series, omega, spare, moments, out):
     """As `weigh`, for weights in single precision; a row more says whether one of the state is kept and the decay less one.
 
     series, omega : of `legendre`. spare : double. moments : as many numbers, single.
@@ -227,6 +229,8 @@ def weigh_single(first, last, order, w, rate, length, factor, series, omega, spa
                 _integrals(spare, c, stride, True)
                 _moments(spare, moments, c, stride)
         for i in range(n):
+            if not wanted[k, i]:
+                continue
             at, to = i * SINGLE_LANES, i * (out.shape[0] // n) + k * SINGLE_WEIGHTS * SINGLE_LANES
             store(out, to, load(moments, at + NODES * stride))
             store(out, to + (NODES + 2) * SINGLE_LANES, load(moments, at + (NODES + 1) * stride))
@@ -278,7 +282,7 @@ def _integrals(v, at, stride, roughly):
     store(v, at + NODES * stride, 1.0 - z * total)
     far = less(like(z, _LARGE), vabs(z))
     if anywhere(far):
-        decay = _decay(z, _ROUGH_TERMS) if roughly else _decay(z, _TERMS)
+        decay = decayed(z, _ROUGH_TERMS) if roughly else decayed(z, _TERMS)
         huge = less(like(z, _HUGE), vabs(z))
         if anywhere(huge):
             decay = where(huge, vexp(-z), decay)
@@ -301,7 +305,7 @@ def _last_integral(z, terms):
 
 
 @njit(**_OPTIONS)
-def _decay(z, terms):
+def decayed(z, terms):
     """exp(-z) for z up to `_HUGE`, by a series and squaring: the C library takes one lane after the other."""
     y = z * (1.0 / _HUGE)
     value = like(z, 1.0)
@@ -313,12 +317,18 @@ def _decay(z, terms):
 
 
 @njit(**_OPTIONS)
-def sweep(x, u, at, weights, at_weights, stride, n, first, window, kind, until):
-    """A state at all nodes, from its value at the first one and its input at all of them. x, u : rows from `at` on."""
-    value, L, rounded = load(x, at), width(x), width(x) != LANES
-    s = 0
+def sweep(x, u, at, weights, at_weights, stride, begin, n, first, window, kind, until, highest, floor, every, w, at_error):
+    """A state at all nodes after number `begin`, from its value there and its input at all nodes. x, u : rows from `at` on.
+
+    Its largest error relative to it is kept in the row of `w` at `at_error`. every : steps whose error is looked at, one in so many:
+    windows overlap; 0: none.
+    """
+    L, rounded = width(x), width(x) != LANES
+    value, top, check = load(x, at + begin * L), load(w, at_error), begin if every > 0 else n
+    s = begin
     while s < n:
-        a, b = at_weights + kind[first + s] * stride, at + window[first + s] * L
+        k = kind[first + s]
+        a, b = at_weights + k * stride, at + window[first + s] * L
         decay = load(weights, a)
         w0, w1, w2, w3 = load(weights, a + L), load(weights, a + 2 * L), load(weights, a + 3 * L), load(weights, a + 4 * L)
         w4, w5, w6, w7 = load(weights, a + 5 * L), load(weights, a + 6 * L), load(weights, a + 7 * L), load(weights, a + 8 * L)
@@ -332,46 +342,51 @@ def sweep(x, u, at, weights, at_weights, stride, n, first, window, kind, until):
             one, two = w0 * u0 + w1 * u1, w2 * u2 + w3 * u3
             one, two = one + w4 * u4, two + w5 * u5
             one, two = one + w6 * u6, two + w7 * u7
+            before = value
             value = stays * value + (decay * value + (one + two)) if rounded else decay * value + (one + two)
+            if s == check:
+                one = u0 * highest[k, 0] + u1 * highest[k, 1] + u2 * highest[k, 2] + u3 * highest[k, 3]
+                two = u4 * highest[k, 4] + u5 * highest[k, 5] + u6 * highest[k, 6] + u7 * highest[k, 7]
+                error = vabs((one + two) * load(weights, a + (NODES + 1) * L))
+                size = larger(vabs(before), vabs(value)) + floor
+                worse = less(top * size, error)
+                if anywhere(worse):  # divisions are dear
+                    top = where(worse, error / size, top)
+                check = min(s + every, n - 1)
             s += 1
             b += L
             store(x, at + s * L, value)
             u0, u1, u2, u3, u4, u5, u6 = u1, u2, u3, u4, u5, u6, u7
+    store(w, at_error, top)
 
 
 @njit(**_OPTIONS)
-def judge(x, u, at, weights, at_weights, stride, n, first, window, kind, highest, widest, floor, every, asked, each, w, at_error):
-    """Largest error of a state relative to it, looked at in every so many steps: windows overlap. Into the row at `at_error`.
+def judge(x, u, at, weights, at_weights, stride, n, first, window, kind, highest, widest, floor, asked, each, w, at_error):
+    """Error of every step of a state relative to it. Their largest is kept in the row at `at_error`.
 
-    asked : (step,), whether values within the step are wanted too. each : (step,), largest error of any lane, where there is more than one.
+    asked : (step,), whether values within the step are wanted too. each : (step,), largest error of any lane and state so far.
     """
     top, L = load(w, at_error), width(w)
-    s = 0
-    while s < n:
+    for s in range(n):
         k = kind[first + s]
-        a, b = at_weights + k * stride, at + window[first + s] * L
+        b = at + window[first + s] * L
         one = load(u, b) * highest[k, 0] + load(u, b + 2 * L) * highest[k, 2]
         two = load(u, b + L) * highest[k, 1] + load(u, b + 3 * L) * highest[k, 3]
         one = one + load(u, b + 4 * L) * highest[k, 4] + load(u, b + 6 * L) * highest[k, 6]
         two = two + load(u, b + 5 * L) * highest[k, 5] + load(u, b + 7 * L) * highest[k, 7]
-        error = vabs((one + two) * load(weights, a + (NODES + 1) * L))
-        if each.shape[0] > 1 and asked[s]:
-            error = _larger(error, spread(x, b, highest, widest, k))
-        size = _larger(vabs(load(x, at + s * L)), vabs(load(x, at + (s + 1) * L))) + floor
-        worse = less(top * size, error)
-        if each.shape[0] > 1:
-            ratio = error / size
-            top = _larger(top, ratio)
-            store(w, at_error, ratio)
-            for lane in range(L):
-                if w[at_error + lane] > each[s]:
-                    each[s] = w[at_error + lane]
-        elif anywhere(worse):  # divisions are dear
-            top = where(worse, error / size, top)
-        s = n - 1 if s < n - 1 and s + every > n - 1 else s + every
+        error = vabs((one + two) * load(weights, at_weights + k * stride + (NODES + 1) * L))
+        if asked[s]:
+            error = larger(error, spread(x, b, highest, widest, k))
+        ratio = error / (larger(vabs(load(x, at + s * L)), vabs(load(x, at + (s + 1) * L))) + floor)
+        top = larger(top, ratio)
+        store(w, at_error, ratio)
+        for lane in range(L):
+            if w[at_error + lane] > each[s]:
+                each[s] = w[at_error + lane]
     store(w, at_error, top)
 
 
+# -- values within steps --------------------------------------------------------------------------------------------------
 @njit(**_OPTIONS)
 def spread(x, at, highest, widest, k):
     """Error of the polynomial through the nodes from `at` on, within a step of kind k."""
@@ -383,7 +398,7 @@ def spread(x, at, highest, widest, k):
 
 
 @njit(**_OPTIONS)
-def _larger(a, b):
+def larger(a, b):
     """The larger one; `a` where `b` is no number: that is found where the states are checked."""
     return where(less(a, b), b, a)
 

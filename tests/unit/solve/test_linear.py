@@ -39,7 +39,8 @@ def dense_propagators(A: np.ndarray, n_levels: int) -> np.ndarray:
     head = Head(n, entries)
     m = len(head.reach)
     at_a, at_norm, at_h, at_spare = 0, len(entries) * LANES, (len(entries) + 1) * LANES, (len(entries) + 2) * LANES
-    at_levels = at_spare + 2 * m * LANES
+    at_terms = at_spare + 2 * m * LANES
+    at_levels = at_terms + LANES
     w = np.zeros(at_levels + n_levels * m * LANES)
     for k, (i, j) in enumerate(entries):
         w[at_a + k * LANES : at_a + (k + 1) * LANES] = A[i, j]
@@ -48,7 +49,7 @@ def dense_propagators(A: np.ndarray, n_levels: int) -> np.ndarray:
     first_a, left_a, right_a = head.products(entries)
     first_s, left_s, right_s = head.products(head.reach)
     propagators(
-        w, DELTA, n_levels, N_DENSE, at_norm, at_h, at_levels, at_spare, head.diagonal, first_a, value[left_a], right_a * LANES,
+        w, DELTA, n_levels, N_DENSE, at_norm, at_h, at_levels, at_spare, at_terms, head.depth, head.diagonal, first_a, value[left_a], right_a * LANES,
         head.own, value, first_s, left_s * LANES, right_s * LANES,
     )  # fmt: skip
     out = np.zeros((n_levels, n, n))

@@ -63,6 +63,7 @@ def weights_of(rates: np.ndarray, factor: float = 1.0) -> np.ndarray:
         0,
         len(STENCILS.length),
         np.arange(len(STENCILS.length)),
+        np.ones((len(STENCILS.length), 1), np.bool_),
         w,
         np.zeros(1, np.int64),
         STENCILS.length,
@@ -82,7 +83,7 @@ def advanced(rates: np.ndarray, inputs: np.ndarray, start: np.ndarray) -> tuple[
     weights[:] = weights_of(rates).ravel()
     x, u = rows(n + 1), rows(n + 1)
     x[:LANES], u[:] = start, inputs.ravel()
-    sweep(x, u, 0, weights, 0, WEIGHTS * LANES, n, 0, STENCILS.window, STENCILS.kind, STENCILS.until)
+    _sweep(x, u, weights, n, STENCILS.window, STENCILS.kind, STENCILS.until, STENCILS.highest, 0, rows(1))
     return x.reshape(-1, LANES), u, weights
 
 
@@ -148,6 +149,7 @@ def test_order_of_accuracy() -> None:
             0,
             len(s.length),
             np.arange(len(s.length)),
+            np.ones((len(s.length), 1), np.bool_),
             w,
             np.zeros(1, np.int64),
             s.length,
@@ -160,7 +162,7 @@ def test_order_of_accuracy() -> None:
         x, u = rows(n + 1), np.repeat(np.sin(1.3 * t), LANES)
         at = rows(n + 1)
         at[:] = u
-        sweep(x, at, 0, weights, 0, WEIGHTS * LANES, n, 0, s.window, s.kind, s.until)
+        _sweep(x, at, weights, n, s.window, s.kind, s.until, s.highest, 0, rows(1))
         # x' = sin(w t) - k x from 0
         k, f = 0.7, 1.3
         exact = (k * np.sin(f * t) - f * np.cos(f * t) + f * np.exp(-k * t)) / (k**2 + f**2)
@@ -196,6 +198,21 @@ def test_error_estimate_is_what_the_farthest_node_changes() -> None:
     assert np.abs(x[:, 0] - exact).max() < each.sum() * (exact.max() + 1.0)  # it bounds what really went wrong
 
 
+def test_a_sweep_looks_at_errors_as_the_planner_does() -> None:
+    """The largest of every fourth step, the first and the last."""
+    k = np.geomspace(0.05, 3.0, LANES)
+    inputs = np.repeat(np.exp(1.3 * np.sin(NODE_TIMES))[:, None], LANES, axis=1)
+    x, u, weights = advanced(k, inputs, np.ones(LANES))
+    n, w, each = len(STEPS), rows(1), np.zeros((len(STEPS), LANES))
+    _sweep(x.ravel().copy(), u, weights, n, STENCILS.window, STENCILS.kind, STENCILS.until, STENCILS.highest, 4, w)
+    for s in (0, 4, 8, n - 1):
+        kind, first = STENCILS.kind[s], STENCILS.window[s]
+        row = weights.reshape(-1, WEIGHTS, LANES)[kind, NODES + 1]
+        each[s] = np.abs(STENCILS.highest[kind] @ inputs[first : first + NODES] * row)
+        each[s] /= np.maximum(np.abs(x[s]), np.abs(x[s + 1])) + 1.0
+    np.testing.assert_allclose(w, each.max(axis=0), rtol=1e-12)
+
+
 def test_weights_of_single_precision_are_those_of_double_rounded() -> None:
     """At the ends of a segment too, where sums of powers cancel; decays of slow rates less one, fast ones as they are."""
     kinds = len(STENCILS.length)
@@ -204,7 +221,20 @@ def test_weights_of_single_precision_are_those_of_double_rounded() -> None:
     w[:] = rates
     room, moments = (np.zeros((NODES + 2) * spare_for(SINGLE_LANES), kind) for kind in (float, np.float32))
     tables = legendre(STENCILS.basis), legendre(STENCILS.omega)
-    weigh_single(0, kinds, np.arange(kinds), w, np.zeros(1, np.int64), STENCILS.length, 1.0, *tables, room, moments, out)
+    weigh_single(
+        0,
+        kinds,
+        np.arange(kinds),
+        np.ones((kinds, 1), np.bool_),
+        w,
+        np.zeros(1, np.int64),
+        STENCILS.length,
+        1.0,
+        *tables,
+        room,
+        moments,
+        out,
+    )
     single = out.reshape(kinds, SINGLE_WEIGHTS, SINGLE_LANES)
     halves = [weights_of(w[k : k + LANES].astype(float)) for k in (0, LANES)]
     double = np.concatenate(halves, axis=2)
@@ -233,8 +263,13 @@ def test_values_within_a_step_and_their_error() -> None:
 
 # Vectors of lanes have no Python form: these pass them on.
 @njit
+def _sweep(x, u, weights, n, window, kind, until, highest, every, w):  # type: ignore[no-untyped-def]
+    sweep(x, u, 0, weights, 0, WEIGHTS * LANES, 0, n, 0, window, kind, until, highest, splat(1.0), every, w, 0)
+
+
+@njit
 def _judge(x, u, weights, n, window, kind, highest, widest, asked, each, w):  # type: ignore[no-untyped-def]
-    judge(x, u, 0, weights, 0, WEIGHTS * LANES, n, 0, window, kind, highest, widest, splat(1.0), 1, asked, each, w, 0)
+    judge(x, u, 0, weights, 0, WEIGHTS * LANES, n, 0, window, kind, highest, widest, splat(1.0), asked, each, w, 0)
 
 
 @njit
