@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numba import njit
 
 from ketasim.solve._head import LANES
-from ketasim.solve._lanes import aligned
+from ketasim.solve._lanes import aligned, splat
 from ketasim.solve._stencil import NODES, WEIGHTS, spare_for, stencils_of, sweep, weigh
 
 C = f"""
@@ -34,6 +35,12 @@ void sweep(double *x, const double *u, const double *weights, long n, const long
 }}
 """
 REPEATS, ROUNDS = 200, 200
+
+
+@njit
+def advance(x, u, weights, n, window, kind, until, highest, w):  # type: ignore[no-untyped-def]
+    """The engine's loop without a look at errors; lanes have no Python form."""
+    sweep(x, u, 0, weights, 0, WEIGHTS * LANES, 0, n, 0, window, kind, until, highest, splat(1.0), 0, w, 0)
 
 
 def rows(n: int) -> np.ndarray:
@@ -75,9 +82,10 @@ def main() -> None:
     spare[:] = 0.0
     rate[:] = np.linspace(0.2, 0.9, LANES)
     weigh(
-        0, len(s.length), np.arange(len(s.length)), rate, np.zeros(1, np.int64), s.length, 1.0, s.basis, s.omega, spare, weights
-    )
-    u, mine, theirs = rows(n + 1), rows(n + 1), rows(n + 1)
+        0, len(s.length), np.arange(len(s.length)), np.ones((len(s.length), 1), np.bool_), rate, np.zeros(1, np.int64), s.length, 1.0,
+        s.basis, s.omega, spare, weights,
+    )  # fmt: skip
+    u, mine, theirs, worst = rows(n + 1), rows(n + 1), rows(n + 1), rows(1)
     u[:] = np.repeat(np.cos(np.concatenate([[0.0], np.cumsum(steps)]) / 7.0), LANES)
     library = compiled()
     pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in (theirs, u, weights)]
@@ -85,13 +93,13 @@ def main() -> None:
     nothing = np.zeros(0, np.int64)
 
     def ours() -> None:
-        sweep(mine, u, 0, weights, 0, WEIGHTS * LANES, n, 0, s.window, s.kind, s.until)
+        advance(mine, u, weights, n, s.window, s.kind, s.until, s.highest, worst)
 
     def hand() -> None:
         library.sweep(*pointers, ctypes.c_long(n), *where)
 
     def empty_ours() -> None:
-        sweep(mine, u, 0, weights, 0, WEIGHTS * LANES, 0, 0, nothing, nothing, nothing)
+        advance(mine, u, weights, 0, nothing, nothing, nothing, s.highest, worst)
 
     def empty_hand() -> None:
         library.sweep(*pointers, ctypes.c_long(0), *where)
