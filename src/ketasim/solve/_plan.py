@@ -23,9 +23,10 @@ PLAN_SAFETY = 0.5
 CASCADE_SAFETY = 0.02
 #: Share of the tolerance that the estimated error of a patient may take.
 ACCEPT, CASCADE_ACCEPT = 1.0, 0.1
-#: Slow steps are chosen for rates this many times those of the fastest who planned; exp(k t) grows to this at most for the latter, which
-#: leaves room for patients who are much faster still before it overflows in single precision.
-SLOW_ROOM, SLOW_GROWTH = 1.5, np.exp(20.0)
+#: Slow steps are chosen for rates this many times those of the one patient who planned, or of the fastest of several.
+ROOM_FOR_ONE, ROOM_FOR_SEVERAL = 4.0, 2.0
+#: exp(k t) of those who planned grows to this at most: patients four times faster still do not overflow in single precision.
+MOST_GROWTH = np.exp(20.0)
 #: States below this share of their own peak are followed in absolute terms.
 FLOOR_SHARE = 1e-7
 #: Steps a plan has room for at first and at most.
@@ -55,12 +56,14 @@ class Plan:
 class CascadePlan(Plan):
     """Steps of a cascade: they come with stencils, and a segment may be longer than planned.
 
-    fastest : (state of the tail,), largest rate of those who planned, 1/h. tolerance : of a step.
+    fastest : (state of the tail,), largest rate of those who planned, 1/h. tolerance : of a step. room : how much faster others may be
+    without steps that are slow against the former being too long for them.
     """
 
     accept: ClassVar[float] = CASCADE_ACCEPT
     fastest: Floats
     tolerance: float
+    room: float
     made: dict[tuple[int, Any], tuple[Any, ...]] = field(default_factory=dict, compare=False)
 
     def arguments(self, refine: int, dtype: type[np.floating[Any]] = np.float64) -> tuple[Any, ...]:
@@ -115,14 +118,14 @@ class CascadePlan(Plan):
         missed : (step,), h times the integral of the polynomial whose factor the divided difference of order `NODES` - 1 is.
         """
         t = np.concatenate([[0.0], np.cumsum(h)])[:, None]
-        k = SLOW_ROOM * self.fastest
+        k = self.room * self.fastest
         highest = (
             (k * h[:, None]) ** (NODES - 1)
             / factorial(NODES - 1)
             * np.exp(np.minimum(k * (t[window + NODES - 1] - t[1:]), 500.0))
         )
         error = k * highest * missed[:, None]
-        fits = (error <= self.tolerance) & (t[1:] * self.fastest <= np.log(SLOW_GROWTH))
+        fits = (error <= self.tolerance) & (t[1:] * self.fastest <= np.log(MOST_GROWTH))
         return np.logical_and.accumulate(fits, axis=0).sum(axis=0)
 
 
@@ -181,7 +184,8 @@ def plan(kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: F
     first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     longest = float(steps.max(initial=0.0))
     if kernel.cascade:
-        return CascadePlan(counts, first, steps, floor, longest, fastest, tolerance)
+        room = ROOM_FOR_ONE if len(group.subjects) == 1 else ROOM_FOR_SEVERAL
+        return CascadePlan(counts, first, steps, floor, longest, fastest, tolerance, room)
     return Plan(counts, first, steps, floor, longest)
 
 
