@@ -85,10 +85,9 @@ class CascadePlan(Plan):
         own, other = stencils_of(self.n_steps * refine, planned), stencils_of(more, onward)
         kind = np.concatenate([own.kind, other.kind + len(own.length)])
         window, until, level = (np.concatenate([getattr(s, name) for s in (own, other)]) for name in ("window", "until", "level"))
-        tables = (
+        length, basis, highest, omega, widest = (
             np.concatenate([getattr(s, name) for s in (own, other)]) for name in ("length", "basis", "highest", "omega", "widest")
         )
-        length, basis, highest, omega, widest = tables
         series, powers = (basis, omega) if dtype == np.float64 else (legendre(basis), legendre(omega))
         # Equal lengths together; the planned kinds first.
         order = np.lexsort((length, np.arange(len(length)) >= len(own.length)))
@@ -96,20 +95,18 @@ class CascadePlan(Plan):
         counts, first = np.ascontiguousarray(counts[turns]), np.ascontiguousarray(first[turns])
         shares = 1.0 / np.arange(1.0, NODES + 1.0)
         plain, missed = length[:, None] * np.einsum("kpn,p->kn", basis, shares), length * np.abs(omega @ shares)
-        # Who comes with divided steps may have rates nobody planned for.
         slow = np.zeros((len(counts), len(self.fastest)), np.int64)
-        for grid in range(0, len(counts) if refine == 1 else 0, 2):
-            here = slice(first[grid], first[grid] + counts[grid])
-            slow[grid] = self._slow_steps(steps[here], window[here], missed[kind[here]])
         wanted = np.zeros((len(length), len(self.fastest)), np.bool_)
         wanted[len(own.length) :] = True
         for grid, (begin, n) in enumerate(zip(first, counts, strict=True)):
+            if grid % 2 == 0 and refine == 1:  # who comes with divided steps may have rates nobody planned for
+                here = slice(begin, begin + n)
+                slow[grid] = self._slow_steps(steps[here], window[here], missed[kind[here]])
             for i, done in enumerate(slow[grid]):
                 wanted[kind[begin + done : begin + n], i] = True
-        tables = _tables(slow, first, steps, window)
         return (
             counts, first, steps, window, kind, until, level, len(length), len(own.length), order, wanted, length, basis,
-            highest.astype(dtype), widest.astype(dtype), series, powers, slow, *tables, plain.astype(dtype), missed.astype(dtype),
+            highest.astype(dtype), widest.astype(dtype), series, powers, slow, *_tables(slow, first, steps, window), plain.astype(dtype), missed.astype(dtype),
         )  # fmt: skip
 
     def _slow_steps(self, h: Floats, window: NDArray[np.int64], missed: Floats) -> NDArray[np.int64]:
@@ -119,12 +116,9 @@ class CascadePlan(Plan):
         """
         t = np.concatenate([[0.0], np.cumsum(h)])[:, None]
         k = self.room * self.fastest
-        highest = (
-            (k * h[:, None]) ** (NODES - 1)
-            / factorial(NODES - 1)
-            * np.exp(np.minimum(k * (t[window + NODES - 1] - t[1:]), 500.0))
-        )
-        error = k * highest * missed[:, None]
+        growth = np.exp(np.minimum(k * (t[window + NODES - 1] - t[1:]), 500.0))
+        difference = (k * h[:, None]) ** (NODES - 1) / factorial(NODES - 1) * growth
+        error = k * difference * missed[:, None]
         fits = (error <= self.tolerance) & (t[1:] * self.fastest <= np.log(MOST_GROWTH))
         return np.logical_and.accumulate(fits, axis=0).sum(axis=0)
 
@@ -167,17 +161,8 @@ def plan(kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: F
         one = np.ones(n_segments, np.int64)
         return Plan(one, np.arange(n_segments), np.ones(n_segments), np.zeros(len(kernel.states)), 0.0)
     peaks = np.full(len(kernel.states), 1e-300)
-    _walk(
-        kernel,
-        group,
-        params,
-        initial,
-        t_out,
-        max(rtol, 1e-3),
-        np.full(len(kernel.states), 1e-9),
-        peaks,
-        np.zeros(len(kernel.tail)),
-    )
+    rough, none = np.full(len(kernel.states), 1e-9), np.zeros(len(kernel.tail))
+    _walk(kernel, group, params, initial, t_out, max(rtol, 1e-3), rough, peaks, none)
     floor = np.maximum(FLOOR_SHARE * peaks, 1e-30)
     tolerance, fastest = rtol * (CASCADE_SAFETY if kernel.cascade else PLAN_SAFETY), np.zeros(len(kernel.tail))
     counts, steps = _walk(kernel, group, params, initial, t_out, tolerance, floor, peaks, fastest)
@@ -190,16 +175,9 @@ def plan(kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: F
 
 
 def _walk(
-    kernel: Kernel,
-    group: Group,
-    params: Floats,
-    initial: Floats,
-    t_out: Floats,
-    tolerance: float,
-    floor: Floats,
-    peaks: Floats,
+    kernel: Kernel, group: Group, params: Floats, initial: Floats, t_out: Floats, tolerance: float, floor: Floats, peaks: Floats,
     fastest: Floats,
-) -> tuple[NDArray[np.int64], Floats]:
+) -> tuple[NDArray[np.int64], Floats]:  # fmt: skip
     m = min(len(group.subjects), LANES)
     pick = slice(0, m)
     values = group.op_value[:, pick] if group.op_value.size else np.zeros((0, m))
