@@ -30,6 +30,7 @@ class Dialect(Protocol):
     def power(self, base: str, exponent: str) -> str: ...
     def call(self, name: str, *args: str) -> str: ...
     def above(self, text: str) -> str: ...
+    def below(self, variable: str, limit: str) -> str: ...
     def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str: ...
 
 
@@ -51,8 +52,8 @@ def with_effects(dialect: Dialect, typical: str, effects: tuple[CovariateEffect,
                 table = factors(effect, known[effect.by.upper()])
                 if table:
                     text += f"*{dialect.choose(column, [(codes, dialect.number(f)) for f, codes in table.items()])}"
-            case "power":
-                ratio = f"({column}/{ref})"
+            case "power" | "power_below":
+                ratio = f"({column if effect.form == 'power' else dialect.below(column, ref)}/{ref})"
                 text += f"*{ratio if effect.coefficient == 1.0 else dialect.power(ratio, dialect.number(effect.coefficient))}"
             case "linear":
                 text += f"*(1.0 {sign} {by}*{difference})"
@@ -108,6 +109,9 @@ class Cpp:
 
     def above(self, text: str) -> str:
         return f"fmax{text[:-1]}, 0.0)"
+
+    def below(self, variable: str, limit: str) -> str:
+        return f"fmin({variable}, {limit})"
 
     def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str:
         text = "1.0"
@@ -203,6 +207,9 @@ class Sbml:
     def above(self, text: str) -> str:
         return f"max({text}, 0.0)"
 
+    def below(self, variable: str, limit: str) -> str:
+        return f"min({variable}, {limit})"
+
     def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str:
         pieces = [f"{value}, {variable} == {code}" for codes, value in cases for code in codes]
         return f"piecewise({', '.join([*pieces, '1.0'])})"
@@ -253,6 +260,11 @@ class NmTran:
     def above(self, text: str) -> str:
         name = self._new(f"{text[1:].split()[0]}_ABOVE")
         self.before += [f"{name} = 0.0", f"IF ({text}.GT.0) {name} = {text[1:-1]}"]
+        return name
+
+    def below(self, variable: str, limit: str) -> str:
+        name = self._new(f"{variable}_BELOW")
+        self.before += [f"{name} = {variable}", f"IF ({variable}.GT.{limit}) {name} = {limit}"]
         return name
 
     def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str:

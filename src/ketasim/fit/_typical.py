@@ -50,6 +50,8 @@ def _changed(value: Any, effect: CovariateEffect, x: Any, name: str) -> Any:
     above = max(x - ref, 0.0) if effect.form.endswith("_above") else x - ref
     if effect.form == "power":
         return value * (x / ref) ** effect.coefficient
+    if effect.form == "power_below":
+        return value * (min(x, ref) / ref) ** effect.coefficient
     if effect.form == "exponential":
         return value * math.exp(effect.coefficient * above)
     if effect.form.startswith("linear"):

@@ -151,7 +151,7 @@ def _effect(raw: CovariateFile, scale: float, where: str) -> CovariateEffect:
     coefficient = raw.exponent if raw.exponent is not None else (raw.coefficient or 0.0)
     if raw.form in ("additive", "additive_above"):
         coefficient *= scale
-    if raw.form == "power" and ref <= 0:
+    if raw.form in ("power", "power_below") and ref <= 0:
         raise InvalidEntry(f'{where}: power effect of {raw.by} needs a positive ref, e.g. ref = "70 kg"; got {ref:g}.')
     return CovariateEffect(raw.by, raw.form, ref, coefficient, dict(raw.levels), raw.kind, raw.at, raw.note)
 

@@ -55,7 +55,7 @@ class CovariateFile(_File):
     """Effect of one covariate; `ref` with its unit (``"70 kg"``) or as a number in the covariate's own unit."""
 
     by: Text
-    form: Literal["power", "linear", "exponential", "additive", "linear_above", "additive_above", "factor"]
+    form: Literal["power", "power_below", "linear", "exponential", "additive", "linear_above", "additive_above", "factor"]
     ref: float | str = 0.0
     exponent: float | None = None
     coefficient: float | None = None
@@ -66,13 +66,14 @@ class CovariateFile(_File):
 
     @model_validator(mode="after")
     def _complete(self) -> CovariateFile:
+        is_power = self.form in ("power", "power_below")
         if self.form == "factor":
             if not self.levels:
                 raise ValueError("form 'factor' needs levels, e.g. levels = { japanese = 1.34 }")
         elif (self.exponent is None) == (self.coefficient is None):
-            raise ValueError(f"form '{self.form}' needs {'exponent' if self.form == 'power' else 'coefficient'}, once")
-        elif (self.form == "power") != (self.exponent is not None):
-            raise ValueError("'exponent' belongs to form 'power', 'coefficient' to the other forms")
+            raise ValueError(f"form '{self.form}' needs {'exponent' if is_power else 'coefficient'}, once")
+        elif is_power != (self.exponent is not None):
+            raise ValueError("'exponent' belongs to the forms 'power' and 'power_below', 'coefficient' to the others")
         return self
 
 

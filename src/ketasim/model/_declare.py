@@ -158,13 +158,14 @@ class CovariateEffect:
     ----------
     by : covariate name from the register, e.g. ``WT``, ``AGE``, ``race``.
     form : ``power``: (x/ref)^coefficient; ``linear``: 1 + coefficient (x - ref); ``exponential``: exp(coefficient (x - ref));
-        ``additive``: value + coefficient (x - ref) in the parameter's unit; ``linear_above`` and ``additive_above`` count only x > ref;
+        ``additive``: value + coefficient (x - ref) in the parameter's unit; ``linear_above`` and ``additive_above`` count only x > ref,
+        ``power_below`` only x < ref;
         ``factor``: multiplier per level in `levels` (a level not named has 1).
     ref : reference value of the covariate, in the covariate's own unit.
     """
 
     by: str
-    form: Literal["power", "linear", "exponential", "additive", "linear_above", "additive_above", "factor"]
+    form: Literal["power", "power_below", "linear", "exponential", "additive", "linear_above", "additive_above", "factor"]
     ref: float = 0.0
     coefficient: float = 0.0
     levels: Mapping[str, float] = field(default_factory=dict)

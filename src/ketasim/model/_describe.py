@@ -74,7 +74,8 @@ def _effect(e: CovariateEffect) -> str:
         return ", ".join(f"{e.by} {level} x {factor:g}" for level, factor in e.levels.items())
     slope = f"{'-' if e.coefficient < 0 else '+'} {abs(e.coefficient):g} ({e.by} - {e.ref:g})"
     forms = {
-        "power": f"({e.by}/{e.ref:g})^{e.coefficient:g}", "exponential": f"exp({e.coefficient:g} ({e.by} - {e.ref:g}))",
+        "power": f"({e.by}/{e.ref:g})^{e.coefficient:g}", "power_below": f"({e.by}/{e.ref:g})^{e.coefficient:g} below {e.ref:g}",
+        "exponential": f"exp({e.coefficient:g} ({e.by} - {e.ref:g}))",
         "linear": f"1 {slope}", "linear_above": f"1 {slope} above {e.ref:g}", "additive": slope, "additive_above": f"{slope} above {e.ref:g}",
     }  # fmt: skip
     return forms[e.form]

@@ -66,9 +66,10 @@ def _effect(text: str, level: int, e: CovariateEffect) -> tuple[str, int]:
         difference = f"<mi>max</mi>{_bracket(f'{x}<mo>−</mo>{ref}<mo>,</mo><mn>0</mn>')}"
     if e.form.startswith("additive"):
         return f"{text}<mo>{sign}</mo>{by}<mo>·</mo>{difference}", _SUM
-    if e.form == "power":
-        factor = f"<msup><mrow>{_bracket(f'<mfrac>{x}{ref}</mfrac>')}</mrow>{_number(e.coefficient)}</msup>"
-        factor = _bracket(f"<mfrac>{x}{ref}</mfrac>") if e.coefficient == 1.0 else factor
+    if e.form.startswith("power"):
+        counted = x if e.form == "power" else f"<mrow><mi>min</mi>{_bracket(f'{x}<mo>,</mo>{ref}')}</mrow>"
+        ratio = _bracket(f"<mfrac>{counted}{ref}</mfrac>")
+        factor = ratio if e.coefficient == 1.0 else f"<msup><mrow>{ratio}</mrow>{_number(e.coefficient)}</msup>"
     elif e.form.startswith("linear"):
         factor = _bracket(f"<mn>1</mn><mo>{sign}</mo>{by}<mo>·</mo>{difference}")
     elif e.form == "exponential":

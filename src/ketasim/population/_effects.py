@@ -96,13 +96,14 @@ def _numeric(parameter: str, effect: CovariateEffect, value: FloatArray, column:
         )
     difference = column.astype(np.float64) - effect.ref
     match effect.form:
-        case "power":
+        case "power" | "power_below":
             if effect.ref <= 0:
                 raise InvalidModel(
                     f"parameter {parameter}: the reference of {effect.by} is {effect.ref:g}; a power needs a positive one."
                 )
             with np.errstate(invalid="ignore"):  # of a number below zero: NaN, which is told with the patient's ID
-                return value * (column / effect.ref) ** effect.coefficient
+                counted = column if effect.form == "power" else np.minimum(column, effect.ref)
+                return value * (counted / effect.ref) ** effect.coefficient
         case "linear":
             return value * (1.0 + effect.coefficient * difference)
         case "linear_above":

@@ -27,7 +27,7 @@ NUMBERS = {
     "class": Number(120.0, "L", iiv=Variability(0.04), covariates=(_E("WT", "power", 70.0, 1.0), _E("SEX", "factor", levels={"female": 0.9}))),
     "F_depot": Number(0.4, "1", iiv=Variability(0.5, "logit"), iov=Variability(0.2, "logit"), covariates=(_E("RACE", "factor", levels={"asian": 1.3, "black": 0.8}),)),
     "R1": Number(50.0, "umol/h"),
-    "T": Number(0.25, "h", iiv=Variability(0.0004, "normal"), covariates=(_E("HT", "linear", 170.0, -0.002),)),
+    "T": Number(0.25, "h", iiv=Variability(0.0004, "normal"), covariates=(_E("HT", "linear", 170.0, -0.002), _E("EGFR", "power_below", 90.0, 0.3))),
     "ETA": Number(1.5, "h", covariates=(_E("AGE", "exponential", 40.0, 0.004),)),
     "E0": Number(20.0, "1", iiv=Variability(4.0, "normal"), covariates=(_E("BMI", "additive", 25.0, 0.3), _E("EGFR", "additive_above", 100.0, -0.01))),
     "time_to_half_of_the_largest_effect_early": Number(2.0, "h"),

@@ -65,6 +65,8 @@ def people(n: int = N, seed: int = 5, **covariates: Any) -> Cohort:
     ("effect", "value", "expected"),
     [
         (CovariateEffect("WT", "power", 70.0, 0.75), 140.0, 10 * 2**0.75),
+        (CovariateEffect("EGFR", "power_below", 100.0, 0.42), 20.0, 10 * 0.2**0.42),
+        (CovariateEffect("EGFR", "power_below", 100.0, 0.42), 180.0, 10.0),
         (CovariateEffect("WT", "linear", 70.0, 0.01), 80.0, 11.0),
         (CovariateEffect("WT", "exponential", 70.0, 0.01), 80.0, 10 * np.exp(0.1)),
         (CovariateEffect("WT", "additive", 70.0, 0.2), 80.0, 12.0),
