@@ -148,7 +148,7 @@ def _outcome(
     objective: Objective, priors: Priors, z: np.ndarray, mode: np.ndarray, method: str, diagnostics: Mapping[str, Any], seed: int
 ) -> Calibration:
     names = tuple(prior.name for prior in priors.all)
-    draws = np.stack([prior.value(z[:, i], np) for i, prior in enumerate(priors.all)], axis=1)
+    draws = np.stack(list(priors.values(z.T, np).values()), axis=1)
     at_mode = priors.values(mode, np)
     centre = np.median(draws, axis=0) if method == "nuts" else np.array([at_mode[name] for name in names])
     residual = objective.log_observed - np.log(objective.predictions(mode, np))
@@ -181,6 +181,7 @@ def _summary(prior: Prior, median: float, mode: float, draws: np.ndarray) -> dic
         "prior_median": prior.median,
         "prior_sd": prior.sd,
         "form": prior.form,
+        **({"beside": prior.beside} if prior.beside else {}),
         "unit": prior.unit,
     }
 

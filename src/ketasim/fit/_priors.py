@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,10 @@ PRIORS = Path(__file__).parent / "pk_priors.toml"
 
 @dataclass(frozen=True)
 class Prior:
-    """One calibrated quantity: ``CLint`` or ``ticlopidine.A_2B6_liver``; `sd` is that of the log or logit."""
+    """One calibrated quantity: ``CLint`` or ``ticlopidine.A_2B6_liver``; `sd` is that of the log or logit.
+
+    `beside` names a quantity of the same form whose deviation from its own median, on that scale, this one shares.
+    """
 
     name: str
     form: Literal["lognormal", "logitnormal"]
@@ -24,12 +27,19 @@ class Prior:
     sd: float
     unit: str = "1"
     at: str = ""
+    beside: str = ""
 
-    def value(self, z: Any, xp: Any) -> Any:
-        """Value at a standard normal coordinate."""
+    def value(self, shift: Any, xp: Any) -> Any:
+        """Value at a shift from the median on the log or logit scale."""
         if self.form == "lognormal":
-            return self.median * xp.exp(self.sd * z)
-        return 1.0 / (1.0 + xp.exp(-(math.log(self.median / (1.0 - self.median)) + self.sd * z)))
+            return self.median * xp.exp(shift)
+        return 1.0 / (1.0 + xp.exp(-(math.log(self.median / (1.0 - self.median)) + shift)))
+
+    def shift(self, value: float) -> float:
+        """The shift at which it has this value."""
+        if self.form == "lognormal":
+            return math.log(value / self.median)
+        return math.log(value / (1.0 - value)) - math.log(self.median / (1.0 - self.median))
 
 
 @dataclass(frozen=True)
@@ -46,16 +56,26 @@ class Priors:
         return self.parameters + self.between_study
 
     def values(self, z: Any, xp: Any) -> dict[str, Any]:
-        """Name -> value at coordinates z (parameter,)."""
-        return {prior.name: prior.value(z[i], xp) for i, prior in enumerate(self.all)}
+        """Name -> value at coordinates z (parameter,) or (parameter, draw), which are standard normal under the prior."""
+        shifts: dict[str, Any] = {}
+        for i, prior in enumerate(self.all):
+            own = prior.sd * z[i]
+            shifts[prior.name] = own + shifts[prior.beside] if prior.beside else own
+        return {prior.name: prior.value(shifts[prior.name], xp) for prior in self.all}
+
+    def coordinates(self, values: Mapping[str, float]) -> list[float]:
+        """The coordinates at which the quantities have these values."""
+        shifts = {prior.name: prior.shift(values[prior.name]) for prior in self.all}
+        return [(shifts[prior.name] - shifts.get(prior.beside, 0.0)) / prior.sd for prior in self.all]
 
 
 def load_priors(path: Path = PRIORS) -> Priors:
-    """Priors of a file; raises `InvalidEntry` for a form that is not known."""
+    """Priors of a file; raises `InvalidEntry` for a form that is not known, or a quantity beside one that does not stand above it."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     parameters = [_prior(name, raw, path) for name, raw in data["param"].items()]
     for drug, activities in data.get("comedication", {}).items():
         parameters += [_prior(f"{drug}.{name}", raw, path) for name, raw in activities.items()]
+    _check_beside(parameters, path)
     between = [Prior(f"tau.{name}", "lognormal", raw["median"], raw["sd"]) for name, raw in data["between_study"].items()]
     settings = {key: data[key] for key in ("within_study", "unreported", "digitised")}
     return Priors(tuple(parameters), tuple(between), settings)
@@ -64,4 +84,15 @@ def load_priors(path: Path = PRIORS) -> Priors:
 def _prior(name: str, raw: Mapping[str, Any], path: Path) -> Prior:
     if raw["form"] not in ("lognormal", "logitnormal"):
         raise InvalidEntry(f"{path.name} [{name}]: form '{raw['form']}' is not known; use lognormal or logitnormal.")
-    return Prior(name, raw["form"], float(raw["median"]), float(raw["sd"]), raw["unit"], raw["at"])
+    return Prior(name, raw["form"], float(raw["median"]), float(raw["sd"]), raw["unit"], raw["at"], raw.get("beside", ""))
+
+
+def _check_beside(parameters: Sequence[Prior], path: Path) -> None:
+    """Refuse a quantity beside one of another form, or one that does not stand above it."""
+    forms: dict[str, str] = {}
+    for prior in parameters:
+        if prior.beside and forms.get(prior.beside) != prior.form:
+            raise InvalidEntry(
+                f"{path.name} [{prior.name}]: beside = '{prior.beside}' names no quantity above it of form '{prior.form}'."
+            )
+        forms[prior.name] = prior.form

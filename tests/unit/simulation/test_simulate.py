@@ -207,7 +207,7 @@ def test_draws_repeat_the_same_patients_with_rows_of_the_posterior() -> None:
 
 
 def test_more_draws_than_are_stored_are_refused() -> None:
-    with pytest.raises(InvalidOption, match="the posterior of ketasim_reference@1 holds 1,000; more would repeat the first"):
+    with pytest.raises(InvalidOption, match="the posterior of ketasim_reference@2 holds 1,000; more would repeat the first"):
         ketasim.simulate(dosing="esketamine nasal 56 mg", draws=1001, times=[0.0, 1.0])
 
 

@@ -31,7 +31,7 @@ _SHARED_PARAMS = {
     "Qh": Param("L/h", "hepatic flow, plasma-equivalent", (1e-6, float("inf"))),
     "V_liver": Param("L", "distribution volume of the liver, apparent", (1e-6, float("inf"))),
     "f_2B6": Param("1", "share of CLint by CYP2B6, forms norketamine", (0.0, 1.0)),
-    "f_other": Param("1", "share of CLint that forms other products; what is left is CYP3A4 and forms norketamine", (0.0, 1.0)),
+    "ratio_3A4_other": Param("1", "CLint by CYP3A4 (forms norketamine) over that by other pathways; together 1 - f_2B6"),
     "A_2B6_liver": Param("1", "activity of CYP2B6 in the liver relative to normal"),
     "A_3A4_liver": Param("1", "activity of CYP3A4 in the liver relative to normal"),
     "A_3A4_gut": Param("1", "activity of CYP3A4 in the gut wall relative to normal"),
@@ -54,7 +54,8 @@ _SHARED_PARAMS = {
     "Vc_nk": Param("L", "central volume of norketamine", (1e-6, float("inf"))),
     "Q1_nk": Param("L/h", "intercompartmental clearance of norketamine"),
     "Vp1_nk": Param("L", "peripheral volume of norketamine", (1e-6, float("inf"))),
-    "fm_hnk": Param("1", "share of S-norketamine clearance that forms (2S,6S)-hydroxynorketamine"),
+    "fm_hnk": Param("1", "share of S-norketamine clearance that forms (2S,6S)-hydroxynorketamine", (0.0, 1.0)),
+    "fm_hnk_r": Param("1", "share of R-norketamine clearance that forms (2R,6R)-hydroxynorketamine", (0.0, 1.0)),
     "CL_hnk": Param("L/h", "clearance of hydroxynorketamine"),
     "Vc_hnk": Param("L", "central volume of hydroxynorketamine", (1e-6, float("inf"))),
     "Q1_hnk": Param("L/h", "intercompartmental clearance of hydroxynorketamine"),
@@ -62,7 +63,6 @@ _SHARED_PARAMS = {
     "ratio_CLint_r": Param("1", "CLint of R- over S-ketamine"),
     "ratio_V_r": Param("1", "volumes of R- over S-ketamine", (1e-6, float("inf"))),
     "ratio_CL_nk_r": Param("1", "clearance of R- over S-norketamine"),
-    "ratio_fm_hnk_r": Param("1", "fm_hnk of R over S"),
     "ratio_dhnk_s": Param("1", "concentration of S-dehydronorketamine over S-norketamine, near equilibrium"),
     "ratio_dhnk_r": Param("1", "concentration of R-dehydronorketamine over R-norketamine, near equilibrium"),
     "fu_s": Param("1", "unbound fraction of S-ketamine in plasma", (0.0, 1.0)),
@@ -91,13 +91,13 @@ _ABSORPTION_PARAMS = {
     "ka_mucosa": Param("1/h", "absorption through the oral mucosa"),
     "D_mucosa_swallowed": Param("h", "zero-order duration of the swallowed part of a sublingual or buccal dose"),
     "ka_mucosa_swallowed": Param("1/h", "absorption of the swallowed part of a sublingual or buccal dose"),
-    "F_im": Param("1", "bioavailability after injection into muscle"),
+    "F_im": Param("1", "bioavailability after injection into muscle", (0.0, 1.0)),
     "ka_im": Param("1/h", "absorption from muscle"),
-    "F_sc": Param("1", "bioavailability after subcutaneous injection"),
+    "F_sc": Param("1", "bioavailability after subcutaneous injection", (0.0, 1.0)),
     "ka_sc": Param("1/h", "absorption from subcutaneous tissue"),
     "f_rectal": Param("1", "share of rectal absorption that bypasses the liver", (0.0, 1.0)),
     "ka_rectal": Param("1/h", "absorption from the rectum"),
-    "F_inhaled": Param("1", "fraction of a nebulised dose that reaches blood"),
+    "F_inhaled": Param("1", "fraction of a nebulised dose that reaches blood", (0.0, 1.0)),
     "ka_inhaled": Param("1/h", "absorption through the lung"),
 }
 
@@ -255,8 +255,10 @@ def _hepatic_clearances(p: Mapping[str, Any], e: str) -> tuple[Any, Any]:
     """Intrinsic clearance to norketamine and to other products, L/h."""
     genotype = 1.0 + p["CYP2B6_effect"] * (p["A_genotype"] - 1.0)
     whole = p["CLint"] * _of(e, p, "ratio_CLint_r") * p["A_liver"] * genotype
-    to_nk = p["f_2B6"] * p["A_2B6_liver"] + (1.0 - p["f_2B6"] - p["f_other"]) * p["A_3A4_liver"]
-    return whole * to_nk, whole * p["f_other"] * p["A_other_liver"]
+    f_other = (1.0 - p["f_2B6"]) / (1.0 + p["ratio_3A4_other"])
+    f_3A4 = p["ratio_3A4_other"] * f_other
+    to_nk = p["f_2B6"] * p["A_2B6_liver"] + f_3A4 * p["A_3A4_liver"]
+    return whole * to_nk, whole * f_other * p["A_other_liver"]
 
 
 def _metabolite_rates(x: Mapping[str, Any], p: Mapping[str, Any], e: str, formed: Any) -> dict[str, Any]:
@@ -266,7 +268,7 @@ def _metabolite_rates(x: Mapping[str, Any], p: Mapping[str, Any], e: str, formed
     spread_nk = p["Q1_nk"] * (c_nk - x[f"peripheral1_nk_{e}"] / p["Vp1_nk"])
     spread_hnk = p["Q1_hnk"] * (c_hnk - x[f"peripheral1_hnk_{e}"] / p["Vp1_hnk"])
     cleared_nk = p["CL_nk"] * _of(e, p, "ratio_CL_nk_r") * c_nk
-    formed_hnk = p["fm_hnk"] * _of(e, p, "ratio_fm_hnk_r") * cleared_nk
+    formed_hnk = p["fm_hnk_r" if e == "r" else "fm_hnk"] * cleared_nk
     return {
         f"central_nk_{e}": formed - cleared_nk - spread_nk,
         f"peripheral1_nk_{e}": spread_nk,
