@@ -6,6 +6,7 @@ Not for per-patient numerical failure: under a population run that is a status i
 from __future__ import annotations
 
 import difflib
+import sys
 import warnings
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -111,7 +112,16 @@ def warn(message: str, category: type[KetasimWarning], stacklevel: int = 1) -> N
     heard = _heard.get()
     if heard is not None and message not in heard:
         heard.append(message)
-    warnings.warn(message, category, stacklevel=stacklevel + 1)
+    warnings.warn(message, category, stacklevel=stacklevel + 1 + _wrappers(stacklevel))
+
+
+def _wrappers(callers: int) -> int:
+    """Frames that only look at arguments, among those of so many callers: they are nobody's code to a reader of a warning."""
+    frame, passed = sys._getframe(2), 0
+    while frame is not None and callers > 0:
+        is_wrapper = frame.f_globals.get("__name__") == "ketasim.arguments"
+        callers, passed, frame = callers - (not is_wrapper), passed + is_wrapper, frame.f_back
+    return passed
 
 
 @contextmanager

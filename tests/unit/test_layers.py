@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "ketasim"
 
-_BASE = {"units", "errors", "sources", "cache"}
+_BASE = {"arguments", "units", "errors", "sources", "cache"}
 _MODEL = _BASE | {"model"}
 _INPUT = _MODEL | {"dose", "population"}
 _CORE = _INPUT | {"solve", "results", "nca"}
@@ -21,9 +21,10 @@ _VALIDATE = _FIT | {"validate"}
 #: Package -> packages it may import. A package may always import itself.
 ALLOWED = {
     "errors": set[str](),
+    "arguments": {"errors"},
     "cache": set[str](),
-    "units": {"errors", "cache"},
-    "sources": {"errors"},
+    "units": {"arguments", "errors", "cache"},
+    "sources": {"arguments", "errors"},
     "model": _BASE,
     "library": _MODEL,
     "evidence": _BASE,

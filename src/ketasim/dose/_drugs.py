@@ -11,6 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
+from ketasim.arguments import checked
 from ketasim.errors import UnknownEntry, close_names
 
 Form = Literal["base", "hydrochloride"]
@@ -78,6 +79,7 @@ def formula_mass(formula: str) -> float:
     return sum(ATOMIC_MASS[atom] * int(count or 1) for atom, count in parts)
 
 
+@checked
 def molar_mass(analyte: str, form: Form = "base") -> float:
     """Molar mass of an analyte, or of a mole of drug in a salt form, g/mol.
 
@@ -88,7 +90,7 @@ def molar_mass(analyte: str, form: Form = "base") -> float:
 
     Raises
     ------
-    UnknownEntry: the analyte is not known.
+    UnknownEntry: the analyte or the form is not known.
 
     Examples
     --------
@@ -98,9 +100,12 @@ def molar_mass(analyte: str, form: Form = "base") -> float:
     formula = _KETAMINE if analyte in DRUGS else FORMULA.get(analyte)
     if formula is None:
         raise UnknownEntry(f"no analyte '{analyte}'.{close_names(analyte, ANALYTES)} Known: {', '.join(ANALYTES)}.")
+    if form not in FORMS:
+        raise UnknownEntry(f"no form '{form}' of a drug.{close_names(form, FORMS)} There are: {', '.join(FORMS)}.")
     return formula_mass(formula) + (formula_mass("HCl") if form == "hydrochloride" else 0.0)
 
 
+@checked
 def salt_factor(form: Form = "hydrochloride") -> float:
     """Mass of ketamine base in one unit of mass of the form: 0.867 for the hydrochloride, 1 for the base.
 
@@ -112,6 +117,7 @@ def salt_factor(form: Form = "hydrochloride") -> float:
     return molar_mass("ketamine") / molar_mass("ketamine", form)
 
 
+@checked
 def has_molar_mass(name: str) -> bool:
     """Whether `molar_mass` knows the analyte or drug."""
     return name in FORMULA or name in DRUGS

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ketasim.arguments import checked
 from ketasim.dose._quantity import number_text
 from ketasim.dose._regimen import DAY, Dose, Item, Regimen, Schedule
 from ketasim.dose._text import dose_text, item_text, schedule_text
@@ -110,6 +111,7 @@ def read_regimen(path: str | Path) -> Regimen:
     return next(iter(arms.values()))
 
 
+@checked
 def read_arms(path: str | Path) -> dict[str, Regimen]:
     """Arms of a YAML (.yaml, .yml), TOML or text file, by name; a file with one regimen gives one arm named like the file.
 
@@ -172,6 +174,7 @@ def write_regimen(regimen: Regimen, path: str | Path) -> None:
     _write(to_dict(regimen), Path(path))
 
 
+@checked
 def write_arms(arms: Mapping[str, Regimen], path: str | Path) -> None:
     """Write several arms as YAML or TOML, by the ending of the name."""
     _write({"arms": {name: to_dict(regimen) for name, regimen in arms.items()}}, Path(path))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 
 #: Between two records holds the later one's value (NONMEM's way), the earlier one's, or the straight line through both.
@@ -17,6 +18,7 @@ INTERPOLATIONS = {
 }
 
 
+@checked
 def check_interpolation(name: str) -> str:
     """The name as it is.
 
@@ -30,6 +32,7 @@ def check_interpolation(name: str) -> str:
     return name
 
 
+@checked
 def filled(values: NDArray[Any], time: NDArray[np.float64], block: NDArray[np.int64], interpolation: str) -> NDArray[Any]:
     """A column without its gaps: within each subject by the interpolation asked for, before the first and after the last value by that one.
 

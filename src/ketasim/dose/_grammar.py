@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ketasim.arguments import checked
 from ketasim.dose._drugs import DEVICE_MG, DRUGS, ROUTES
 from ketasim.dose._phrases import Words, read_words
 from ketasim.dose._quantity import Quantity
@@ -225,6 +226,7 @@ class _Parser:
         return (*before, *course.delay(shift).as_items())
 
 
+@checked
 def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
     """Regimen of a text.
 
@@ -272,6 +274,7 @@ def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
     return Regimen(items, text=" ".join(text.split()))
 
 
+@checked
 def parse_arms(text: str, *, drug: str = "", route: str = "") -> dict[str, Regimen]:
     """Regimens of several arms, ``"low: 28 mg; high: 84 mg"``; an arm without a name is named by its own text.
 
@@ -326,6 +329,7 @@ def _default(given: str, kind: str, allowed: Iterable[str]) -> str:
     return hit[1]
 
 
+@checked
 def with_drug(regimen: Regimen, drug: str) -> Regimen:
     """The regimen with a drug set where none is named."""
     name = _default(drug, "drug", DRUGS)

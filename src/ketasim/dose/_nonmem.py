@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._rules import RESERVED, Rules, canonical_names
 from ketasim.dose._table import from_frame, read_table
@@ -175,6 +176,7 @@ def _same_rows(matrix: NDArray[Any]) -> Iterator[Ints]:
     yield from np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
 
 
+@checked
 def read_events(source: str | Path | pd.DataFrame, model: Model, interpolation: str = "nocb") -> EventData:
     """Read an event table: ID TIME AMT RATE EVID CMT ADDL II SS MDV DV, parameters and covariates; any letter case.
 
@@ -217,6 +219,7 @@ def read_events(source: str | Path | pd.DataFrame, model: Model, interpolation: 
     return data
 
 
+@checked
 def write_events(
     events: EventData | EventTemplate | pd.DataFrame, path: str | Path, model: Model | None = None, labels: bool = False
 ) -> None:

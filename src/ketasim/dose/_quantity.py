@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidRegimen, close_names
 from ketasim.units import factor
 
@@ -44,6 +45,7 @@ AMOUNT_FORMS: Final = (
 TIME_FORMS: Final = "s, min, h, day, week"
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A number with a unit, as given.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from ketasim.arguments import checked
 from ketasim.dose._drugs import DRUGS, FORMS, ROUTES, Form
 from ketasim.dose._quantity import Quantity, amount, number_text, span, to_unit
 from ketasim.dose._tokens import PHRASES
@@ -26,6 +27,7 @@ _EXAMPLES: Final = {"drug": "esketamine", "route": "nasal", "form": "hydrochlori
 INFUSIBLE: Final = ("iv", "im", "sc", "inhaled")
 
 
+@checked
 @dataclass(frozen=True)
 class Schedule:
     """How one dose repeats: dose k is at ``offsets[k % m] + (k // m) * every``, for k < n.
@@ -255,6 +257,7 @@ class Item:
         return self.times[-1] + (DAY if self.on_days else self.dose.duration_h)
 
 
+@checked
 @dataclass(frozen=True)
 class Regimen(Course):
     """Doses over time. Make one with `parse`, from a `Dose` and its methods, or from a file.
@@ -270,6 +273,9 @@ class Regimen(Course):
     def __post_init__(self) -> None:
         if not self.items:
             raise InvalidRegimen("a regimen needs at least one dose, e.g. '0.5 mg/kg racemic ketamine iv over 40 min'.")
+        for item in self.items:
+            if not isinstance(item, Item):
+                raise InvalidRegimen(f"a regimen holds items, not {item!r}; make one of a text with ketasim.parse, or of a Dose: Regimen(dose.as_items()).")  # fmt: skip
         named = {bool(item.dose.drug) for item in self.items}
         if len(named) > 1:
             raise InvalidRegimen("some doses of this regimen name a drug and others do not; name it for all or for none.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ketasim.arguments import checked
 from ketasim.dose._drugs import DEVICE_MG, DRUGS, LABEL_ROUNDING, TOTALS, molar_mass
 from ketasim.dose._quantity import to_unit
 from ketasim.dose._regimen import Dose, Item, Regimen
@@ -36,6 +37,7 @@ class _Row:
     devices: Floats | None
 
 
+@checked
 def resolve(regimen: Regimen, model: Model, covariates: Mapping[str, ArrayLike], ids: ArrayLike | None = None) -> EventTemplate:
     """Event records of a regimen for subjects of a model.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ketasim.arguments import checked
 from ketasim.evidence._evidence import Evidence
 from ketasim.evidence._exchange import Imported, import_record
 from ketasim.evidence._files import check
@@ -15,11 +16,13 @@ from ketasim.evidence._schema import ALIASES, TABLES
 __all__ = ["ALIASES", "TABLES", "Evidence", "Imported", "check", "import_record", "load", "path"]
 
 
+@checked
 def path(table: str) -> Path:
     """Path of a table in the package, e.g. ``path("pk/pk_observations.csv")``."""
     return Path(__file__).parent / table
 
 
+@checked
 def load(*folders: str | Path) -> Evidence:
     """The evidence base, with tables of users' folders merged in.
 

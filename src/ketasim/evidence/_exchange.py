@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, OutputError
 from ketasim.evidence._bibliography import bibtex, ris, without_known
 from ketasim.evidence._check import Row, read
@@ -33,6 +34,7 @@ class Imported:
     remarks: tuple[str, ...] = ()
 
 
+@checked
 def import_record(file: str | Path, folder: str | Path) -> Imported:
     """Add what a file says to the tables of a folder, which is made where missing. Rows already there are not added twice.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, close_names
 from ketasim.evidence._check import Row, Rows, problems, read, refuse
 from ketasim.evidence._schema import TABLES
@@ -42,6 +43,7 @@ def whole_package() -> Content:
     return {name: _joined(name, ROOT) for name in TABLES}
 
 
+@checked
 def check(folder: Path | None = None) -> dict[str, int]:
     """Table -> number of rows in a folder of own tables, or in the package, once all of them keep the schema.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData
 from ketasim.exchange._people import DEVICES, columns, observed, random_effects
 from ketasim.population import COVARIATES
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ketasim.model import Model
 
 
+@checked
 def dataset(model: Model, doses: EventTemplate, covariates: Mapping[str, ArrayLike], *, times: ArrayLike = (), occasions: int = 1,
             nonmem: bool = False) -> pd.DataFrame:  # fmt: skip
     """Dose and observation records of subjects, one row each, for the exported model.

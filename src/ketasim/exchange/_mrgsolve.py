@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ketasim.arguments import checked
 from ketasim.exchange._dialect import Cpp, replacer, with_effects, with_eta
 from ketasim.exchange._names import MRGSOLVE, Names
 from ketasim.exchange._people import DEVICES, Column, Random, clean, columns, form_of, random_effects, residuals
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ketasim.model import Model
 
 
+@checked
 def export_mrgsolve(model: Model, *, occasions: int = 1) -> str:
     """The model as mrgsolve text.
 

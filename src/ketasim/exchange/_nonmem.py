@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ketasim.arguments import checked
 from ketasim.exchange._dialect import NmTran, replacer, with_effects, with_eta
 from ketasim.exchange._mrgsolve import is_zero, needed_ports, with_residual
 from ketasim.exchange._names import NONMEM, Names, shortened
@@ -21,6 +22,7 @@ ROOM = {"PC": 30, "PG": 50, "LTH": 100}
 ITEMS = ("ID", "TIME", "AMT", "RATE", "EVID", "CMT", "ADDL", "II", "SS", "DV", "MDV")
 
 
+@checked
 def export_nonmem(model: Model, *, occasions: int = 1) -> str:
     """The model as a NONMEM control stream (ADVAN13).
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidModel, InvalidOption, close_names
 from ketasim.exchange._dialect import Sbml, replacer, with_effects
 from ketasim.exchange._names import Names
@@ -35,6 +36,7 @@ _RESERVED = (
 )
 
 
+@checked
 def export_sbml(model: Model, doses: EventTemplate | None = None, covariates: Mapping[str, float] | None = None) -> str:
     """The model as SBML Level 3 Version 2.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidEntry, UnknownEntry, close_names
 from ketasim.library._convert import number_from
 from ketasim.library._find import files, register
@@ -47,6 +48,7 @@ class Comedication:
         return bool(self.multipliers)
 
 
+@checked
 def comedication(name: str) -> Comedication:
     """Co-medication by name, e.g. ``comedication("ticlopidine")``.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidEntry, UnitMismatch, close_names
 from ketasim.library._modules import let_travel, module_of
 from ketasim.library._posterior import posterior_beside
@@ -20,6 +21,7 @@ from ketasim.units import factor
 REFERENCE_WEIGHT_KG = 70.0
 
 
+@checked
 def log_variance(cv_percent: float) -> float:
     """Variance of the logarithm of a log-normal quantity with this coefficient of variation, percent: ln(1 + CV^2).
 
@@ -156,6 +158,7 @@ def _effect(raw: CovariateFile, scale: float, where: str) -> CovariateEffect:
     return CovariateEffect(raw.by, raw.form, ref, coefficient, dict(raw.levels), raw.kind, raw.at, raw.note)
 
 
+@checked
 def quantity(text: str, unit: str, where: str) -> float:
     """Number of a text such as ``"70 kg"``, in `unit`.
 
@@ -208,6 +211,7 @@ def routes_of(mechanism: Mechanism) -> tuple[str, ...]:
     return tuple(mechanism.routes) if isinstance(mechanism, Structure) else ()
 
 
+@checked
 def checkpoints(part: Part) -> Mapping[str, CheckpointFile]:
     """Published exposures a part must reproduce, by name."""
     return part.info.get("checkpoints", {})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ketasim import sources
+from ketasim.arguments import checked
 from ketasim.errors import BrokenPack, InvalidEntry, UnknownEntry, close_names, warn
 from ketasim.library._convert import part_from, routes_of
 from ketasim.library._modules import changed
@@ -57,6 +58,7 @@ class Entry:
         return f"{self.kind}/{self.id}"
 
 
+@checked
 def add_pack(path: str | Path) -> Path:
     """Use a folder of own entries beside ketasim's: ``pk/*.toml``, ``mechanism/*.toml``, modules ``*.py`` beside them,
     ``names.toml`` for own names and ``sources.bib``.
@@ -80,6 +82,7 @@ def add_pack(path: str | Path) -> Path:
     return folder
 
 
+@checked
 def remove_pack(path: str | Path) -> None:
     """Stop using a pack; no complaint when it was not in use."""
     folder = Path(path).expanduser().resolve()
@@ -88,6 +91,7 @@ def remove_pack(path: str | Path) -> None:
         sources.remove_bibliography(folder / "sources.bib")
 
 
+@checked
 @contextmanager
 def pack(path: str | Path) -> Generator[Path]:
     """Use a pack inside a ``with`` block."""
@@ -153,6 +157,7 @@ def files(kind: str) -> dict[str, Path]:
     return found
 
 
+@checked
 def entries(kind: str = "") -> list[Entry]:
     """Entries of one shelf (``pk``, ``generic``, ``mechanism``), or of all.
 
@@ -239,16 +244,19 @@ def _inherited(entry: EntryFile, path: Path, where: str) -> dict[str, Number]:
     return dict(_part(other).numbers)
 
 
+@checked
 def pk(name: str) -> Part:
     """Pharmacokinetic model by id, e.g. ``pk("otto2021")``; raises as `load`."""
     return load(f"pk/{name.removeprefix('pk/')}")
 
 
+@checked
 def generic(name: str) -> Part:
     """Generic model by id, e.g. ``generic("two_cmt")``; raises as `load`."""
     return load(f"generic/{name.removeprefix('generic/')}")
 
 
+@checked
 def mechanism(name: str) -> Part:
     """Mechanism by id; raises as `load`."""
     return load(f"mechanism/{name.removeprefix('mechanism/')}")

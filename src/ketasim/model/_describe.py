@@ -7,6 +7,8 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from ketasim.arguments import checked
+
 if TYPE_CHECKING:
     from ketasim.model._assemble import Model
     from ketasim.model._declare import CovariateEffect, Variability
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 NOTICE = "Research software: explores pharmacology, does not advise on treatment."
 
 
+@checked
 def describe(model: Model, format: str = "text") -> str:
     """Description of a model; ``format`` is ``text`` or ``html``."""
     sections = [("Parts", _parts(model)), ("Numbers", _numbers(model)), ("Equations", _equations(model)), ("Ports", _ports(model)),
@@ -144,6 +147,7 @@ def _row_lines(row: tuple[str, ...], widths: list[int]) -> list[str]:
     return ["  ".join(part.ljust(w) for part, w in zip(parts, widths, strict=True)).rstrip() for parts in columns]
 
 
+@checked
 def latex(model: Model) -> str:
     """Every equation of a model as LaTeX lines."""
     import sympy
@@ -153,6 +157,7 @@ def latex(model: Model) -> str:
     return "\n".join(line.replace("_", r"\_") if "mathrm" in line.split("=")[0] else line for line in lines)
 
 
+@checked
 def mechanism_graph(model: Model) -> str:
     """Who writes and reads each port, as a Mermaid flowchart."""
     lines = ["flowchart LR"]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidOption
 from ketasim.nca._curve import ROUNDING, dosing_interval, segments, terminal
 
@@ -49,6 +50,7 @@ class NCAResult:
         return self.parameters[name]
 
 
+@checked
 def nca(
     time: ArrayLike, conc: ArrayLike, *, dose: float | None = None, route: Route = "extravascular", duration: float = 0.0,
     method: Method = "linear", blq: str = "zero", lloq: float = 0.0, tau: float | None = None,
@@ -108,6 +110,7 @@ def _row(name: str, values: Any) -> Floats:
     return row
 
 
+@checked
 def analyse(
     t: Floats, c: Floats, *, dose: float | Floats | None = None, route: Route = "extravascular", duration: float = 0.0,
     method: Method = "linear", tau: float | None = None,
@@ -122,6 +125,9 @@ def analyse(
     -------
     CDISC name -> (curve,), NaN where a parameter does not exist.
     """
+    t, c = np.asarray(t, float), np.asarray(c, float)
+    if t.ndim != 1 or c.ndim != 2 or c.shape[1] != len(t):
+        raise InvalidData(f"t has shape {t.shape} and c {c.shape}; give (time,) and (curve, time). For one curve: nca.")
     t, c = t[t >= 0], c[:, t >= 0]
     _check(t, c, route, duration, method, tau)
     log_down = method == "lin-up/log-down"

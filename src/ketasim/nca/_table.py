@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ketasim.errors import CompletedCurve, InvalidData, InvalidOption, close_names
+from ketasim.arguments import checked
+from ketasim.errors import CompletedCurve, InvalidData, InvalidOption, close_names, warn
 from ketasim.nca._analysis import PARAMETERS, Floats, Method, Route, analyse, check_curve, nca, remarks
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _KEYS = ("arm", "analyte", "site")
 
 
+@checked
 def nca_table(
     source: pd.DataFrame | xr.DataTree, *, dose: float | str | None = None, route: Route = "extravascular", duration: float = 0.0,
     method: Method = "linear", blq: str = "zero", lloq: float = 0.0, site: str | None = None, analytes: Sequence[str] | None = None,
@@ -59,7 +60,7 @@ def nca_table(
     else:
         table = _of_tree(source, start, end, site, analytes, options, notes)
     for sentence, number in notes.items():
-        warnings.warn(f"{sentence} ({number} of {len(table)} curves).", CompletedCurve, stacklevel=2)
+        warn(f"{sentence} ({number} of {len(table)} curves).", CompletedCurve, stacklevel=2)
     if "LAMZNPT" in table:
         table["LAMZNPT"] = table["LAMZNPT"].astype("Int64")
     return table
@@ -169,6 +170,7 @@ def _dose(part: pd.DataFrame, names: Mapping[str, Any], dose: float | str | None
     return float(known[0])
 
 
+@checked
 def exposure_summary(table: pd.DataFrame, parameters: Iterable[str] | None = None) -> pd.DataFrame:
     """Distribution of parameters per arm, analyte and site: n, geometric mean, geometric CV (%), median, 5th and 95th percentile.
 
@@ -176,6 +178,7 @@ def exposure_summary(table: pd.DataFrame, parameters: Iterable[str] | None = Non
     ----------
     table : of `nca_table`. parameters : CDISC names; by default all that were computed.
     """
+    _check_keys(table, "subject")
     rows, keys = [], [name for name in _KEYS if name in table]
     wanted = list(PARAMETERS if parameters is None else parameters)
     for key, part in table.groupby(keys, sort=False):
@@ -193,6 +196,12 @@ def exposure_summary(table: pd.DataFrame, parameters: Iterable[str] | None = Non
     return pd.DataFrame(rows)
 
 
+def _check_keys(table: pd.DataFrame, *needed: str) -> None:
+    """Refuse a table that is none of `nca_table`."""
+    if lacking := [name for name in needed if name not in table]:
+        raise InvalidData(f"the table has no column '{lacking[0]}': give one that nca_table made. It has: {', '.join(map(str, table.columns))}.")  # fmt: skip
+
+
 def _geometric_cv(logs: Floats) -> float:
     """From logarithms, as a fraction; equal ones differ from their rounded mean, which is no variation."""
     return float(np.sqrt(np.expm1(logs.var(ddof=1)))) if np.ptp(logs) > 0 else 0.0
@@ -204,6 +213,7 @@ def _logs(column: pd.Series) -> Floats:
     return np.log(np.where(values > 0, values, np.nan))
 
 
+@checked
 def compare_exposure(a: pd.DataFrame, b: pd.DataFrame, parameters: Iterable[str] = ("CMAX", "AUCLST")) -> pd.DataFrame:
     """Ratios of geometric means, a over b, with 90 % confidence interval; paired where both have the same subjects.
 
@@ -211,6 +221,8 @@ def compare_exposure(a: pd.DataFrame, b: pd.DataFrame, parameters: Iterable[str]
     """
     from scipy.special import stdtrit  # Student's t without what scipy.stats takes to import
 
+    for table in (a, b):
+        _check_keys(table, "analyte", "site", "subject")
     rows = []
     keys = ["analyte", "site"]
     for key, part in a.groupby(keys, sort=False):

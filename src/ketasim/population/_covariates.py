@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ketasim.errors import InvalidData, close_names
+from ketasim.arguments import checked
+from ketasim.errors import InvalidData, UnknownEntry, close_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ WIDER_LEVEL = {"RACE": {"japanese": "asian", "chinese": "asian"}}
 _PHENOTYPE = {"*1/*1": "normal", "*1/*6": "intermediate", "*6/*6": "poor"}
 
 
+@checked
 def cyp2b6_phenotype(genotypes: Iterable[str]) -> list[str]:
     """CYP2B6 metaboliser phenotype of genotypes of the alleles *1 and *6: normal, intermediate or poor.
 
@@ -84,12 +86,19 @@ def cyp2b6_phenotype(genotypes: Iterable[str]) -> list[str]:
     >>> cyp2b6_phenotype(["*1/*1", "*1/*6"])
     ['normal', 'intermediate']
     """
-    return [_PHENOTYPE[genotype] for genotype in genotypes]
+    found = list(genotypes)
+    for genotype in found:
+        if genotype not in _PHENOTYPE:
+            raise InvalidData(f"genotype {genotype!r}: is not one of {', '.join(_PHENOTYPE)}.")
+    return [_PHENOTYPE[genotype] for genotype in found]
 
 
 def level_of(name: str, text: str, where: str) -> str:
     """The register's word for a level of covariate `name`; raises `InvalidData`, naming `where`, for an unknown one."""
-    covariate = COVARIATES[name]
+    covariate = COVARIATES.get(name) if isinstance(name, str) else None  # pyright: ignore[reportUnnecessaryIsInstance]
+    if covariate is None or not covariate.is_category:
+        levelled = [known for known, one in COVARIATES.items() if one.is_category]
+        raise UnknownEntry(f"{where}: '{name}' is no covariate with levels.{close_names(str(name), levelled)} There are: {', '.join(levelled)}.")  # fmt: skip
     lowered = text.strip().lower()
     for level in covariate.levels:
         if level.lower() == lowered:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidModel, close_names
 from ketasim.model import CovariateEffect, Number
 from ketasim.population._covariates import COVARIATES, WIDER_LEVEL
@@ -44,6 +45,7 @@ def apply_effects(parameter: str, value: FloatArray, effects: tuple[CovariateEff
     return value
 
 
+@checked
 def assumed_covariates(numbers: Mapping[str, Number], given: Iterable[str]) -> dict[str, str]:
     """Covariates the parameters depend on that a cohort does not have, and what is taken in their place.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption, InvalidParameter, KetasimWarning, warn
 from ketasim.model import Number, Param
 from ketasim.population._cohort import Cohort
@@ -30,6 +31,7 @@ class ComedicationLike(Protocol):
     def multipliers(self) -> Mapping[str, Number]: ...
 
 
+@checked
 def individual_parameters(
     model: ModelLike,
     cohort: Cohort,

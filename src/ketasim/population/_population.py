@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import Extrapolation, InvalidEntry, InvalidOption, UnknownEntry, close_names, warn
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, cyp2b6_phenotype
@@ -103,6 +104,7 @@ class Population:
         return "\n".join(lines)
 
 
+@checked
 def population(name: str) -> Population:
     """Population of the library by name; `populations` lists the names.
 
@@ -138,6 +140,7 @@ def populations() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml")))
 
 
+@checked
 def population_from_file(path: str | Path) -> Population:
     """Population of a user's own TOML file of the library's form; its tables are looked for beside it, then in the library.
 

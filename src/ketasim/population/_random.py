@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 
 UInt64Array = NDArray[np.uint64]
@@ -77,6 +78,7 @@ def _number_of(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8"), digest_size=8).digest(), "little")
 
 
+@checked
 def uniform(seed: int, ids: ArrayLike, stream: str, k: ArrayLike = 0) -> FloatArray:
     """Uniform random numbers in the open interval (0, 1).
 
@@ -104,6 +106,7 @@ def uniform(seed: int, ids: ArrayLike, stream: str, k: ArrayLike = 0) -> FloatAr
     return ((word.astype(np.float64) + 0.5) * 2.0**-53).reshape(ids_b.shape)
 
 
+@checked
 def normal(seed: int, ids: ArrayLike, stream: str, k: ArrayLike = 0) -> FloatArray:
     """Standard normal random numbers by inversion of the distribution function; arguments as for `uniform`.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidModel, InvalidOption
 from ketasim.model import ResidualError
 from ketasim.population._random import normal
 
 
+@checked
 def sample_residual(
     values: ArrayLike,
     error: ResidualError,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, UnitMismatch
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, level_of
@@ -47,6 +48,7 @@ class _Table:
         return f"{self.where}, {self.unit} {self.lines[row]}, column {column}"
 
 
+@checked
 def cohort_from_table(
     table: str | PathLike[str] | pd.DataFrame,
     *,

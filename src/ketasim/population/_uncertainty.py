@@ -8,6 +8,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidModel, InvalidOption, InvalidParameter, close_names
 from ketasim.model import Number, Param, Part
 from ketasim.population._random import is_whole, normal
@@ -24,6 +25,7 @@ class ModelLike(Protocol):
     def correlations(self) -> Mapping[tuple[str, str], float]: ...
 
 
+@checked
 def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | None, seed: int) -> dict[str, float]:
     """Typical value of every parameter.
 
@@ -61,6 +63,7 @@ def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | No
     return values | drawn | posterior
 
 
+@checked
 def undrawn(model: ModelLike) -> tuple[str, ...]:
     """Parameters that every draw holds at their published or assumed value, for nothing says how sure it is; derived ones aside."""
     covered = _posterior_row(model, 0)

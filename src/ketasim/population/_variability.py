@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidModel, InvalidParameter
 from ketasim.model import Number, Variability
 from ketasim.population._random import normal
@@ -17,6 +18,7 @@ FloatArray = NDArray[np.float64]
 _ROUNDING = 1e-10
 
 
+@checked
 def omega2_from_cv(cv: float) -> float:
     """Variance of a log-normal eta from a coefficient of variation (as a fraction): ln(1 + CV^2).
 
@@ -28,6 +30,7 @@ def omega2_from_cv(cv: float) -> float:
     return float(np.log1p(cv**2))
 
 
+@checked
 def cv_from_omega2(omega2: float) -> float:
     """Coefficient of variation (as a fraction) of a log-normal parameter: sqrt(exp(omega2) - 1)."""
     return float(np.sqrt(np.expm1(omega2)))

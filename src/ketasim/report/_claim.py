@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ketasim.arguments import checked
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CLAIMED, _FOUND = "#f0c27b", "#0b4f8a"
 
 
+@checked
 def range_figure(
     value: float, low: float, high: float, unit: str, title: str = "", *, ci: tuple[float, float] | None = None
 ) -> Figure:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption, OutputError
 from ketasim.results import redundant_totals
 
@@ -53,12 +54,20 @@ _STYLE = {
 
 
 def as_arms(results: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str, xr.DataTree]:
-    """Results by label; a single result is named by its regimen."""
-    return (
-        dict(results)
-        if isinstance(results, Mapping) and not hasattr(results, "attrs")
-        else {str(results.attrs["regimen"]): results}
-    )  # type: ignore[union-attr]
+    """Results by label; a single result is named by its regimen.
+
+    Raises
+    ------
+    InvalidOption: none, something else than results, or results without concentrations in plasma.
+    """
+    is_one = hasattr(results, "attrs")  # a tree is a mapping too
+    arms: dict[str, xr.DataTree] = {str(results.attrs.get("regimen", "result")): results} if is_one else dict(results)  # type: ignore[union-attr, dict-item]
+    if not arms:
+        raise InvalidOption("no results given; give one of ketasim.simulate, or those of ketasim.compare.")
+    for label, result in arms.items():
+        if "plasma" not in getattr(result, "children", ()):
+            raise InvalidOption(f"'{label}': holds no concentrations in plasma; give a result of ketasim.simulate with a regimen (not with an event table).")  # fmt: skip
+    return arms
 
 
 Bands = tuple[Floats, list[str], Floats, str]
@@ -113,6 +122,7 @@ def rank(analyte: str) -> tuple[int, str]:
     return (ORDER.index(analyte) if analyte in ORDER else len(ORDER), analyte)
 
 
+@checked
 def concentration_figure(
     results: xr.DataTree | Mapping[str, xr.DataTree], *, site: str = "", analytes: Sequence[str] = (), window: tuple[float, float] | None = None,
     log: bool = False,
@@ -238,6 +248,7 @@ def _arm_handles(arms: Iterable[str]) -> list[Line2D]:
     return [Line2D([], [], color=PALETTE[i % len(PALETTE)], lw=1.6, label=_short(label)) for i, label in enumerate(arms)]
 
 
+@checked
 def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX", unit: str = "") -> Figure:
     """Distribution of one exposure parameter per analyte and arm: median, quartiles, 5-95 %. unit : of the parameter, for its axis."""
     import matplotlib
@@ -292,6 +303,7 @@ def _short(label: str, length: int = 48) -> str:
     return label if len(label) <= length else label[: length - 3] + "..."
 
 
+@checked
 def save_figure(results: xr.DataTree | Mapping[str, xr.DataTree] | Figure, path: str | Path, **options: Any) -> Path:
     """Write a figure (of `concentration_figure` unless one is given) as .png, .svg or .pdf, whole or not at all."""
     path = Path(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 from ketasim.report._figures import PALETTE
 from ketasim.report._network_style import styled, wrapped
@@ -40,6 +41,7 @@ class _Row:
     indent: bool = False
 
 
+@checked
 def forest_figure(
     result: PairwiseResult, *, model: str = "random", favours: tuple[str, str] | None = None, prediction: bool = True,
     title: str = "", arms: tuple[str, str] | None = None,
@@ -69,6 +71,7 @@ def forest_figure(
     )
 
 
+@checked
 def series_figure(series: Series, *, favours: tuple[str, str] | None = None, title: str = "") -> Figure:
     """Leave-one-out or cumulative meta-analysis: the pooled effect at every step."""
     first = series.pooled[0]

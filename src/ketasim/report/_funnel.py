@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.report._figures import PALETTE
 from ketasim.report._forest import ratio_ticks
 from ketasim.report._network_style import canvas, measure_name, styled
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _SHADES = (("p > 0.1", 0.1, "#cfcfcf"), ("0.05 < p < 0.1", 0.05, "#e0e0e0"), ("0.01 < p < 0.05", 0.01, "#efefef"), ("p < 0.01", 0.0, "#ffffff"))  # fmt: skip
 
 
+@checked
 def funnel_figure(
     result: PairwiseResult, *, model: str = "random", contours: bool = True, filled: TrimFill | None = None,
     egger: AsymmetryTest | None = None, title: str = "",

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import OutputError
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
 from ketasim.report._basis import evidence, facts, warned
@@ -39,6 +40,7 @@ pre{background:#f5f7fa;padding:.8rem 1rem;overflow-x:auto;white-space:pre-wrap;b
 _ROWS_SHOWN = 40
 
 
+@checked
 def html_report(
     results: xr.DataTree | Mapping[str, xr.DataTree], path: str | Path, *, title: str = "", command: str = ""
 ) -> Path:

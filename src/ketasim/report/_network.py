@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 from ketasim.report._figures import PALETTE, plain_log_axis
 from ketasim.report._network_style import NODE, canvas, measure_name, styled, wrapped
@@ -24,6 +25,7 @@ Floats = NDArray[np.float64]
 _EDGE = "#8a8a8a"
 
 
+@checked
 def network_figure(data: NetworkData, labels: Mapping[str, str] | None = None) -> Figure:
     """Network graph: node area by patients (by studies where numbers are missing), edge width by studies, multi-arm studies shaded.
 
@@ -125,6 +127,7 @@ def _outside_label(axis: Axes, at: Floats, angle: float, text: str) -> None:
     axis.text(*at, wrapped(text, 20 if side == "center" else 13), ha=side, va=height, fontsize=9.5, zorder=6)
 
 
+@checked
 def rankogram_figure(ranking: Ranking) -> Figure:
     """Rank probabilities of each treatment as bars, cumulative as a line, best treatment first."""
     n = len(ranking.treatments)
@@ -148,6 +151,7 @@ def rankogram_figure(ranking: Ranking) -> Figure:
     return figure
 
 
+@checked
 def split_figure(split: EvidenceSplit, level: float = 0.95) -> Figure:
     """Direct, indirect and network estimates of every comparison that has both kinds of evidence, with the p of their difference.
 
@@ -185,6 +189,7 @@ def split_figure(split: EvidenceSplit, level: float = 0.95) -> Figure:
     return figure
 
 
+@checked
 def dose_curve_figure(result: DoseResult, points: int = 101) -> Figure:
     """Fitted dose-response curve per agent with its interval; ticks on the axis are the doses studied."""
     agents = result.data.agents

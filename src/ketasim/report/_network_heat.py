@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.report._network_style import DIVERGING, canvas, caption, measure_name, styled, wrapped
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
+@checked
 def league_figure(result: NetworkResult, model: str = "random", order: Sequence[str] = (), direct: bool = True) -> Figure:
     """League heat map: below the diagonal the network estimate of column against row, above it the direct one of row against column.
 
@@ -131,6 +133,7 @@ def _colour_bar(figure: Figure, axis: Axes, limit: float, label: str, is_log: bo
     bar.outline.set_visible(False)  # type: ignore[operator]
 
 
+@checked
 def net_heat_figure(heat: NetHeat) -> Figure:
     """Net heat plot: colour is the fall of a row design's Q when the column design is detached; grey squares its contribution."""
     from matplotlib.patches import Rectangle
@@ -158,6 +161,7 @@ def net_heat_figure(heat: NetHeat) -> Figure:
     return figure
 
 
+@checked
 def contribution_figure(matrix: Contribution, reference: str = "") -> Figure:
     """Percent contribution of direct comparisons to the estimates against a reference, or to all where there are few."""
     keep = [k for k, pair in enumerate(matrix.comparisons) if not reference or reference in pair]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketasim.arguments import checked
 from ketasim.report._figures import PALETTE
 from ketasim.report._network_style import canvas, caption, styled
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _GREY = "#8a8a8a"
 
 
+@checked
 def time_course_figure(result: TimeCourseResult) -> Figure:
     """Change from baseline over time, a panel per treatment: arms by size, the fitted curve and its band, held-out arms open."""
     names = result.treatments
@@ -91,6 +93,7 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
+@checked
 def dose_response_figure(result: DoseResponse) -> Figure:
     """Effect against control by dose: differences of the studies with their intervals and the models that could be fitted."""
     from scipy import stats

@@ -6,9 +6,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
+
 Floats = NDArray[np.float64]
 
 
+@checked
 def dose_times(result: xr.DataTree) -> Floats:
     """Times of all doses of the first patient, h: (dose,)."""
     dose = result["dose"]
@@ -20,6 +23,7 @@ def dose_times(result: xr.DataTree) -> Floats:
     return np.unique(np.concatenate([*times, np.zeros(0)]))
 
 
+@checked
 def since_dose(times: Floats, doses: Floats) -> Floats:
     """Time since the last dose before, h; since the start where there was none.
 

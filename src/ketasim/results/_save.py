@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption, OutputError
 
 #: What a folder that holds a Zarr store has.
@@ -20,6 +21,7 @@ _STORE_MARKS = ("zarr.json", ".zgroup")
 FORMATS = (".csv", ".parquet", ".zarr", ".json")
 
 
+@checked
 def to_dataframe(result: xr.DataTree, group: str = "plasma") -> pd.DataFrame:
     """Tidy table of a group: one row per subject (or quantile), time and analyte, a column per site."""
     if "output" in result.children:
@@ -33,6 +35,7 @@ def to_dataframe(result: xr.DataTree, group: str = "plasma") -> pd.DataFrame:
     return frame.drop(columns=[c for c in ("molar_mass",) if c in frame])
 
 
+@checked
 def wide_table(result: xr.DataTree) -> pd.DataFrame:
     """Columns ID, TIME, every state, every output under its port name in the port's own unit (one row per output time).
 
@@ -58,6 +61,7 @@ def _percentiles(drawn: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame({f"{name}_P{q}": band[name].to_numpy()[i] for name in band for i, q in enumerate(("05", "95"))})
 
 
+@checked
 def save(result: xr.DataTree, path: str | Path, table: pd.DataFrame | None = None) -> Path:
     """Write a result by the ending of `path`: .csv and .parquet (tidy table), .zarr (everything), .json (summary)."""
     path = Path(path)
@@ -75,6 +79,7 @@ def save(result: xr.DataTree, path: str | Path, table: pd.DataFrame | None = Non
     return path
 
 
+@checked
 def check_target(path: Path) -> None:
     """Refuse an ending without a format, and what must not be replaced: a folder that is no result, a file where a store should be.
 
@@ -128,6 +133,7 @@ def _write_csv(frame: pd.DataFrame, target: Path) -> None:
         csv.write_csv(table, target, csv.WriteOptions(quoting_style="needed"))
 
 
+@checked
 def summary(result: xr.DataTree, quantiles: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:
     """Plain data: root facts and quantiles over subjects per site, analyte and time."""
     plasma = result["plasma"].to_dataset() if "plasma" in result.children else xr.Dataset()

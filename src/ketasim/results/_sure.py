@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ketasim.arguments import checked
+
 _COLUMNS = {"cmax": "CMAX", "auc": "AUCLST"}
 _ENDS = (("low", 0.05), ("high", 0.95))
 _NAMED = 6  # held parameters named in a sentence
 
 
+@checked
 def sureness(results: Mapping[str, xr.DataTree], site: str = "") -> list[dict[str, Any]]:
     """5th and 95th percentile over draws of the median patient's exposure, and of its ratio to the first arm.
 
@@ -53,6 +56,7 @@ def _ends(name: str, values: np.ndarray) -> dict[str, float]:
     return {f"{name}_{end}": float(np.quantile(values, q)) for end, q in _ENDS}
 
 
+@checked
 def held_sentence(result: xr.DataTree) -> str:
     """What the intervals over draws do not hold; empty where every parameter is drawn.
 

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.dose import molar_mass
 from ketasim.solve import STATUS
 
@@ -25,6 +26,7 @@ _MEANING = {"status": "; ".join(f"{code} {text}" for code, text in STATUS.items(
 TOTALS = {total: (f"s_{total}", f"r_{total}") for total in ("ketamine", "norketamine", "hnk", "dhnk")}
 
 
+@checked
 def redundant_totals(present: Iterable[Collection[str]]) -> set[str]:
     """Totals that in every arm equal the one enantiomer that is there; present : analytes of each arm that rise above zero.
 
@@ -39,6 +41,7 @@ def redundant_totals(present: Iterable[Collection[str]]) -> set[str]:
     return {total for total, (s, r) in TOTALS.items() if all((s in arm) != (r in arm) for arm in arms if total in arm)}
 
 
+@checked
 def concentration_ports(model: Model) -> dict[str, dict[str, str]]:
     """site -> analyte -> port."""
     out: dict[str, dict[str, str]] = {}
@@ -62,6 +65,7 @@ class Concentrations:
     unit: str
 
 
+@checked
 def reported_concentrations(model: Model) -> dict[str, Concentrations]:
     """site -> what is reported of it.
 
@@ -79,6 +83,7 @@ def reported_concentrations(model: Model) -> dict[str, Concentrations]:
     return out
 
 
+@checked
 def mass_concentrations(model: Model, ports: Mapping[str, Floats]) -> dict[str, tuple[tuple[str, ...], Floats, str]]:
     """Concentrations per site: analytes (with totals), values (time, analyte, subject), unit. ports : name -> (time, subject)."""
     out: dict[str, tuple[tuple[str, ...], Floats, str]] = {}
@@ -94,6 +99,7 @@ def mass_concentrations(model: Model, ports: Mapping[str, Floats]) -> dict[str, 
     return out
 
 
+@checked
 def provenance(model: Model, *, drug_sources: Sequence[str] = (), **facts: Any) -> dict[str, Any]:
     """Root attributes of a result.
 
@@ -146,6 +152,7 @@ def _plasma_dataset(
     return dataset
 
 
+@checked
 def build_tree(
     model: Model,
     times: Floats,
@@ -184,6 +191,7 @@ def build_tree(
     return xr.DataTree.from_dict(tree)
 
 
+@checked
 def build_summary(
     model: Model,
     times: Floats,
@@ -199,6 +207,7 @@ def build_summary(
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attrs)), "/dose": dose, "/subject": facts, "/plasma": plasma})
 
 
+@checked
 def add_draws(
     result: xr.DataTree,
     times: Floats,
@@ -239,6 +248,7 @@ def add_draws(
     return result
 
 
+@checked
 def add_record_draws(
     result: xr.DataTree, outputs: Mapping[str, Floats], failed: NDArray[np.int64], held: Sequence[str]
 ) -> xr.DataTree:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 import xarray as xr
 
+from ketasim.arguments import checked
 
+
+@checked
 def warnings_of(results: Mapping[str, xr.DataTree]) -> list[str]:
     """Warnings of all results, each once; what concerns some of several arms only is preceded by their labels."""
     arms: dict[str, list[str]] = {}
@@ -16,6 +19,7 @@ def warnings_of(results: Mapping[str, xr.DataTree]) -> list[str]:
     return [text if len(labels) == len(results) else f"{', '.join(labels)}: {text}" for text, labels in arms.items()]
 
 
+@checked
 def assumed_sentence(arms: Mapping[str, xr.DataTree]) -> str:
     """Covariates the models use and the patients given do not have, with what counts in their place; empty where there are none."""
     named = dict.fromkeys(str(item) for result in arms.values() for item in result.attrs.get("assumed_covariates", ()))

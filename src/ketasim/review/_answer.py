@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ketasim.arguments import checked
+from ketasim.errors import InvalidOption
 from ketasim.evidence import Evidence, load
 from ketasim.review import _rules as rules
 from ketasim.review._claims import Claim, claim, claims
@@ -63,6 +65,7 @@ class Answer:
         }  # fmt: skip
 
 
+@checked
 def review(
     names: Iterable[str] = (), evidence: Evidence | None = None, progress: Callable[[str], None] | None = None
 ) -> list[Answer]:
@@ -192,9 +195,13 @@ def _plain(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
+@checked
 def table(answers: Iterable[Answer]) -> pd.DataFrame:
     """Answers as a table, one row per claim."""
     import pandas as pd
 
     columns = ["id", "section", "kind", "claim", "found", "verdict", "reason"]
+    answers = list(answers)
+    if not all(isinstance(answer, Answer) for answer in answers):
+        raise InvalidOption("table: give answers of ketasim.review.review().")
     return pd.DataFrame([{k: a.as_dict()[k] for k in columns} for a in answers], columns=columns)

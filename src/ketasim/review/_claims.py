@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from ketasim import evidence
+from ketasim.arguments import checked
 from ketasim.errors import InvalidEntry, UnknownEntry, close_names
 
 METHODS = ("pk", "evidence", "synthesis", "computed", "model", "none")
@@ -69,6 +70,7 @@ def claims() -> tuple[Claim, ...]:
     return found
 
 
+@checked
 def claim(name: str) -> Claim:
     """A claim by its id, in any letter case.
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from html import escape
 from pathlib import Path
 
+from ketasim.arguments import checked
 from ketasim.errors import OutputError
 from ketasim.evidence import Evidence
 from ketasim.review._answer import Answer
@@ -43,6 +44,7 @@ nav{display:flex;gap:.3rem;flex-wrap:wrap}nav a{border:2px solid;border-radius:4
 """
 
 
+@checked
 def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence) -> Path:
     """Write the page, whole or not at all.
 

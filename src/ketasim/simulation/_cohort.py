@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim import library
+from ketasim.arguments import checked
 from ketasim.dose import Dose, EventData, EventTemplate, Regimen, check_interpolation, parse, read_events, resolve
 from ketasim.errors import Extrapolation, InvalidOption, OutputError, UnusedColumn, close_names, listening, warn
 from ketasim.model import Model, Part, assemble
@@ -57,6 +58,7 @@ _PLAN_SEED, _PLAN_START, _PLAN_SIZE = 715_225_739, 10**12, 16
 _CHECKPOINT_EVERY = 8
 
 
+@checked
 def as_model(model: str | Part | Model) -> Model:
     """A model from a library name, several names joined by ``+`` (``"otto2021+mechanism/own"``), a part or a model."""
     if isinstance(model, Model):
@@ -69,6 +71,7 @@ def as_model(model: str | Part | Model) -> Model:
     return assemble(*(library.load(name) for name in names))
 
 
+@checked
 def default_times(regimen: Regimen, until: float | None = None) -> Floats:
     """Output times, h: every 5 min for 2 h after each dose begins, every 15 min to 8 h, hourly to `until`."""
     end = until if until is not None else max(regimen.end + 24.0, 24.0)
@@ -490,6 +493,7 @@ def _simulate_data(
     return simulate_table(common, data, times, vary, draws, progress)
 
 
+@checked
 def status_text(status: int) -> str:
     """Meaning of a subject's status."""
     return STATUS[status]

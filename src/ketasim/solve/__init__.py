@@ -2,12 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ketasim.solve._driver import STATUS, USUAL_RTOL, Reference, Solution, solve, solver_of, tolerance_of
+from ketasim.arguments import checked
+from ketasim.solve import _driver
+from ketasim.solve._asked import asked
+from ketasim.solve._driver import STATUS, USUAL_RTOL, Reference, Solution
 
 if TYPE_CHECKING:
     from ketasim.solve._jax import differentiable
 
 __all__ = ["STATUS", "USUAL_RTOL", "Reference", "Solution", "differentiable", "solve", "solver_of", "tolerance_of"]
+
+solve = asked(_driver.solve)
+solver_of = checked(_driver.solver_of)
+tolerance_of = checked(_driver.tolerance_of)
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption
 from ketasim.solve._algebra import compile_system
+from ketasim.solve._asked import asked
 from ketasim.solve._driver import Interpolation, Reference, _moving, _own_reference, _Run, check_values, ranks_of
 from ketasim.solve._jax_course import Course, Person
 from ketasim.solve._jax_equations import Equations, equations_of
@@ -36,6 +37,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+@asked
 def differentiable(
     model: Model, template: EventTemplate, params: Mapping[str, Floats], times: Floats, *, rtol: float = 1e-6,
     reference: Reference | None = None, interpolation: Interpolation = "nocb", at_record: Ints | None = None, method: str = "rodas5p",

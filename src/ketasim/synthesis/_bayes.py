@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 from ketasim.synthesis._bayes_fit import model_fit
 from ketasim.synthesis._bayes_model import Draws, Problem, arm_layout, likelihood_of, sampler_for
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@checked
 def bayesian_network(
     data: NetworkData, reference: str = "", *, model: str = "random", consistency: str = "consistent", covariate: str = "",
     interaction: str = "common", tau_prior: str = "", effect_sd: float = 100.0, chains: int = 4, samples: int = 2000,
@@ -198,6 +200,7 @@ class NodeSplit:
         return {"dic_consistent": self.dic_consistent, "comparisons": list(self.rows)}
 
 
+@checked
 def bayesian_node_split(
     data: NetworkData, reference: str = "", *, pairs: Sequence[tuple[str, str]] = (), model: str = "random", tau_prior: str = "",
     effect_sd: float = 100.0, chains: int = 4, samples: int = 2000, warmup: int = 1000, seed: int = 1, target_accept: float = 0.9,

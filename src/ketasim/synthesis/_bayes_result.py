@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from ketasim.errors import KetasimWarning
+from ketasim.errors import KetasimWarning, warn
 from ketasim.synthesis._network_data import Floats, NetworkData
 from ketasim.synthesis._ranking import Ranking, rank_draws, ranking_of
 
@@ -72,7 +71,7 @@ def diagnose(values: Mapping[str, Floats], divergences: int, what: str = "") -> 
     found = Diagnostics(rhat, ess, divergences, size)
     if not found.converged:
         worst = max(rhat, key=lambda n: rhat[n])
-        warnings.warn(
+        warn(
             f"{what}the chains have not converged: R-hat up to {found.max_rhat:.3f} ({worst}; must be below {RHAT_LIMIT}), effective "
             f"draws at least {found.min_ess:.0f} (must be {ESS_LIMIT}), {divergences} of {size} divergent. Take more samples and warmup, "
             "or a narrower prior for tau.",

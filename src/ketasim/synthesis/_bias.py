@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from ketasim.errors import InvalidData, InvalidOption, close_names
+from ketasim.arguments import checked
+from ketasim.errors import InvalidData, InvalidOption, close_names, warn
 from ketasim.synthesis._heterogeneity import estimate_tau2, least_squares
 from ketasim.synthesis._network_data import Floats
 from ketasim.synthesis._pairwise import PairwiseResult
@@ -65,6 +65,7 @@ class AsymmetryTest:
         return pd.DataFrame([self.as_dict()])
 
 
+@checked
 def asymmetry_test(result: PairwiseResult | PairwiseData, test: str = "egger") -> AsymmetryTest:
     """A test of funnel asymmetry.
 
@@ -91,7 +92,7 @@ def asymmetry_test(result: PairwiseResult | PairwiseData, test: str = "egger") -
     if data.k < 3:
         raise InvalidData(f"{data.name}: a test of funnel asymmetry needs at least 3 studies; here is {data.k}.")
     if data.k < FEWEST:
-        warnings.warn(f"{data.name}: {CAVEAT}", FewStudies, stacklevel=3)
+        warn(f"{data.name}: {CAVEAT}", FewStudies, stacklevel=3)
     return tests[test](data)
 
 
@@ -204,6 +205,7 @@ class TrimFill:
         return frame.assign(filled=np.arange(self.data.k) >= self.data.k - self.missing)
 
 
+@checked
 def trim_and_fill(
     result: PairwiseResult, estimator: str = "L0", side: str = "", model: str = "random", iterations: int = 100
 ) -> TrimFill:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidOption, close_names
 from ketasim.synthesis._inconsistency import with_p
 from ketasim.synthesis._network_data import MEASURES, Floats, NetworkData
@@ -79,6 +80,7 @@ def split_components(treatment: str, separator: str = "+") -> tuple[str, ...]:
     return tuple(part.strip() for part in treatment.split(separator) if part.strip())
 
 
+@checked
 def component_network(
     data: NetworkData, inactive: str = "", *, separator: str = "+", tau2: str = "dl", level: float = 0.95
 ) -> ComponentResult:

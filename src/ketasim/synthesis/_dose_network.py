@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from ketasim.errors import InvalidData, InvalidOption, KetasimWarning, UnknownEntry, close_names
+from ketasim.arguments import checked
+from ketasim.errors import InvalidData, InvalidOption, KetasimWarning, UnknownEntry, close_names, warn
 from ketasim.synthesis._network_data import Floats, NetworkData
 from ketasim.synthesis._network_gls import Gls, Stack, check_estimable, gls, heterogeneity, log_likelihood, stack
 from ketasim.synthesis._network_input import read_network
@@ -53,6 +53,7 @@ class DoseData:
         return tuple(sorted(dose for name, dose in self.levels.values() if name == agent and dose > 0))
 
 
+@checked
 def read_dose_network(
     data: str | Path | pd.DataFrame | Sequence[Mapping[str, Any]], measure: str, *, dose: str = "dose"
 ) -> DoseData:
@@ -147,6 +148,7 @@ class DoseResult:
         }  # fmt: skip
 
 
+@checked
 def dose_network(
     data: DoseData, shape: str = "emax", *, model: str = "random", ed50: str = "agent", tau2: str = "reml", level: float = 0.95
 ) -> DoseResult:
@@ -281,7 +283,7 @@ def _fit_emax(
         if done:
             break
     if np.any(np.abs(log_ed50 - grid[0]) < 1e-3) or np.any(np.abs(log_ed50 - grid[-1]) < 1e-3):
-        warnings.warn(
+        warn(
             f"{data.network.name}: an ED50 lies at the end of the range searched ({math.exp(grid[0]):.3g} to {math.exp(grid[-1]):.3g}): "
             "the doses studied show no bend, or no rise. Try shape 'linear'.",
             DoseNotIdentified,

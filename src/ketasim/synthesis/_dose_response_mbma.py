@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 from ketasim.synthesis._timecourse import Score, residual_covariance, score_row, sd_where_missing
 from ketasim.synthesis._timecourse_data import ArmMean, TimeCourseData
@@ -103,6 +104,7 @@ def dose_function(name: str, shapes: Floats, d: Floats) -> Floats:
     return d if name == "linear" else d / (np.exp(shapes[0]) + d)
 
 
+@checked
 def dose_response(
     data: TimeCourseData, treatment: str, *, window_h: tuple[float, float] = (20.0, 28.0), level: float = 0.95,
     correlation: float = 0.5, seed: int = 1,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
-from ketasim.errors import InvalidData, InvalidOption, KetasimWarning
+from ketasim.arguments import checked
+from ketasim.errors import InvalidData, InvalidOption, KetasimWarning, warn
 from ketasim.synthesis._effect_checks import above, finite, half_width, merged, one_of, quantile
 from ketasim.synthesis._effect_checks import correlation as checked_correlation
 
@@ -23,6 +23,7 @@ class SkewedData(KetasimWarning):
     """Median and quartiles or range are too lopsided for a normal distribution; the mean estimated from them is doubtful."""
 
 
+@checked
 @dataclass(frozen=True)
 class CountArm:
     """Events among patients of one arm.
@@ -44,6 +45,7 @@ class CountArm:
         return CountArm(self.events / above(design, "design effect", 1.0), self.n / design)
 
 
+@checked
 @dataclass(frozen=True)
 class MeanArm:
     """Mean and standard deviation of one arm.
@@ -121,6 +123,7 @@ class MeanArm:
 Arm = CountArm | MeanArm
 
 
+@checked
 def combine_arms(arms: Sequence[Arm]) -> Arm:
     """Several arms as one: counts add up, means and deviations as if the patients had been one group (Cochrane Handbook 6.5.2.10).
 
@@ -192,7 +195,7 @@ def _warn_if_skewed(
     else:
         found, limit = lopsided(span or (0.0, 1.0)), 1.01 / math.log(n + 9) + 2.43 / (n + 1)
     if found > limit > 0:
-        warnings.warn(
+        warn(
             f"{what} of {n:g} patients are skewed (the test of Shi et al. rejects symmetry at 5 %): the mean and SD estimated from them "
             "are doubtful. Look for means, or leave the study out in a second analysis.",
             SkewedData,

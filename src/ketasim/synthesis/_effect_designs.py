@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidOption
 from ketasim.synthesis._effect_arms import MeanArm
 from ketasim.synthesis._effect_checks import above, merged
@@ -13,6 +14,7 @@ from ketasim.synthesis._effects import EffectSize, hedges_factor
 from ketasim.synthesis._network_input import checked_measure
 
 
+@checked
 def crossover_effect(measure: str, one: MeanArm, other: MeanArm, correlation: float) -> EffectSize:
     """Effect in a crossover trial (or before and after) from both conditions and the correlation between them.
 
@@ -33,6 +35,7 @@ def crossover_effect(measure: str, one: MeanArm, other: MeanArm, correlation: fl
     raise InvalidOption(f"a crossover trial of means gives md or smd, not {measure}.")
 
 
+@checked
 def crossover_counts(measure: str, both: float, only_one: float, only_other: float, neither: float) -> EffectSize:
     """Effect in a crossover trial from the paired table of responders to both, to one or to none of the conditions.
 
@@ -61,6 +64,7 @@ def crossover_counts(measure: str, both: float, only_one: float, only_other: flo
     return EffectSize(name, y, math.sqrt(variance), n, n, ("paired counts",), False, fixed)
 
 
+@checked
 def design_effect(cluster_size: float, icc: float, size_cv: float = 0.0) -> float:
     """Factor by which clustering inflates the variance: 1 + ((1 + cv^2) m - 1) icc (Eldridge et al. 2006).
 
@@ -76,6 +80,7 @@ def design_effect(cluster_size: float, icc: float, size_cv: float = 0.0) -> floa
     return 1 + ((1 + size_cv**2) * cluster_size - 1) * icc
 
 
+@checked
 def cluster_adjusted(found: EffectSize, design: float) -> EffectSize:
     """An effect whose clustering was ignored: the standard error times the root of the design effect."""
     notes = (*found.notes, f"cluster trial, design effect {design:g}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special, stats
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidOption
 from ketasim.synthesis._effect_arms import Arm, CountArm, MeanArm
 from ketasim.synthesis._effect_checks import above, finite, half_width, merged, quantile
@@ -74,6 +75,7 @@ class EffectSize:
         return pd.DataFrame([self.as_dict() | {"notes": "; ".join(self.notes)}])
 
 
+@checked
 def effect(
     measure: str, one: Arm | None = None, other: Arm | None = None, *, estimate: float | None = None, se: float | None = None,
     ci: tuple[float, float] | None = None, p: float | None = None, t: float | None = None, df: float = math.inf,
@@ -169,6 +171,7 @@ def _from_t(t: float, n: tuple[float, float]) -> EffectSize:
     return EffectSize("smd", g, math.sqrt(1 / n1 + 1 / n2 + g**2 / (2 * (n1 + n2))), n1, n2, (f"from t = {t:g}",))
 
 
+@checked
 def hedges_factor(df: float) -> float:
     """Small-sample factor of the standardised difference, exact by gamma functions (Hedges 1981).
 
@@ -182,6 +185,7 @@ def hedges_factor(df: float) -> float:
     return float(np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) * math.sqrt(2 / df))
 
 
+@checked
 def multi_arm_effects(measure: str, control: Arm, arms: Sequence[Arm], continuity: float = 0.5) -> tuple[Floats, Floats]:
     """Effects of several arms against one control, and their covariance, which is that of the arm they share.
 
@@ -198,8 +202,11 @@ def multi_arm_effects(measure: str, control: Arm, arms: Sequence[Arm], continuit
     return found.effect, found.cov
 
 
+@checked
 def pool_correlated(effects: Floats, covariance: Floats) -> tuple[float, float]:
     """Correlated effects of one study as one effect with its standard error, by generalised least squares."""
+    if not len(effects) or np.shape(covariance) != (len(effects), len(effects)):
+        raise InvalidData(f"{len(effects)} effects and a covariance of shape {np.shape(covariance)}: give a square one, a row per effect.")  # fmt: skip
     w = np.linalg.solve(covariance, np.ones(len(effects)))
     return float(w @ effects / w.sum()), float(1 / math.sqrt(w.sum()))
 

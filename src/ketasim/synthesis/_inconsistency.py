@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 from ketasim.synthesis._network_data import Floats, NetworkData, components
 from ketasim.synthesis._network_gls import Stack, basic_design, gls, stack, trace_pr
@@ -176,6 +177,7 @@ def design_level(data: NetworkData, stacks: dict[Design, Stack], tau2: float = 0
     return DesignLevel(tuple(stacks), rows, np.concatenate(y), weights, np.array(x), data.treatments)
 
 
+@checked
 def decompose_q(data: NetworkData | NetworkResult) -> QDecomposition:
     """Q of the network in a part within designs and a part between designs.
 
@@ -240,6 +242,7 @@ class NetHeat:
         return {"model": self.model, "designs": names, "q_difference": self.q_difference.tolist(), "hat": self.hat.tolist()}
 
 
+@checked
 def net_heat(result: NetworkResult, model: str = "common") -> NetHeat:
     """Net heat matrix: multi-arm designs are one row, detached as a whole.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 from ketasim.synthesis._network_data import Floats, NetworkData
 from ketasim.synthesis._network_gls import Gls, Stack, basic_design, gls, heterogeneity, heterogeneity_interval, stack
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@checked
 def network_meta_analysis(
     data: NetworkData | str | Path | pd.DataFrame | Sequence[Mapping[str, Any]], measure: str = "", reference: str = "", *,
     tau2: str | float = "dl", level: float = 0.95,

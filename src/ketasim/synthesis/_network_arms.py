@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ketasim.errors import InvalidData
+from ketasim.errors import InvalidData, warn
 from ketasim.synthesis._network_data import ArmRows, ContinuityCorrected, Floats, NetworkData, StudyContrasts, StudyExcluded
 from ketasim.synthesis._network_table import Table
 
@@ -33,7 +32,7 @@ def arm_network(table: Table, measure: str, study: int, covariates: Reader, cont
         one, fixed, why = (None, False, why) if why else contrasts(measure, label, arms, numbers, continuity)
         if one is None:
             excluded[label] = why
-            warnings.warn(f"{table.name}: study '{label}' is left out: {why}.", StudyExcluded, stacklevel=4)
+            warn(f"{table.name}: study '{label}' is left out: {why}.", StudyExcluded, stacklevel=4)
             continue
         corrected += [label] * fixed
         studies.append(one)
@@ -50,7 +49,7 @@ def arm_network(table: Table, measure: str, study: int, covariates: Reader, cont
 
 def _say_corrected(name: str, studies: Sequence[str], continuity: float) -> None:
     shown = ", ".join(studies[:5]) + (f" and {len(studies) - 5} more" if len(studies) > 5 else "")
-    warnings.warn(
+    warn(
         f"{name}: no events (or only events) in an arm of {shown}: {continuity:g} is added to events and to non-events of every arm of "
         "these studies. The Bayesian model for counts needs no correction.",
         ContinuityCorrected,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData
 from ketasim.synthesis._network_data import Floats, NetworkData
 
@@ -67,6 +68,7 @@ def edge_weights(data: NetworkData, tau2: float = 0.0) -> dict[Pair, float]:
     return weights
 
 
+@checked
 def contribution(result: NetworkResult, model: str = "random") -> Contribution:
     """Contribution matrix of a network meta-analysis.
 

@@ -7,14 +7,14 @@ all its pairs. Arm format: one row per arm with counts or with means.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketasim.errors import InvalidData, InvalidOption, close_names
+from ketasim.arguments import checked
+from ketasim.errors import InvalidData, InvalidOption, close_names, warn
 from ketasim.synthesis._network_arms import arm_network
 from ketasim.synthesis._network_data import (
     MEASURES,
@@ -35,6 +35,7 @@ _NEEDED = (
 )
 
 
+@checked
 def read_network(
     data: Table | str | Path | pd.DataFrame | Sequence[Mapping[str, Any]], measure: str, *, covariates: Sequence[str] = (),
     continuity: float = 0.5,
@@ -131,7 +132,7 @@ def _from_contrasts(table: Table, measure: str, wanted: Mapping[str, int]) -> Ne
         missing = [r for r in rows if table.is_missing(r, columns["te"]) or table.is_missing(r, columns["sete"])]
         if missing:
             excluded[label] = f"no effect or no standard error (line {table.lines[missing[0]]})"
-            warnings.warn(f"{table.name}: study '{label}' is left out: {excluded[label]}.", StudyExcluded, stacklevel=4)
+            warn(f"{table.name}: study '{label}' is left out: {excluded[label]}.", StudyExcluded, stacklevel=4)
             continue
         studies.append(_contrast_study(table, label, rows, columns))
         for name, value in read(label, rows).items():
@@ -208,7 +209,7 @@ def _base_covariance(
     arm_variance = (v.sum(axis=1) - v.sum() / (2 * (n - 1))) / (n - 2)
     if arm_variance.min() < -1e-3 * arm_variance.max():
         who = arms[int(arm_variance.argmin())]
-        warnings.warn(
+        warn(
             f"{table.name}: study '{label}': its standard errors imply a variance of {arm_variance.min():.3g} for the arm '{who}', "
             "below 0; that cannot come from independent arms. The study is used as given.",
             ImplausibleVariance,

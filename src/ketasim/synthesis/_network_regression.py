@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidOption
 from ketasim.synthesis._network import estimates
 from ketasim.synthesis._network_data import Floats, NetworkData
@@ -62,6 +63,7 @@ class NetworkRegression:
         }  # fmt: skip
 
 
+@checked
 def network_regression(
     data: NetworkData,
     covariate: str,

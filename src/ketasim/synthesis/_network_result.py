@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.synthesis._network_data import MEASURES, Floats, NetworkData
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ def i2_interval(q: float, df: int, level: float = 0.95) -> tuple[float, float]:
     return 100 * (1 - 1 / bounds[0] ** 2), 100 * (1 - 1 / bounds[1] ** 2)
 
 
+@checked
 def league_table(one: NetworkEstimates, order: Mapping[str, float] | None = None, digits: int = 2) -> pd.DataFrame:
     """All pairs as text, row treatment against column treatment, ratios back-transformed; sorted by a score, best first."""
     import pandas as pd

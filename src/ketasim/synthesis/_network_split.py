@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 from ketasim.synthesis._network_data import MEASURES, Floats, NetworkData, components
 from ketasim.synthesis._network_gls import basic_design, gls, heterogeneity, stack
@@ -50,6 +51,7 @@ class EvidenceSplit:
         return {"method": self.method, "model": self.model, "measure": self.measure, "comparisons": list(self.rows)}
 
 
+@checked
 def split_evidence(result: NetworkResult, model: str = "random", method: str = "back-calculation") -> EvidenceSplit:
     """Split each comparison with direct evidence into direct and indirect.
 
@@ -85,6 +87,7 @@ def split_evidence(result: NetworkResult, model: str = "random", method: str = "
     return EvidenceSplit(tuple(rows), method, model, result.data.measure)
 
 
+@checked
 def direct_evidence(data: NetworkData, a: str, b: str, tau2: float = 0.0) -> tuple[float, float] | None:
     """Inverse-variance pool of the studies with both treatments: effect of a against b and its variance; None without a study."""
     studies = data.comparisons().get((min(a, b), max(a, b)), ())

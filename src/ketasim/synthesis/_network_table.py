@@ -139,6 +139,8 @@ def read_table(data: Table | str | Path | pd.DataFrame | Sequence[Mapping[str, A
         values: list[list[Any]] = [list(row) for row in data.itertuples(index=False)]  # type: ignore[union-attr]
     else:
         records = list(data)  # type: ignore[arg-type]
+        if not all(isinstance(record, Mapping) for record in records):
+            raise InvalidData("a list of records holds something else: give a dict per row, e.g. [{'study': 'A', 'n': 10}].")
         columns = tuple(dict.fromkeys(str(k) for r in records for k in r))
         values = [[r.get(c) for c in columns] for r in records]
     rows = tuple(tuple(_as_text(v) for v in row) for row in values)

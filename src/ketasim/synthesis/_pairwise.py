@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidOption, close_names
 from ketasim.synthesis._heterogeneity import Heterogeneity, checked_method, estimate_tau2
 from ketasim.synthesis._network_table import Table
@@ -183,6 +184,7 @@ class PairwiseResult:
         }  # fmt: skip
 
 
+@checked
 def pairwise(
     data: PairwiseData | Table | str | Path | pd.DataFrame | Sequence[Mapping[str, Any]], measure: str = "", *, method: str = "reml",
     hk: bool | str = False, pooling: str = "inverse", level: float = 0.95, prediction: str = "k-2", subgroup: str = "",

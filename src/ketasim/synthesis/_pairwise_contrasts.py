@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ketasim.errors import InvalidData, InvalidOption
+from ketasim.errors import InvalidData, InvalidOption, warn
 from ketasim.synthesis._effects import EffectSize, effect
 from ketasim.synthesis._network_data import MEASURES, Floats
 from ketasim.synthesis._network_table import Table
@@ -200,7 +199,7 @@ def _check_centres(
             if abs(e.estimate - (low + high) / 2) > 0.15 * (high - low) / 2:
                 doubtful.append(table.lines[r])
     if doubtful:
-        warnings.warn(
+        warn(
             f"{table.name}: in line {', '.join(map(str, doubtful[:5]))}{' and more' if len(doubtful) > 5 else ''} the interval is not "
             f"centred on the estimate{' after taking logarithms' if MEASURES[measure] and not log else ''}; half its width was used. "
             "Check the numbers and the scale.",

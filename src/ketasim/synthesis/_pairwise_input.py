@@ -6,14 +6,14 @@ study with both arms (events1, n1, events2, n2 or mean1, sd1, n1, mean2, sd2, n2
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketasim.errors import InvalidData, InvalidOption, close_names
+from ketasim.arguments import checked
+from ketasim.errors import InvalidData, InvalidOption, close_names, warn
 from ketasim.synthesis._network_data import ContinuityCorrected, StudyExcluded
 from ketasim.synthesis._network_input import checked_measure
 from ketasim.synthesis._network_table import Table, read_table
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@checked
 def read_pairwise(
     data: PairwiseData | Table | str | Path | pd.DataFrame | Sequence[Mapping[str, Any]], measure: str, *,
     treatment: str | Sequence[str] = (), control: str | Sequence[str] = (), covariates: Sequence[str] = (), multi_arm: str = "combine",
@@ -113,7 +114,7 @@ def _labels(table: Table) -> list[str]:
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if not twice:
         return labels
-    warnings.warn(
+    warn(
         f"{table.name}: {', '.join(repr(t) for t in twice[:5])} stands in several rows, taken as separate, independent studies. Contrasts of "
         "one study that share an arm are not independent: give its arms instead.",
         SharedLabel,
@@ -141,7 +142,7 @@ def _contrasts(table: Table, measure: str, level: float, arms: Sequence[str], co
 
 def _gathered(table: Table, measure: str, found: ArmEffects, wanted: Mapping[str, int], continuity: float) -> PairwiseData:
     for label, why in found.absent.items():
-        warnings.warn(f"{table.name}: study '{label}' is left out: {why}.", StudyExcluded, stacklevel=4)
+        warn(f"{table.name}: study '{label}' is left out: {why}.", StudyExcluded, stacklevel=4)
     if not found.effects:
         reasons = "; ".join(f"{s}: {why}" for s, why in list(found.absent.items())[:5])
         raise InvalidData(f"{table.name}: no study is left to analyse ({reasons}).")
@@ -161,14 +162,14 @@ def _say(name: str, data: PairwiseData, continuity: float) -> None:
         return ", ".join(studies[:5]) + (f" and {len(studies) - 5} more" if len(studies) > 5 else "")
 
     if data.corrected:
-        warnings.warn(
+        warn(
             f"{name}: an empty cell in {shown(data.corrected)}: {continuity:g} is added to all four cells of these tables (for risk "
             "differences to the variance only).",
             ContinuityCorrected,
             stacklevel=5,
         )
     if data.estimated:
-        warnings.warn(f"{name}: means or deviations were estimated in {shown(data.estimated)}.", EstimatedData, stacklevel=5)
+        warn(f"{name}: means or deviations were estimated in {shown(data.estimated)}.", EstimatedData, stacklevel=5)
 
 
 def _value(table: Table, study: str, rows: Sequence[int], column: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidOption
 from ketasim.synthesis._heterogeneity import Heterogeneity, heterogeneity, least_squares
 from ketasim.synthesis._network_data import MEASURES, Floats
@@ -170,6 +171,7 @@ def _counts(data: PairwiseData, what: str) -> tuple[Floats, Floats, Floats, Floa
     return a, n1, c, n2, n1 + n2
 
 
+@checked
 def mantel_haenszel(data: PairwiseData, level: float = 0.95) -> Pooled:
     """Common odds ratio, risk ratio or risk difference by Mantel and Haenszel; empty cells need no correction.
 

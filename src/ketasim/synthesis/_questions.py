@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any
 
 from ketasim import evidence as base
-from ketasim.errors import UnknownEntry, close_names
+from ketasim.arguments import checked
+from ketasim.errors import InvalidData, UnknownEntry, close_names
 from ketasim.synthesis._effect_arms import CountArm
 from ketasim.synthesis._effects import EffectSize, effect
 from ketasim.synthesis._network import network_meta_analysis
@@ -98,6 +99,7 @@ def questions() -> tuple[Question, ...]:
     return tuple(Question(**{**q, "favours": tuple(q.get("favours", ()))}) for q in content["question"])
 
 
+@checked
 def answer_question(name: str, evidence: base.Evidence | None = None) -> QuestionAnswer:
     """Run one question.
 
@@ -230,6 +232,7 @@ def _proportions(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tupl
     return QuestionAnswer(q, f"{text}." if found else _not_enough(rows), rows, sources, proportions=found)
 
 
+@checked
 def pooled_percentage(studies: Sequence[tuple[float, float]]) -> tuple[float, float, float, int]:
     """Random-effects mean of percentages on the logit scale (DerSimonian-Laird, 0.5 added to empty cells).
 
@@ -241,6 +244,8 @@ def pooled_percentage(studies: Sequence[tuple[float, float]]) -> tuple[float, fl
     -------
     Estimate, 95 % limits, number of studies.
     """
+    if not studies or not all(isinstance(study, tuple) and len(study) == 2 for study in studies):
+        raise InvalidData(f"studies = {studies!r}: give (percent, patients) of each study, at least one.")
     cells: list[tuple[float, float]] = []
     for percent, n in studies:
         events = min(max(percent / 100 * n, 0.0), n)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 from ketasim.synthesis._network_data import Floats
 
@@ -75,6 +76,7 @@ def checked_direction(small_values: str) -> str:
     return small_values
 
 
+@checked
 def p_scores(one: NetworkEstimates, small_values: str = "good") -> dict[str, float]:
     """Mean over the other treatments of the one-sided certainty to be better (Ruecker & Schwarzer 2015, eq. 2).
 
@@ -103,6 +105,7 @@ def rank_draws(draws: Floats, small_values: str = "good") -> Floats:
     return probability
 
 
+@checked
 def ranking(one: NetworkEstimates, small_values: str = "good", *, samples: int = 20_000, seed: int = 1) -> Ranking:
     """Rank the treatments of a frequentist fit.
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from ketasim.errors import InvalidData, InvalidOption, KetasimWarning
+from ketasim.arguments import checked
+from ketasim.errors import InvalidData, InvalidOption, KetasimWarning, warn
 from ketasim.synthesis._heterogeneity import (
     Heterogeneity,
     LeastSquares,
@@ -123,6 +124,7 @@ class RegressionResult:
         }  # fmt: skip
 
 
+@checked
 def meta_regression(
     data: PairwiseData | Table | str | Path | pd.DataFrame | Sequence[Mapping[str, Any]], measure: str = "",
     covariates: Sequence[str] = (), *, method: str = "reml", hk: bool | str = True, level: float = 0.95,
@@ -163,7 +165,6 @@ def meta_regression(
 
 def _complete(data: PairwiseData, names: Sequence[str]) -> PairwiseData:
     """Studies with all covariates; the others are said."""
-    import warnings
 
     from ketasim.synthesis._network_data import StudyExcluded
 
@@ -171,7 +172,7 @@ def _complete(data: PairwiseData, names: Sequence[str]) -> PairwiseData:
     for i, there in enumerate(good):
         if not there:
             absent = ", ".join(n for n in names if not data.column(n)[i].strip())
-            warnings.warn(f"{data.name}: study '{data.studies[i]}' is left out: no {absent}.", StudyExcluded, stacklevel=4)
+            warn(f"{data.name}: study '{data.studies[i]}' is left out: no {absent}.", StudyExcluded, stacklevel=4)
     return data if all(good) else data.take([i for i, there in enumerate(good) if there])
 
 
@@ -206,7 +207,6 @@ def _dummies(word: str, levels: Sequence[str], name: str) -> list[float]:
 
 
 def _check_design(data: PairwiseData, x: Floats, labels: Sequence[str]) -> None:
-    import warnings
 
     k, p = x.shape
     if k <= p:
@@ -219,7 +219,7 @@ def _check_design(data: PairwiseData, x: Floats, labels: Sequence[str]) -> None:
             f"{data.name}: the covariates {', '.join(labels[1:])} say the same in these studies, or one does not vary; drop one."
         )
     if k < STUDIES_PER_COVARIATE * (p - 1):
-        warnings.warn(
+        warn(
             f"{data.name}: {k} studies for {p - 1} coefficient{'s' if p > 2 else ''}; below {STUDIES_PER_COVARIATE} studies for each, a "
             "meta-regression can suggest but hardly show.",
             FewStudies,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidOption, UnknownEntry, close_names
 from ketasim.synthesis._timecourse_data import CONTROLS, ArmMean, TimeCourseData
 from ketasim.synthesis._timecourse_draws import Draws, Role, central, draws, refitted_shapes, restricted, spare
@@ -203,6 +204,7 @@ def shape_functions(shapes: Floats, t: Floats) -> tuple[Floats, Floats]:
     return 1.0 - np.exp(-control * t), np.exp(-off * t) * (1.0 - np.exp(-more * t))
 
 
+@checked
 def fit_time_course(
     data: TimeCourseData, *, level: float = 0.95, correlation: float = CORRELATION, bootstrap: int = 0, seed: int = 1
 ) -> TimeCourseResult:

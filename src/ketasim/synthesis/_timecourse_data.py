@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidOption, close_names
 from ketasim.synthesis._network_table import Table, read_table
 
@@ -79,6 +80,7 @@ def _ordered(rows: Sequence[ArmMean]) -> tuple[ArmMean, ...]:
     return tuple(sorted(rows, key=lambda r: (r.study, r.arm, r.time_h, r.treatment, r.dose)))
 
 
+@checked
 def read_time_course(
     data: str | Path | pd.DataFrame | Sequence[Mapping[str, Any]], *, scale: str = "score", unit: str = "",
     controls: Sequence[str] = CONTROLS,
@@ -176,6 +178,7 @@ ORDER BY o.trial, o.arm, o.scale, o.time_h
 """
 
 
+@checked
 def evidence_time_course(
     evidence: Evidence | None = None, *, scale: str = "madrs", by_dose: bool = False, uncontrolled: bool = False,
     recalled_arms: bool = False,

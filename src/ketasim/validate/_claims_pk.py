@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ketasim import evidence
+from ketasim.arguments import checked
 from ketasim.cache import Remembered, cache_directory
 from ketasim.dose import molar_mass
 from ketasim.fit import solve_regimen, typical
@@ -96,6 +97,7 @@ class _Person:
         return float(-math.log(2.0) / slope)
 
 
+@checked
 def pk_claims(model: Model | None = None, draws: int = _DRAWS) -> list[ClaimResult]:
     """Claims P1-P8 and E1 of the review, computed.
 
@@ -131,6 +133,7 @@ def _limits(model: Model, makers: tuple[Callable[[_Person], ClaimResult], ...], 
     return known
 
 
+@checked
 def pk_claims_table(model: Model | None = None) -> pd.DataFrame:
     """The same as a table, one row per claim."""
     return pd.DataFrame([asdict(result) for result in pk_claims(model)])

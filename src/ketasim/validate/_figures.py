@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData
 from ketasim.validate._score import PkScore
 
@@ -23,6 +24,7 @@ _GROUP = {
 }  # fmt: skip
 
 
+@checked
 def observed_predicted_figure(score: PkScore) -> Figure:
     """Observed against predicted on log axes, one panel per kind of metric, with the 1.5-fold band."""
     import matplotlib.pyplot as plt
@@ -45,6 +47,7 @@ def observed_predicted_figure(score: PkScore) -> Figure:
     return figure
 
 
+@checked
 def fold_error_figure(score: PkScore, use: str = "holdout") -> Figure:
     """Predicted over observed for every row of one group."""
     import matplotlib.pyplot as plt
@@ -75,6 +78,7 @@ def _mark_folds(axis: Axes) -> None:
     axis.xaxis.set_minor_locator(NullLocator())
 
 
+@checked
 def write_figures(score: PkScore, folder: str | Path, suffix: str = "png") -> list[Path]:
     """Save all figures of a score; returns the paths.
 

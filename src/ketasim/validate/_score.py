@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ketasim.arguments import checked
 from ketasim.errors import InvalidData
 from ketasim.fit import Observation, make_plan, package_observations, predict, read_observations, typical
 from ketasim.library import comedication, load
@@ -54,6 +55,7 @@ class PkScore:
         return self.table[self.table["predicted"].isna()][["row", "use", "source", "analyte", "metric", "reason"]]
 
 
+@checked
 def validate_pk(observations: str | Path | pd.DataFrame | None = None, model: str | Model = REFERENCE_MODEL) -> PkScore:
     """Score a library model against observed exposures.
 
@@ -140,8 +142,13 @@ def _line(o: Observation, predicted: float | None, reason: str) -> dict[str, Any
     }  # fmt: skip
 
 
+@checked
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """GMFE and shares per group of `use`, over rows with a prediction; index is the group."""
+    if lacking := [name for name in ("fold", "use", "study") if name not in table]:
+        raise InvalidData(
+            f"the table has no column '{lacking[0]}': give that of a PkScore. It has: {', '.join(map(str, table.columns))}."
+        )
     groups = {}
     for use, rows in table[table["fold"].notna()].groupby("use", sort=True):
         error = np.abs(np.log(rows["fold"].to_numpy()))
@@ -174,6 +181,7 @@ def _notes(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(notes)
 
 
+@checked
 def write_tables(score: PkScore, folder: str | Path) -> list[Path]:
     """Write ``pk_rows.csv`` and ``pk_summary.csv``; returns the paths.
 

@@ -325,5 +325,5 @@ def test_the_stored_study_model_is_what_the_export_writes(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("occasions", [0, -1, 1.5, "2", True])
 def test_occasions_are_counted_whole(occasions: object) -> None:
     for export in (export_mrgsolve, export_nonmem):
-        with pytest.raises(InvalidOption, match=r"occasions = .*: give a whole number, at least 1"):
+        with pytest.raises(InvalidOption, match=r"occasions = .*: give a whole number"):
             export(model_of("simons2022"), occasions=occasions)  # type: ignore[arg-type]
