@@ -91,14 +91,14 @@ def factor(unit_from: str, unit_to: str, where: str = "") -> float:
 def describe_dimension(unit: str) -> str:
     """Dimensions in words: ``volume/time`` for 'L/h'."""
     dims = dict(dimension(unit))
-    words: list[str] = []
+    words, below = list[str](), ""
     if dims.get("length") == 3.0:
         words.append("volume")
         dims.pop("length")
     elif dims.get("length") == -3.0:
-        words.append("1/volume")
+        below = "/volume"
         dims.pop("length")
     names = {"substance": "amount"}
     words += [names.get(d, d) + ("" if p == 1 else f"^{p:g}") for d, p in dims.items() if p > 0]
-    below = "".join("/" + names.get(d, d) + ("" if p == -1 else f"^{-p:g}") for d, p in dims.items() if p < 0)
+    below += "".join("/" + names.get(d, d) + ("" if p == -1 else f"^{-p:g}") for d, p in dims.items() if p < 0)
     return ("*".join(words) or ("1" if below else "a pure number")) + below

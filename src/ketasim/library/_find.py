@@ -17,7 +17,7 @@ from ketasim.library._convert import part_from, routes_of
 from ketasim.library._modules import changed
 from ketasim.library._register import CORE_REGISTER, Register, read_register
 from ketasim.library._schema import EntryFile, read
-from ketasim.library._words import check_registered, check_sources, check_structure
+from ketasim.library._words import check_kept, check_registered, check_sources, check_structure
 from ketasim.model import Number, Part, Structure
 
 ROOT = Path(__file__).parent
@@ -223,6 +223,7 @@ def _read_part(path: Path, state: Any) -> Part:
     where = "/".join(path.parts[-3:])
     entry, known = read(path, EntryFile, where), register()
     check_registered(entry, known, where)
+    check_kept(entry, known, where)
     part = part_from(entry, path, where, _inherited(entry, path, where))
     check_structure(entry, part.mechanism, known, where)
     check_sources(entry, where)

@@ -5,18 +5,23 @@ Numbers and their units are checked in ``_convert``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ketasim import sources
-from ketasim.errors import InvalidEntry, close_names
+from ketasim.errors import InvalidEntry, UnitMismatch, close_names
+from ketasim.library._convert import quantity
 from ketasim.model import Structure
+from ketasim.units import dimension
 
 if TYPE_CHECKING:
     from ketasim.library._register import Register
     from ketasim.library._schema import ComedicationFile, EntryFile
     from ketasim.model import Mechanism
 
+#: Unit of what a checkpoint expects, by its metric.
+EXPECTED = {"cmax": "ng/mL", "conc_at_t": "ng/mL", "auc_0_t": "ng*h/mL", "tmax": "h", "auc_ratio": "1"}
 #: Analytes that stand for any drug, and for both enantiomers of the racemate where an assay does not separate them.
 _ANY, _TOTAL, _RACEMATE = "drug", "ketamine", "racemic_ketamine"
 
@@ -41,6 +46,38 @@ def check_registered(entry: EntryFile, register: Register, where: str) -> None:
                     f"{where} {key}: '{name}' is no {section} of the register.{close_names(name, known)} It has: {', '.join(known)}. "
                     f"Names of your own go into names.toml."
                 )
+
+
+def check_kept(entry: EntryFile, register: Register, where: str) -> None:
+    """Refuse what nothing of the run reads, and a reader of the entry would believe: units of values reported beside the model, and
+    analytes, values and times of its checkpoints.
+
+    Raises
+    ------
+    InvalidEntry: an analyte that is not registered, or no quantity. UnitMismatch: no unit, or one of another dimension.
+    """
+    for name, number in entry.reported.items():
+        with _placed(f"{where} [reported.{name}]"):
+            dimension(number.unit)
+    known = register.sections.get("analyte", {})
+    for name, point in entry.checkpoint.items():
+        place = f"{where} [checkpoint.{name}]"
+        named = (point.analyte,) if isinstance(point.analyte, str) else point.analyte
+        for analyte in filter(None, (*named, point.over)):
+            if analyte not in known:
+                raise InvalidEntry(f"{place}: '{analyte}' is no analyte of the register.{close_names(analyte, known)} It has: {', '.join(known)}.")  # fmt: skip
+        with _placed(place):
+            quantity(point.expect, EXPECTED[point.metric], f"{place} expect")
+            quantity(point.time or "0 h", "h", f"{place} time")
+
+
+@contextmanager
+def _placed(place: str) -> Generator[None]:
+    """Put the place in front of what is wrong with a unit."""
+    try:
+        yield
+    except UnitMismatch as error:
+        raise UnitMismatch(str(error) if str(error).startswith(place) else f"{place}: {error}") from None
 
 
 def check_structure(entry: EntryFile, mechanism: Mechanism, register: Register, where: str) -> None:

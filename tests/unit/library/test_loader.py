@@ -158,6 +158,38 @@ def test_wrong_unit_names_what_the_structure_needs(tmp_path: Path) -> None:
     assert "pk/doe2031.toml [param.CL]: unit 'L' is volume; pk.structures:Mammillary needs volume/time, e.g. 'L/h'." in said
 
 
+CHECKPOINT = """
+[checkpoint.peak]
+dose = "esketamine iv 10 mg over 40 min"
+metric = "cmax"
+analyte = "s_ketamine"
+expect = "100 ng/mL"
+within_percent = 10
+at = "Figure 1"
+"""
+REPORTED = CL.replace("param.CL", "reported.Vss").replace("L/h", "L")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "words"),
+    [
+        ('unit = "L"\nat = "Table 1"', 'unit = "litre_ish"\nat = "Table 1"', UnitMismatch, "[reported.Vss]: 'litre_ish' is not a unit"),
+        ('analyte = "s_ketamine"', 'analyte = "s_ketamin"', InvalidEntry, "[checkpoint.peak]: 's_ketamin' is no analyte of the register. Close: 's_ketamine'"),
+        ('"s_ketamine"\nexpect', '["s_ketamine", "x"]\nexpect', InvalidEntry, "[checkpoint.peak]: 'x' is no analyte of the register"),
+        ('metric = "cmax"', 'metric = "auc_ratio"\nover = "sketamine"', InvalidEntry, "[checkpoint.peak]: 'sketamine' is no analyte"),
+        ("100 ng/mL", "100 ng", UnitMismatch, "[checkpoint.peak] expect: unit 'ng' is mass; needed is mass/volume"),
+        ("100 ng/mL", "high", InvalidEntry, "[checkpoint.peak] expect: 'high' is no quantity"),
+        ("within", 'time = "40 minits"\nwithin', UnitMismatch, "[checkpoint.peak]"),
+    ],
+)  # fmt: skip
+def test_what_no_run_reads_is_checked_too(tmp_path: Path, old: str, new: str, error: type[Exception], words: str) -> None:
+    kept = REPORTED + CHECKPOINT
+    load(tmp_path, STRUCTURE + CL + VC + kept)
+    assert old in kept
+    said = message(tmp_path, STRUCTURE + CL + VC + kept.replace(old, new), error)
+    assert f"pk/doe2031.toml {words}" in said
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
