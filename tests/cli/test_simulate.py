@@ -301,8 +301,14 @@ def test_interrupted_run_can_be_resumed(run: Run, monkeypatch: pytest.MonkeyPatc
 def test_resume_refuses_another_run(run: Run) -> None:
     Path("a.csv.resume").write_bytes(b"")
     done = run("simulate", REGIMEN, *SMALL, "-n", "8", "--stream", "-o", "a.csv", "--resume")
-    assert done.exit_code != 0
-    assert "Traceback" not in done.output
+    assert done.exit_code == 1
+    assert "a.csv.resume: is no checkpoint, or a damaged one." in done.stderr
+
+
+def test_resume_of_what_was_not_streamed_is_refused(run: Run) -> None:
+    done = run("simulate", REGIMEN, *SMALL, "-n", "8", "-o", "a.csv", "--resume")
+    assert done.exit_code == 2
+    assert "--resume: only a streamed run can go on" in done.stderr
 
 
 def test_arms_that_differ_in_co_medication_alone_are_told_apart(run: Run) -> None:

@@ -105,12 +105,13 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
     from ketasim.cli import _outputs
     from ketasim.cli._exposure import show_result
     from ketasim.cli._progress import progress
+    from ketasim.simulation import is_streamed
 
     for remark in remarks(regimen):
         _note(remark)
     note_on_areas(options["times"])
-    checkpoint = _checkpoint(files, resume)
     size = len(options["cohort"].ids) if "cohort" in options else options["n"]
+    checkpoint = _checkpoint(files, resume) if is_streamed(size, options["stream"]) else _no_checkpoint(resume)
     try:
         with progress(size * (1 + options["draws"])) as bar:
             result = ketasim.simulate(model, regimen, progress=bar, checkpoint=checkpoint, **options)
@@ -167,6 +168,14 @@ def _all_failed(result: xr.DataTree) -> None:
     people = result["subject"].to_dataset()
     if "status" in people and (people["status"].to_numpy() != 0).all():
         raise typer.Exit(1)
+
+
+def _no_checkpoint(resume: bool) -> None:
+    """A run that keeps every patient begins anew."""
+    if resume:
+        raise InvalidOption(
+            "--resume: only a streamed run can go on (above 20,000 patients, or --stream). Run it again without --resume."
+        )
 
 
 def _checkpoint(files: tuple[Path, ...], resume: bool) -> Path | None:

@@ -226,7 +226,6 @@ class _Parser:
         return (*before, *course.delay(shift).as_items())
 
 
-@checked
 def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
     """Regimen of a text.
 
@@ -274,7 +273,6 @@ def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
     return Regimen(items, text=" ".join(text.split()))
 
 
-@checked
 def parse_arms(text: str, *, drug: str = "", route: str = "") -> dict[str, Regimen]:
     """Regimens of several arms, ``"low: 28 mg; high: 84 mg"``; an arm without a name is named by its own text.
 

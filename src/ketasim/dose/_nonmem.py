@@ -176,7 +176,6 @@ def _same_rows(matrix: NDArray[Any]) -> Iterator[Ints]:
     yield from np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
 
 
-@checked
 def read_events(source: str | Path | pd.DataFrame, model: Model, interpolation: str = "nocb") -> EventData:
     """Read an event table: ID TIME AMT RATE EVID CMT ADDL II SS MDV DV, parameters and covariates; any letter case.
 
@@ -195,6 +194,10 @@ def read_events(source: str | Path | pd.DataFrame, model: Model, interpolation: 
     """
 
     check_interpolation(interpolation)
+    if not hasattr(model, "params"):
+        raise InvalidOption(
+            f"read_events: model is of type {type(model).__name__}: give a Model, e.g. ketasim.simulation.as_model('pk/otto2021')."
+        )
 
     def numeric(name: str) -> bool:
         return name in model.params or (name in RESERVED and name != "CMT")

@@ -10,7 +10,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ketasim.arguments import checked
 from ketasim.errors import InvalidModel, InvalidParameter, PortConflict, UnitMismatch, UnmetPort, close_names
 from ketasim.model._declare import Entrance, Mechanism, Number, Param, Part, Port, ResidualError, State, Structure
 from ketasim.units import factor
@@ -170,7 +169,6 @@ def _number(value: Any) -> float | None:
         return None
 
 
-@checked
 def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
     """Wire parts into one model.
 

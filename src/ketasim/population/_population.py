@@ -104,7 +104,6 @@ class Population:
         return "\n".join(lines)
 
 
-@checked
 def population(name: str) -> Population:
     """Population of the library by name; `populations` lists the names.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,15 +123,17 @@ def typical_weight(weight: Any, typical: bool) -> float:
     return float(weight)
 
 
-def check_table(people: bool, until: float | None) -> None:
-    """Refuse what an event table says itself. people : whether patients were asked for.
+def check_table(people: tuple[Any, ...], until: float | None, streaming: tuple[Any, ...]) -> None:
+    """Refuse what an event table says itself, where it was given. people : who is simulated. streaming : how a streamed run goes on.
 
     Raises
     ------
     InvalidOption
     """
-    if people:
+    if any(given is not None for given in people):
         raise InvalidOption("population, n, cohort and weight have no meaning for an event table: its subjects are simulated.")
+    if any(given is not None for given in streaming):
+        raise InvalidOption("stream and checkpoint have no meaning for an event table: the records of all its subjects are kept.")
     if until is not None:
         raise InvalidOption(
             "until has no meaning for an event table: its observation records are the output times, or give times."
@@ -164,13 +166,33 @@ def check_arms(arms: Any) -> Mapping[str, Any]:
     return arms
 
 
-def check_stream(streamed: bool, states: bool) -> None:
-    """Refuse states of single patients where none is kept.
+def check_switches(variability: Any, states: Any, stream: Any, progress: Any, checkpoint: Any) -> None:
+    """Refuse switches that are neither on nor off, and a progress or checkpoint of another kind.
 
     Raises
     ------
     InvalidOption
     """
+    for name, value in {"variability": variability, "states": states, "stream": stream}.items():
+        if value is not None and not isinstance(value, (bool, np.bool_)):
+            raise InvalidOption(f"{name} = {value!r}: give True or False.")
+    if progress is not None and not isinstance(progress, Callable):
+        raise InvalidOption(f"progress is of type {type(progress).__name__}: give a function of (done, total).")
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise InvalidOption(f"checkpoint is of type {type(checkpoint).__name__}: give the name of a file.")
+
+
+def check_stream(streamed: bool, states: bool, checkpoint: Any) -> None:
+    """Refuse states of single patients where none is kept, and a checkpoint of what cannot be resumed.
+
+    Raises
+    ------
+    InvalidOption
+    """
+    if checkpoint is not None and not streamed:
+        raise InvalidOption(
+            f"checkpoint = {str(checkpoint)!r}: only a streamed cohort can be resumed (above 20,000 patients, or stream=True). Leave it out."
+        )
     if streamed and states:
         raise InvalidOption("states = True: a streamed cohort keeps quantiles of concentrations only. Give at most 20,000 patients, or stream=False.")  # fmt: skip
 
@@ -184,4 +206,6 @@ def names_of(comedication: Any) -> Sequence[str]:
     """
     if isinstance(comedication, str):
         raise InvalidOption(f"comedication = '{comedication}': give a list of names, e.g. ['{comedication}'].")
+    if comedication is not None and not isinstance(comedication, Iterable):
+        raise InvalidOption(f"comedication = {comedication!r}: give a list of names, e.g. ['ticlopidine'].")
     return () if comedication is None else tuple(comedication)

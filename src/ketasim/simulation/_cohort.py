@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from ketasim import library
 from ketasim.arguments import checked
 from ketasim.dose import Dose, EventData, EventTemplate, Regimen, check_interpolation, parse, read_events, resolve
-from ketasim.errors import Extrapolation, InvalidOption, OutputError, UnusedColumn, close_names, listening, warn
+from ketasim.errors import Extrapolation, InvalidData, InvalidOption, OutputError, UnusedColumn, close_names, listening, warn
 from ketasim.model import Model, Part, assemble
 from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters
 from ketasim.population import population as load_population
@@ -30,6 +32,7 @@ from ketasim.simulation._asked import (
     check_people,
     check_quantiles,
     check_stream,
+    check_switches,
     check_table,
     end_time,
     names_of,
@@ -58,7 +61,6 @@ _PLAN_SEED, _PLAN_START, _PLAN_SIZE = 715_225_739, 10**12, 16
 _CHECKPOINT_EVERY = 8
 
 
-@checked
 def as_model(model: str | Part | Model) -> Model:
     """A model from a library name, several names joined by ``+`` (``"otto2021+mechanism/own"``), a part or a model."""
     if isinstance(model, Model):
@@ -126,7 +128,7 @@ def simulate(
     draws : repeats the run in the same patients with this many plausible versions of the model's typical values (its
         posterior, or its standard errors); shows how sure the result is. Not for a streamed cohort.
     rtol, precision : of the solver; default 1e-6 and ``double``. ``single``: half the size, little more than half the time; rtol 1e-5 or more.
-    checkpoint : file that lets an interrupted streamed run resume.
+    checkpoint : file that lets an interrupted streamed run resume; refused where nothing is streamed.
 
     Returns
     -------
@@ -142,27 +144,33 @@ def simulate(
     common = _Common(
         whole, drugs, tolerance_of(precision, rtol), precision, threads_of(threads), interpolation, states, command, seed
     )
+    check_switches(variability, states, stream, progress, checkpoint)
     dosing, times, until = _dosing(dosing), None if times is None else output_times(times), end_time(until, times)
     with listening() as heard:
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):
-            check_table(cohort is not None or population is not None or weight is not None or n != 1, until)
+            check_table((cohort, population, weight, None if n == 1 else n), until, (stream or None, checkpoint))
             check_draws(draws, whole, streamed=False)
-            data = dosing if isinstance(dosing, EventData) else read_events(dosing, whole, interpolation)
-            result = _simulate_data(common, data, times, bool(variability), draws, progress)
+            result = _simulate_data(common, dosing, times, bool(variability), draws, progress)
         else:
             regimen = _regimen(dosing)
             grid = default_times(regimen, until) if times is None else times
             people = _people(whole, cohort, population, n, weight, seed, variability)
             vary = variability if variability is not None else not people.typical and (people.n > 1 or population is not None)
-            streamed = people.n > STREAM_ABOVE if stream is None else stream
+            streamed = is_streamed(people.n, stream)
             run = _Cohort(common, regimen, grid, people, vary, whole_number("chunk", chunk))
             check_draws(draws, whole, streamed)
-            check_stream(streamed, states)
+            check_stream(streamed, states, checkpoint)
             result = run.result(streamed, check_quantiles(quantiles), draws, progress, checkpoint)
         warn_of_failures(result)
     # A cohort may have been sampled, and warned of, long before this run.
     result.attrs["warnings"] = list(dict.fromkeys((*(cohort.warnings if cohort is not None else ()), *heard)))
     return result
+
+
+@checked
+def is_streamed(n: int, stream: bool | None) -> bool:
+    """Whether quantiles are kept instead of so many patients: as asked, by default above 20,000."""
+    return n > STREAM_ABOVE if stream is None else stream
 
 
 def _regimen(dosing: Any) -> Regimen:
@@ -232,12 +240,16 @@ def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.D
 
     Raises
     ------
-    InvalidOption: no arms, or co-medication of an arm that is not there.
+    InvalidOption: no arms, co-medication of an arm that is not there, a checkpoint, or an option `simulate` does not have.
     """
     check_arms(arms)
+    if unknown := [name for name in options if name not in (known := inspect.signature(simulate).parameters)]:
+        raise InvalidOption(f"compare has no option '{unknown[0]}'.{close_names(unknown[0], known)} They are those of simulate.")
     model = as_model(options.pop("model", DEFAULT_MODEL))
     drugs = options.pop("comedication", ())
     by_arm = drugs if isinstance(drugs, Mapping) else dict.fromkeys(arms, drugs)
+    if options.get("checkpoint") is not None:
+        raise InvalidOption("checkpoint: one file cannot hold several arms. Simulate each arm with a file of its own.")
     if unknown := [label for label in by_arm if label not in arms]:
         raise InvalidOption(f"comedication of arm '{unknown[0]}': there is none of that name. Arms: {', '.join(arms)}.")
     return {label: simulate(model, dosing, comedication=by_arm.get(label, ()), **options) for label, dosing in arms.items()}
@@ -441,6 +453,10 @@ class _Stream:
         self.done, self.failed, self.error = 0, 0, 0.0
         if path is not None and path.is_file():
             self._load(path)
+        elif path is not None and (path.exists() or not path.parent.is_dir()):
+            raise OutputError(
+                f"{path}: checkpoint cannot be written (it is a folder, or stands in none). Name a file in a folder that exists."
+            )
 
     def add(self, solution: Solution, done: int, threads: int) -> None:
         for sketch in self.sketches.values():
@@ -462,15 +478,19 @@ class _Stream:
             raise OutputError(f"{self.path}: checkpoint cannot be written ({error.strerror}).") from None
 
     def _load(self, path: Path) -> None:
-        with np.load(path) as stored:
-            facts = json.loads(str(stored["facts"]))
-            if facts["key"] != self.key:
-                raise InvalidOption(
-                    f"{path} belongs to another run (model, regimen, cohort or settings differ). Delete it or name another file."
-                )
-            self.done, self.failed, self.error = facts["done"], facts["failed"], facts["error"]
-            for site, sketch in self.sketches.items():
-                sketch.counts[:] = stored[f"count_{site}"]
+        try:
+            with np.load(path) as stored:
+                facts = json.loads(str(stored["facts"]))
+                counts = {name: stored[name] for name in stored if name != "facts"}
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+            raise InvalidData(f"{path}: is no checkpoint, or a damaged one. Delete it or name another file.") from None
+        if facts["key"] != self.key:
+            raise InvalidOption(
+                f"{path} belongs to another run (model, regimen, cohort or settings differ). Delete it or name another file."
+            )
+        self.done, self.failed, self.error = facts["done"], facts["failed"], facts["error"]
+        for site, sketch in self.sketches.items():
+            sketch.counts[:] = counts[f"count_{site}"]
 
     def remove(self) -> None:
         if self.path is not None:
@@ -485,11 +505,13 @@ def _dose_dataset(frame: pd.DataFrame, given: str, described: str) -> xr.Dataset
 
 
 def _simulate_data(
-    common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool, draws: int, progress: Progress | None
-) -> xr.DataTree:
+    common: _Common, dosing: EventData | Path | pd.DataFrame, times: Sequence[float] | Floats | None, vary: bool, draws: int,
+    progress: Progress | None,
+) -> xr.DataTree:  # fmt: skip
     """Event table: observation records are the output times, unless `times` are given."""
     from ketasim.simulation._table import simulate_table
 
+    data = dosing if isinstance(dosing, EventData) else read_events(dosing, common.model, common.interpolation)
     return simulate_table(common, data, times, vary, draws, progress)
 
 

@@ -189,7 +189,7 @@ def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
         ({"threads": "2"}, "threads = '2'"),
         ({"chunk": 0}, "chunk = 0"),
         ({"chunk": 2.5}, r"chunk = 2\.5"),
-        ({"rtol": "1e-6"}, "rtol = 1e-6 is outside"),
+        ({"rtol": "1e-6"}, "rtol = '1e-6': give a number"),
         ({"draws": 2.0}, r"draws = 2\.0"),
         ({"stream": True, "quantiles": [5]}, r"quantiles = \[5\]: give levels from 0 to 1"),
         ({"stream": True, "quantiles": 0.5}, r"quantiles = 0\.5"),

@@ -110,6 +110,39 @@ def test_checkpoint_of_another_run_is_refused(tmp_path: Path, monkeypatch: pytes
         ketasim.simulate(dosing=REGIMEN, n=65, stream=True, chunk=16, checkpoint=path, **OPTIONS)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n": 8}, "only a streamed cohort can be resumed"),
+        ({"n": 8, "stream": True, "checkpoint": 5}, "checkpoint is of type int: give the name of a file"),
+        ({"stream": "yes"}, "stream = 'yes': give True or False"),
+        ({"variability": 1}, "variability = 1: give True or False"),
+        ({"progress": "bar", "checkpoint": None}, "progress is of type str: give a function"),
+        ({"comedication": 5, "checkpoint": None}, "comedication = 5: give a list of names"),
+        ({"dosing": pd.DataFrame({"ID": [1], "TIME": [0.0], "EVID": [0], "AMT": [0.0]})}, "no meaning for an event table"),
+    ],
+)
+def test_options_of_another_kind_or_without_effect_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidOption, match=message):
+        ketasim.simulate(**({"dosing": REGIMEN, "times": [0.0, 1.0], "checkpoint": "run.npz"} | options))  # type: ignore[arg-type]
+    with pytest.raises(InvalidOption, match="one file cannot hold several arms"):
+        ketasim.compare({"a": REGIMEN, "b": REGIMEN}, checkpoint="run.npz")
+    with pytest.raises(InvalidOption, match=r"compare has no option 'popluation'\. Close: 'population'"):
+        ketasim.compare({"a": REGIMEN, "b": REGIMEN}, popluation="adults")
+
+
+def test_what_is_no_checkpoint_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("mine", encoding="utf-8")
+    run = {"dosing": REGIMEN, "n": 4, "stream": True, "times": [0.0, 1.0]}
+    with pytest.raises(InvalidData, match="is no checkpoint"):
+        ketasim.simulate(checkpoint=path, **run)  # type: ignore[arg-type]
+    assert path.read_text(encoding="utf-8") == "mine"
+    for place in (tmp_path, tmp_path / "none" / "run.npz"):
+        with pytest.raises(OutputError, match="checkpoint cannot be written"):
+            ketasim.simulate(checkpoint=place, **run)  # type: ignore[arg-type]
+
+
 def test_checkpoint_of_other_patients_of_the_same_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ketasim.simulation._cohort._CHECKPOINT_EVERY", 1)
     path = tmp_path / "run.npz"

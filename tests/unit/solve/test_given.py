@@ -33,3 +33,12 @@ def test_unknown_outputs_and_endless_times_are_refused() -> None:
     for wrong in (np.inf, np.nan, 1e12):
         with pytest.raises(InvalidOption, match="times: "):
             solve(MODEL, DOSES, params, np.array([0.0, wrong]))
+
+
+def test_a_misspelt_parameter_is_refused() -> None:
+    from ketasim.solve import differentiable
+
+    params = {k: np.full(2, v) for k, v in MODEL.typical().items()} | {"Vcc": np.full(2, 9.0)}
+    for solver in (solve, differentiable):
+        with pytest.raises(InvalidParameter, match=r"otto2021@1 has no parameter 'Vcc'\. Close: 'Vc'"):
+            solver(MODEL, DOSES, params, TIMES)
