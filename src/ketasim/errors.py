@@ -100,6 +100,10 @@ class CompletedCurve(KetasimWarning):
     """A curve of a non-compartmental analysis was completed by a rule, or lacks a parameter for want of values."""
 
 
+class UnequalArms(KetasimWarning):
+    """Arms of a comparison differ in their number of doses."""
+
+
 class Extrapolation(KetasimWarning):
     """A covariate lies outside what the sources cover."""
 

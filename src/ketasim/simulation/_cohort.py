@@ -20,11 +20,29 @@ from numpy.typing import NDArray
 from ketasim import library
 from ketasim.arguments import checked
 from ketasim.dose import Dose, EventData, EventTemplate, Regimen, check_interpolation, parse, read_events, resolve
-from ketasim.errors import Extrapolation, InvalidData, InvalidOption, OutputError, UnusedColumn, close_names, listening, warn
+from ketasim.errors import (
+    Extrapolation,
+    InvalidData,
+    InvalidOption,
+    OutputError,
+    UnequalArms,
+    UnusedColumn,
+    close_names,
+    listening,
+    warn,
+)
 from ketasim.model import Model, Part, assemble
 from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters
 from ketasim.population import population as load_population
-from ketasim.results import QuantileSketch, build_summary, build_tree, concentration_ports, provenance, reported_concentrations
+from ketasim.results import (
+    QuantileSketch,
+    build_summary,
+    build_tree,
+    concentration_ports,
+    dose_times,
+    provenance,
+    reported_concentrations,
+)
 from ketasim.simulation._asked import (
     TYPICAL_WEIGHT,
     check_arms,
@@ -252,7 +270,21 @@ def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.D
         raise InvalidOption("checkpoint: one file cannot hold several arms. Simulate each arm with a file of its own.")
     if unknown := [label for label in by_arm if label not in arms]:
         raise InvalidOption(f"comedication of arm '{unknown[0]}': there is none of that name. Arms: {', '.join(arms)}.")
-    return {label: simulate(model, dosing, comedication=by_arm.get(label, ()), **options) for label, dosing in arms.items()}
+    results = {label: simulate(model, dosing, comedication=by_arm.get(label, ()), **options) for label, dosing in arms.items()}
+    _warn_of_unequal(results)
+    return results
+
+
+def _warn_of_unequal(results: Mapping[str, xr.DataTree]) -> None:
+    """Say that ratios are of courses of another length, where numbers of doses differ; the results keep it."""
+    doses = {label: len(dose_times(result)) for label, result in results.items() if "plasma" in result.children}
+    if len(set(doses.values())) < 2:
+        return
+    named = ", ".join(f"arm {label} has {number} dose{'s' if number > 1 else ''}" for label, number in doses.items())
+    said = f"{named}: exposures and their ratios are of whole courses, not of like numbers of doses."
+    warn(said, UnequalArms, stacklevel=3)
+    for result in results.values():
+        result.attrs["warnings"] = [*result.attrs["warnings"], said]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ketasim.errors import (
     InvalidParameter,
     InvalidRegimen,
     OutputError,
+    UnequalArms,
     UnusedColumn,
 )
 from ketasim.population import Cohort, cohort_from_table
@@ -247,3 +248,15 @@ def test_events_and_arms_of_another_type_are_refused() -> None:
     for read in (parse, parse_arms):
         with pytest.raises(InvalidRegimen, match="dose text: it is of type list"):
             read([TEXT])  # type: ignore[arg-type]
+
+
+def test_arms_of_unequal_numbers_of_doses_are_named() -> None:
+    arms = {"once": INFUSION, "thrice": f"{INFUSION}, 1/day x 3 day"}
+    with pytest.warns(UnequalArms, match="arm once has 1 dose, arm thrice has 3 doses") as caught:
+        results = ketasim.compare(arms, model="pk/otto2021", **BRIEF)
+    assert caught[0].filename == __file__
+    for result in results.values():
+        assert "arm thrice has 3 doses" in result.attrs["warnings"][-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnequalArms)
+        ketasim.compare({"a": INFUSION, "b": "esketamine iv 20 mg over 30 min"}, model="pk/otto2021", **BRIEF)
