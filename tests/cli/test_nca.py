@@ -136,3 +136,19 @@ def test_text_in_a_number(run: Run) -> None:
     done = run("nca", "bad.csv")
     assert done.exit_code == 1
     assert "bad.csv, line 3, column DV: 'five'" in done.stderr
+
+
+def test_semicolons_and_decimal_commas_are_read(run: Run) -> None:
+    Path("usual.csv").write_text("ID,TIME,DV\n1,0,0\n1,0.5,8.5\n1,2,4.25\n1,4,1\n", encoding="utf-8")
+    Path("excel.csv").write_bytes("ID;TIME;DV\n1;0;0\n1;0,5;8,5\n1;2;4,25\n1;4;1\n".encode("utf-16"))
+    usual, excel = run("nca", "usual.csv", "--json"), run("nca", "excel.csv", "--json")
+    assert usual.exit_code == 0 and excel.stdout == usual.stdout
+    assert "excel.csv: read with ';' between fields" in excel.stderr
+
+
+def test_a_folder_is_called_one(run: Run) -> None:
+    Path("f.csv").mkdir()
+    for words in (["nca", "f.csv"], ["simulate", "--data", "f.csv"], ["events", "--data", "f.csv"], ["validate", "pk", "--observations", "f.csv"],
+                  ["population", "f.csv"], ["synthesize", "network", "--data", "f.csv", "--measure", "or"]):  # fmt: skip
+        done = run(*words)
+        assert done.exit_code == 2 and "f.csv: is a folder; give a" in done.stderr, words

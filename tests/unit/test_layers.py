@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "ketasim"
 
-_BASE = {"arguments", "units", "errors", "sources", "cache"}
+_BASE = {"arguments", "csvtext", "units", "errors", "sources", "cache"}
 _MODEL = _BASE | {"model"}
 _INPUT = _MODEL | {"dose", "population"}
 _CORE = _INPUT | {"solve", "results", "nca"}
@@ -22,6 +22,7 @@ _VALIDATE = _FIT | {"validate"}
 ALLOWED = {
     "errors": set[str](),
     "arguments": {"errors"},
+    "csvtext": {"errors"},
     "cache": set[str](),
     "units": {"arguments", "errors", "cache"},
     "sources": {"arguments", "errors"},

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketasim.cli._settings import settings
+from ketasim.csvtext import absent
 from ketasim.errors import InvalidData, InvalidOption, InvalidParameter, InvalidRegimen
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def cohort_of(population: str, n: int, seed: int) -> Cohort:
 
 def _exists(path: str, option: str) -> None:
     if not Path(path).is_file():
-        raise InvalidOption(f"{option} {path}: no such file.")
+        raise InvalidOption(f"{option} {path}: {absent(Path(path), 'a file')}")
 
 
 def regimen_of(text: str) -> Regimen:

@@ -10,6 +10,7 @@ import typer
 from ketasim.cli import _options as opt
 from ketasim.cli._settings import settings
 from ketasim.cli._verb import verb
+from ketasim.csvtext import absent
 from ketasim.errors import InvalidOption
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _from_table(path: Path, model: str) -> tuple[str, pd.DataFrame]:
     from ketasim.simulation import as_model
 
     if not path.is_file():
-        raise InvalidOption(f"--data {path}: no such file.")
+        raise InvalidOption(f"--data {path}: {absent(path)}")
     data = read_events(path, as_model(model))
     counts = [_count(data.n_records, "record"), _count(data.n_subjects, "subject"), _count(len(data.groups()), "dosing pattern")]
     return (

@@ -148,10 +148,10 @@ def _read(path: Path, subject: str) -> pd.DataFrame:
     """Observation rows of a CSV or Parquet file: without EVID above 0 and MDV 1."""
     import pandas as pd
 
-    if path.is_dir():
-        raise InvalidOption(f"{path}: is a folder; give a CSV or Parquet file, or a .zarr result.")
+    from ketasim.csvtext import absent
+
     if not path.is_file():
-        raise InvalidOption(f"{path}: no such file.")
+        raise InvalidOption(f"{path}: {absent(path, 'a CSV or Parquet file, or a .zarr result')}")
     parquet = path.suffix.lower() == ".parquet"
     try:
         table = pd.read_parquet(path) if parquet else _read_csv(path, subject)
@@ -170,14 +170,22 @@ def _read(path: Path, subject: str) -> pd.DataFrame:
 
 def _read_csv(path: Path, subject: str) -> pd.DataFrame:
     """Subjects as they are written where a number would lose something: 007 its zeros."""
+    from io import StringIO
+
     import pandas as pd
 
+    from ketasim.csvtext import say_semicolons, separator_of, text_bytes
     from ketasim.population import PLAIN_ID
 
-    options: dict[str, Any] = {"comment": "#", "na_values": ["."], "skipinitialspace": True}
-    names = pd.read_csv(path, nrows=0, **options)
+    text = text_bytes(path).decode()
+    separator = separator_of(next((line for line in text.splitlines() if line.strip() and line[0] != "#"), ""))
+    options: dict[str, Any] = {"comment": "#", "na_values": ["."], "skipinitialspace": True, "sep": separator}
+    if separator == ";":
+        say_semicolons(path)
+        options["decimal"] = ","
+    names = pd.read_csv(StringIO(text), nrows=0, **options)
     column = next((c for name in (subject, *_USUAL["ID"]) if (c := _exact(names, name))), "")
-    table = pd.read_csv(path, dtype={column: str} if column else None, **options)
+    table = pd.read_csv(StringIO(text), dtype={column: str} if column else None, **options)
     if column:
         ids = table[column].str.strip()
         table[column] = pd.to_numeric(ids) if ids.dropna().str.fullmatch(PLAIN_ID).all() else ids

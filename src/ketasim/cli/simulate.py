@@ -12,6 +12,7 @@ import typer
 from ketasim.cli import _options as opt
 from ketasim.cli._settings import settings
 from ketasim.cli._verb import verb
+from ketasim.csvtext import absent
 from ketasim.errors import InvalidOption
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     from ketasim.simulation import as_model
 
     if not data.is_file():
-        raise InvalidOption(f"--data {data}: no such file.")
+        raise InvalidOption(f"--data {data}: {absent(data)}")
     if options.pop("until") is not None and options["times"] is None:
         raise InvalidOption(
             "--until has no meaning with --data: its observation records (EVID 0) are the output times, or give --times."

@@ -11,6 +11,7 @@ from ketasim.cli import _options as opt
 from ketasim.cli import _show
 from ketasim.cli._settings import settings
 from ketasim.cli._verb import verb
+from ketasim.csvtext import absent
 from ketasim.errors import InvalidOption
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def validate_pk(
     from ketasim import validate
 
     if observations is not None and not observations.is_file():
-        raise InvalidOption(f"--observations {observations}: no such file.")
+        raise InvalidOption(f"--observations {observations}: {absent(observations)}")
     score = validate.validate_pk(observations, model)
     if out is not None:
         written = [*validate.write_tables(score, out), *validate.write_figures(score, out)]

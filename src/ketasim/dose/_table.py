@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.csvtext import say_semicolons, separator_of, text_bytes, with_point
 from ketasim.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ MISSING = (".", "", "NA", "N/A", "NaN", "nan", "NULL", "null")
 MISSING_TEXT = "'.', nothing or NA where missing"
 #: Comment and empty lines after the header; 'C' is NONMEM's mark, in the first column.
 _SKIPPED = re.compile(rb"^[ \t]*(?:[#;][^\n]*|[Cc](?:[ ,\t][^\n]*)?|[ \t\r,]*)\r?$", re.MULTILINE)
+#: The same where semicolons separate: a line that begins with one lacks its first field.
+_SKIPPED_SEMICOLON = re.compile(rb"^[ \t]*(?:#[^\n]*|[Cc](?:[ ;\t][^\n]*)?|[ \t\r;]*)\r?$", re.MULTILINE)
 _HINTS = tuple(b"\n" + c for c in (b"#", b";", b"C", b"c", b"\n", b"\r", b" ", b"\t", b","))
 _CLOCK = re.compile(r"(\d+):([0-5]\d)")
 
@@ -36,7 +39,7 @@ class Table:
     Attributes
     ----------
     name : of the file, for messages. header_line, skipped : numbers of the header line and of lines left out after it;
-        -1 and empty for a table in memory.
+        -1 and empty for a table in memory. decimal_comma : whether numbers may be written 0,5.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Table:
     columns: dict[str, NDArray[Any]]
     header_line: int = -1
     skipped: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    decimal_comma: bool = False
 
     def where(self, row: int) -> str:
         """Place of a row: ``file.csv, line 7`` (of the file, header and comments counted) or ``table, row 6``."""
@@ -85,20 +89,22 @@ def read_table(path: Path, canonical: Callable[[list[str], str], list[str]], num
     ------
     InvalidData: not a readable text table; text in a number; a line with too many or too few fields.
     """
-    data = _bytes_of(path)
+    data = text_bytes(path)
     names, header_line, at, separator = _header(path, data)
     columns = canonical(names, str(path))
-    body, skipped = _body(data, at, header_line)
+    body, skipped = _body(data, at, header_line, separator)
     del data
     if not body.strip():
         raise InvalidData(f"{path}: no records; needed are a header line with ID and TIME, and at least one row.")
-    table = Table(str(path), 0, {}, header_line, skipped)
+    table = Table(str(path), 0, {}, header_line, skipped, separator == ";" and b"," in body)
+    if separator == ";":
+        say_semicolons(path)
     import pyarrow as pa
 
     held = _owned(body)
     del body
     try:
-        arrow = _arrow(held, columns, separator, {c: pa.float64() for c in columns if numeric(c)})
+        arrow = _arrow(held, columns, separator, {c: pa.float64() for c in columns if numeric(c)}, comma=table.decimal_comma)
         table.n = arrow.num_rows
         for name in columns:  # one at a time, freeing Arrow's copy: ten million rows should not be held twice
             table.columns[name] = _fast(arrow[name])
@@ -112,27 +118,6 @@ class _UnclearError(Exception):
     """A column Arrow's guess does not settle: read again as text."""
 
 
-def _bytes_of(path: Path) -> bytes:
-    if path.is_dir():
-        raise InvalidData(f"{path} is a directory; give a CSV file.")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InvalidData(f"{path}: no such file.") from None
-    except OSError as error:
-        raise InvalidData(f"{path}: cannot be read ({error.strerror}).") from None
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data.isascii():
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise InvalidData(f"{path}, line {line}: not UTF-8 text; save the table as CSV in UTF-8.") from None
-    if b"\0" in data[:4096]:
-        raise InvalidData(f"{path}: not a text file; save the table as CSV in UTF-8.")
-    return data.replace(b"\r", b"\n") if b"\n" not in data else data
-
-
 def _header(path: Path, data: bytes) -> tuple[list[str], int, int, str]:
     """(names, line number, where the body begins, separator) of the first line that is no comment."""
     at, line = 0, 0
@@ -144,21 +129,20 @@ def _header(path: Path, data: bytes) -> tuple[list[str], int, int, str]:
         at = stop + 1
         marked = text[:1] in ("#", ";") or text[:2].lower() in ("c,", "c ", "c\t") or text.lower() == "c"
         bare = text.lstrip("#; ") if text[:1] in ("#", ";") else text
-        separator = "," if "," in bare else "\t" if "\t" in bare else ";" if ";" in bare else ","
+        separator = separator_of(bare)
         names = [n.strip() for n in next(csv.reader([bare], delimiter=separator), [])]
         is_header = {"ID", "TIME"} <= {n.upper() for n in names}
-        if not text.strip(", \t") or (marked and not is_header):
+        if not text.strip(", ;\t") or (marked and not is_header):
             continue
-        if separator == ";" or (len(names) == 1 and {"ID", "TIME"} <= set(bare.upper().split())):
-            shown = "';'" if separator == ";" else "spaces"
+        if len(names) == 1 and {"ID", "TIME"} <= set(bare.upper().split()):
             raise InvalidData(
-                f"{path}, line {line}: fields are separated by {shown}; save the table with commas, and points in numbers."
+                f"{path}, line {line}: fields are separated by spaces; save the table with commas, and points in numbers."
             )
         return names, line, at, separator
     raise InvalidData(f"{path}: the file is empty; needed are a header line with ID and TIME, and at least one row.")
 
 
-def _body(data: bytes, at: int, header_line: int) -> tuple[bytes, NDArray[np.int64]]:
+def _body(data: bytes, at: int, header_line: int, separator: str) -> tuple[bytes, NDArray[np.int64]]:
     """The lines after the header without comments and empty ones, and the numbers of those left out."""
     start = max(at - 1, 0)
     if not any(data.find(hint, start) >= 0 for hint in _HINTS):
@@ -166,7 +150,7 @@ def _body(data: bytes, at: int, header_line: int) -> tuple[bytes, NDArray[np.int
     pieces: list[bytes] = []
     skipped: list[int] = []
     keep, counted, line = at, at, header_line + 1
-    for match in _SKIPPED.finditer(data, at):
+    for match in (_SKIPPED_SEMICOLON if separator == ";" else _SKIPPED).finditer(data, at):
         if match.start() >= len(data):
             break
         line += data.count(b"\n", counted, match.start())
@@ -187,7 +171,9 @@ def _owned(body: bytes) -> pa.Buffer:
     return held
 
 
-def _arrow(body: pa.Buffer, names: list[str], separator: str, types: Mapping[str, Any], handler: Any = None) -> pa.Table:
+def _arrow(
+    body: pa.Buffer, names: list[str], separator: str, types: Mapping[str, Any], handler: Any = None, comma: bool = False
+) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv as reader
 
@@ -195,7 +181,9 @@ def _arrow(body: pa.Buffer, names: list[str], separator: str, types: Mapping[str
         pa.BufferReader(body),
         read_options=reader.ReadOptions(column_names=names, use_threads=handler is None),
         parse_options=reader.ParseOptions(delimiter=separator, invalid_row_handler=handler),
-        convert_options=reader.ConvertOptions(column_types=dict(types), null_values=list(MISSING), strings_can_be_null=True),
+        convert_options=reader.ConvertOptions(
+            column_types=dict(types), null_values=list(MISSING), strings_can_be_null=True, decimal_point="," if comma else "."
+        ),
     )
 
 
@@ -244,7 +232,7 @@ def _text_column(table: Table, name: str, column: pa.ChunkedArray, numeric: bool
     trimmed = pc.utf8_trim_whitespace(column)
     trimmed = pc.if_else(pc.is_in(trimmed, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), trimmed)
     try:
-        return _fast(pc.cast(trimmed, pa.float64()))
+        return _fast(pc.cast(pc.replace_substring(trimmed, ",", ".") if table.decimal_comma else trimmed, pa.float64()))
     except pa.ArrowInvalid:
         pass
     codes = pc.dictionary_encode(trimmed).combine_chunks()
@@ -260,7 +248,7 @@ def settle_text(table: Table, name: str, words: list[str], index: NDArray[Any], 
     ------
     InvalidData: text in a column of numbers, or numbers and text mixed.
     """
-    values = np.array([_number(word, name) for word in words] + [np.nan])
+    values = np.array([_number(with_point(word) if table.decimal_comma else word, name) for word in words] + [np.nan])
     wrong = np.append(np.isnan(values[:-1]), False)
     if not wrong.any():
         return values[index]

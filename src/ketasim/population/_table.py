@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
+from ketasim.csvtext import say_semicolons, separator_of, text_bytes, with_point
 from ketasim.errors import InvalidData, UnitMismatch
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, level_of
@@ -108,17 +110,19 @@ def cohort_from_table(
 def _from_file(path: Path) -> _Table:
     rows: list[list[str]] = []
     lines: list[int] = []
+    text = text_bytes(path, "a CSV file with one line per patient").decode()
+    first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
+    separator = separator_of(first)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle)
-            for row in reader:
-                if row and any(cell.strip() for cell in row) and not row[0].lstrip().startswith("#"):
-                    rows.append([cell.strip() for cell in row])
-                    lines.append(reader.line_num)
-    except FileNotFoundError:
-        raise InvalidData(f"{path}: no such file. Give the path of a CSV file with one line per patient.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidData(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
+        reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
+        for row in reader:
+            if row and any(cell.strip() for cell in row) and not row[0].lstrip().startswith("#"):
+                rows.append([with_point(cell.strip()) if separator == ";" else cell.strip() for cell in row])
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise InvalidData(f"{path}: cannot be read as a CSV file ({error}).") from None
+    if separator == ";":
+        say_semicolons(path)
     if not rows:
         raise InvalidData(f"{path}: the file is empty. It needs a header line such as ID,AGE,SEX,WT.")
     header, factors = _header(str(path), rows[0])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ketasim.csvtext import absent, separator_of, text_bytes
 from ketasim.errors import InvalidData, InvalidOption
 
 if TYPE_CHECKING:
@@ -157,18 +158,14 @@ def _as_text(value: Any) -> str:
 
 
 def _read_file(path: Path) -> Table:
+    wanted = "a CSV file with one row per contrast or per arm"
     if not path.is_file():
-        raise InvalidOption(f"{path}: no such file. Give a CSV file with one row per contrast or per arm.")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InvalidData(f"{path}: is no text in UTF-8; save the table as CSV (UTF-8).") from None
-    except OSError as error:
-        raise InvalidData(f"{path}: cannot be read ({error.strerror}).") from None
+        raise InvalidOption(f"{path}: {absent(path, wanted)}")
+    lines = text_bytes(path, wanted).decode().splitlines()
     kept = [(k, line) for k, line in enumerate(lines, 1) if line.strip(' ,;\t"') and not line.lstrip().startswith("#")]
     if not kept:
         raise InvalidData(f"{path}: holds no rows; needed is a header line and one row per contrast or per arm.")
-    separator = max(",;\t", key=kept[0][1].count)
+    separator = separator_of(kept[0][1])
     cells = [[c.strip() for c in next(csv.reader([line], delimiter=separator))] for _, line in kept]
     columns = tuple(cells[0])
     for (line, _), row in zip(kept[1:], cells[1:], strict=True):

@@ -176,7 +176,8 @@ def _notes(table: pd.DataFrame) -> tuple[str, ...]:
         gmfe = math.exp(float(np.abs(np.log(listed["fold"])).mean()))
         other = len(holdout) - len(listed)
         notes.append(
-            f"{other} hold-out rows are hold-out trials under another key; without them the hold-out GMFE is {gmfe:.3g}."
+            f"{other} hold-out {'row is a hold-out trial' if other == 1 else 'rows are hold-out trials'} under another key; "
+            f"without {'it' if other == 1 else 'them'} the hold-out GMFE is {gmfe:.3g}."
         )
     return tuple(notes)
 

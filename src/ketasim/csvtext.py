@@ -1,0 +1,74 @@
+"""The text of users' tables as it lies on disk: encodings, separators and decimal commas, alike wherever a CSV file is given.
+
+What the columns mean is for the readers. Excel writes semicolons and decimal commas where the language of the system has them,
+and UTF-16 as "Unicode text".
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ketasim.errors import InvalidData, KetasimWarning, warn
+
+_WITH_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class SemicolonTable(KetasimWarning):
+    """A table has semicolons between its fields; a comma in a number is its decimal point."""
+
+
+def absent(path: Path, wanted: str = "a CSV file") -> str:
+    """Why a path cannot be read as a file, in words."""
+    return f"is a folder; give {wanted}." if path.is_dir() else f"no such file. Give {wanted}."
+
+
+def text_bytes(path: Path, wanted: str = "a CSV file") -> bytes:
+    """The text of a file as UTF-8 without a byte order mark, with line feeds; UTF-16 is told by its mark.
+
+    Raises
+    ------
+    InvalidData: no file, or none of text.
+    """
+    if not path.is_file():
+        raise InvalidData(f"{path}: {absent(path, wanted)}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidData(f"{path}: cannot be read ({error.strerror}).") from None
+    if data.startswith(_UTF16):
+        try:
+            data = data.decode("utf-16").encode()
+        except UnicodeDecodeError:
+            raise InvalidData(f"{path}: begins as UTF-16 and is damaged; save the table as CSV in UTF-8.") from None
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if not data.isascii():
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise InvalidData(f"{path}, line {line}: not UTF-8 text; save the table as CSV in UTF-8.") from None
+    if b"\0" in data[:4096]:
+        raise InvalidData(f"{path}: not a text file; save the table as CSV in UTF-8.")
+    return data.replace(b"\r", b"\n") if b"\n" not in data else data
+
+
+def separator_of(header: str) -> str:
+    """What stands between the fields of a header line most often: comma, semicolon or tab."""
+    return max(",;\t", key=header.count)
+
+
+def with_point(cell: str) -> str:
+    """A number of a semicolon table as Python reads it: ``0,5`` is ``0.5``; other texts stay as they are."""
+    return cell.replace(",", ".") if _WITH_COMMA.fullmatch(cell) else cell
+
+
+def say_semicolons(name: object) -> None:
+    """Tell how a table with semicolons was read.
+
+    Warns
+    -----
+    SemicolonTable
+    """
+    warn(f"{name}: read with ';' between fields; a comma in a number is its decimal point.", SemicolonTable, stacklevel=4)
