@@ -100,6 +100,10 @@ class CompletedCurve(KetasimWarning):
     """A curve of a non-compartmental analysis was completed by a rule, or lacks a parameter for want of values."""
 
 
+class ImplausibleDose(KetasimWarning):
+    """A dose far beyond those of the evidence: its unit was probably mistaken."""
+
+
 class UnequalArms(KetasimWarning):
     """Arms of a comparison differ in their number of doses."""
 

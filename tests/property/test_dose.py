@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from ketasim.dose import Dose, Quantity, Regimen, parse, read_events, resolve
 from ketasim.model import Entrance, Model, Number, Param, Part, State, Structure, assemble
 
+# Generated doses are of any size.
+pytestmark = pytest.mark.filterwarnings("ignore::ketasim.errors.ImplausibleDose")
+
 
 class Both(Structure):
     """Each enantiomer by every route tested, counted in umol (S) and mmol (R)."""

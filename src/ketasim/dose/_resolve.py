@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ketasim.arguments import checked
 from ketasim.dose._drugs import DEVICE_MG, DRUGS, LABEL_ROUNDING, TOTALS, molar_mass
+from ketasim.dose._plausible import warn_of_implausible
 from ketasim.dose._quantity import to_unit
 from ketasim.dose._regimen import Dose, Item, Regimen
 from ketasim.dose._template import EventTemplate, Floats
@@ -54,6 +56,10 @@ def resolve(regimen: Regimen, model: Model, covariates: Mapping[str, ArrayLike],
     ------
     InvalidRegimen: a drug, route or unit the model cannot take. InvalidData: body weight is missing.
 
+    Warns
+    -----
+    ImplausibleDose: a dose far beyond those of the evidence.
+
     Notes
     -----
     Per dose: amount as given (times WT, times duration), then the cap, then rounding to devices (nearest multiple, halves up,
@@ -64,6 +70,7 @@ def resolve(regimen: Regimen, model: Model, covariates: Mapping[str, ArrayLike],
     subjects = _subjects(ids, n)
     rows: list[_Row] = []
     for item in regimen.items:
+        _look_at(item.dose)
         rows += _rows(item, model, covariates, subjects)
     rows.sort(key=lambda row: row.time)
     return EventTemplate(
@@ -72,6 +79,25 @@ def resolve(regimen: Regimen, model: Model, covariates: Mapping[str, ArrayLike],
         np.array([r.addl for r in rows], np.int64), np.zeros(len(rows), np.int64), subjects,
         _overrides(rows, model), tuple(r.label for r in rows),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _weighed(dose: Dose) -> float:
+    """A dose in an adult of 70 kg, mg of the drug as given."""
+    given = _given(dose, {"WT": np.array([70.0])}, np.array([1]))
+    unit = dose.amount.substance
+    mass = (
+        given * factor(unit, "umol") * molar_mass(dose.drug, dose.form) / 1000.0
+        if unit.endswith("mol")
+        else given * factor(unit, "mg")
+    )
+    return float(mass[0])
+
+
+def _look_at(dose: Dose) -> None:
+    """Warn of a dose of a drug that nobody gives; what is dosed without a name may be anything."""
+    if dose.drug:
+        warn_of_implausible(str(dose), _weighed(dose), dose.duration_h)
 
 
 def _count(covariates: Mapping[str, ArrayLike], ids: ArrayLike | None) -> int:
