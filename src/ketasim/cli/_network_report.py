@@ -114,17 +114,17 @@ class Analysis:
         return self.models[-1]
 
     def write(self, files: Mapping[str, Path]) -> None:
-        """Tables and figures, each whole or not at all."""
-        for name, path in files.items():
+        """Tables and figures, all of them or none: whatever is refused is refused before the first is written."""
+        from ketasim.dose._writing import replacing
+        from ketasim.report import save_figure
+
+        made = {path: self._table(name) if path.suffix.lower() == ".csv" else self._figure(name) for name, path in files.items()}
+        for path, one in made.items():
             if path.suffix.lower() == ".csv":
-                from ketasim.dose._writing import replacing
-
                 with replacing(path) as part:
-                    self._table(name).to_csv(part)
+                    one.to_csv(part)
             else:
-                from ketasim.report import save_figure
-
-                save_figure(self._figure(name), path)
+                save_figure(one, path)
             _show.note(f"Written: {path}")
 
     def _table(self, name: str) -> pd.DataFrame:

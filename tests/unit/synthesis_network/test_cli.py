@@ -102,6 +102,13 @@ def test_files(run: Run) -> None:
     assert Path("share.csv").read_text().startswith(",acar:metf,")
 
 
+def test_what_is_refused_late_leaves_nothing_behind(run: Run) -> None:
+    name = written("star.csv", [contrast("1", "a", "b", 0.1), contrast("2", "a", "c", 0.2)])
+    done = run("--data", name, "--measure", "md", "--league", "league.csv", "--net-heat", "heat.png")
+    assert done.exit_code != 0 and "Written" not in done.stderr
+    assert not Path("league.csv").exists() and not Path("heat.png").exists()
+
+
 def test_regression(run: Run) -> None:
     rows = [r | {"year": 2000 + k} for k, r in enumerate(random_contrasts(1, most_arms=2))]
     done = run("--data", written("net.csv", rows), "--measure", "md", "--covariate", "YEAR", "--json")
