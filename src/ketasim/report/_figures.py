@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
-from ketasim.errors import InvalidOption, OutputError
-from ketasim.results import redundant_totals
+from ketasim.errors import InvalidOption
+from ketasim.results import redundant_totals, save_picture
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -305,18 +305,9 @@ def _short(label: str, length: int = 48) -> str:
 
 @checked
 def save_figure(results: xr.DataTree | Mapping[str, xr.DataTree] | Figure, path: str | Path, **options: Any) -> Path:
-    """Write a figure (of `concentration_figure` unless one is given) as .png, .svg or .pdf, whole or not at all."""
+    """Write a figure (of `concentration_figure` unless one is given) as .png, .svg or .pdf, whole or not at all; the research-use notice stands at its foot."""
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise InvalidOption(f"'{path}': unknown ending '{path.suffix}'. Use one of {', '.join(FORMATS)}.")
     figure = results if hasattr(results, "savefig") else concentration_figure(results, **options)  # type: ignore[arg-type]
-    temporary = path.with_name(f".{path.name}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(temporary)  # type: ignore[union-attr]
-        temporary.replace(path)
-    except OSError as error:
-        if temporary.is_file():
-            temporary.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
-    return path
+    return save_picture(figure, path)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Labelled results: the only home of the step from arrays to xarray, tables and files."""
 
 from ketasim.results._doses import dose_times, since_dose
+from ketasim.results._picture import save_picture
 from ketasim.results._save import check_target, save, summary, to_dataframe, wide_table
 from ketasim.results._sketch import QuantileSketch
 from ketasim.results._sure import held_sentence, sureness
@@ -39,6 +40,7 @@ __all__ = [
     "redundant_totals",
     "reported_concentrations",
     "save",
+    "save_picture",
     "since_dose",
     "summary",
     "sureness",

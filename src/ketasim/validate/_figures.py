@@ -9,6 +9,7 @@ import numpy as np
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidData
+from ketasim.results import save_picture
 from ketasim.validate._score import PkScore
 
 if TYPE_CHECKING:
@@ -99,8 +100,10 @@ def write_figures(score: PkScore, folder: str | Path, suffix: str = "png") -> li
         out.mkdir(parents=True, exist_ok=True)
         for name, figure in figures.items():
             paths.append(out / f"{name}.{suffix}")
-            figure.savefig(paths[-1], dpi=120)
+            save_picture(figure, paths[-1], dpi=120)
             plt.close(figure)
     except OSError as error:
-        raise InvalidData(f"{out}: cannot write the figures ({error.strerror}). Give a folder you may write to.") from None
+        raise InvalidData(
+            f"{out}: cannot write the figures ({error.strerror or error}). Give a folder you may write to."
+        ) from None
     return paths
