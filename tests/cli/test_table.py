@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from ketasim.cli._table import Column, are_words, print_table
+from ketasim.cli._table import Column, are_words, print_entries, print_table
 
 COLUMNS = [
     Column("analyte", ["s_ketamine", "s_norketamine"], False),
@@ -42,3 +42,28 @@ def test_words_are_told_from_numbers() -> None:
     assert are_words(["estimated", "", "assumed"]) and are_words(["56 mg esketamine: into nasal", "-"])
     for numbers in (["75.5", "1.013e+04"], ["54 %", "2 h"], ["open", "0.0259"], ["-", ""], ["2066 - 2578"]):
         assert not are_words(numbers)
+
+
+ENTRIES = [
+    Column("name", ["otto2021", "bracketed[x]"], False),
+    Column("title", ["S-ketamine and norketamine, intravenous, with a sentence that goes on beyond any line", "Short"], False),
+    Column("analytes", ["s_ketamine, s_norketamine", ""], False),
+    Column("routes", ["iv", "oral, sublingual, nasal, inhaled, and others"], False),
+]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_entries_in_a_narrow_window_stand_under_each_other(width: int) -> None:
+    text = StringIO()
+    print_entries(Console(file=text, width=width), ENTRIES)
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[0] == "otto2021" and "bracketed[x]" in lines
+    words = " ".join(text.getvalue().split())
+    assert "analytes: s_ketamine, s_norketamine; routes: iv" in words and "a sentence that goes on beyond any line" in words
+
+
+def test_entries_in_a_wide_window_are_a_table() -> None:
+    text = StringIO()
+    print_entries(Console(file=text, width=120), ENTRIES)
+    assert text.getvalue().splitlines()[1].split() == ["name", "title", "analytes", "routes"]

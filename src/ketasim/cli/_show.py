@@ -80,6 +80,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = ""
     print_table(console(), shown, numbers_from, title)
 
 
+def entries(rows: Sequence[Mapping[str, Any]]) -> None:
+    """What the library holds, for people: a table, or one entry under the other in a narrow window."""
+    from ketasim.cli._table import Column, print_entries
+
+    print_entries(console(), [Column(head, [cell(row[head]) for row in rows], False) for head in rows[0]])
+
+
 def frame(data: pd.DataFrame, title: str = "", numbers_from: int = 1, limit: int = 60) -> None:
     """A data frame as a table for people, or as records under ``--json``."""
     if settings.json:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _LONGEST_WORD = 20
 #: Letters up to which the first column, which names the row, stays whole.
 _LONGEST_NAME = 34
+#: Letters a column of words needs at least so that one likes to read it, and up to which cells of entries share a line.
+_ROOM, _SHORT = 24, 40
+#: Heads of columns that need no name in front of their cells.
+_BARE = ("title", "citation", "what")
 #: Between columns, and at both edges together.
 _GAP, _EDGES = 3, 2
 
@@ -83,3 +87,26 @@ def _rich(columns: Sequence[Column], width: int, title: str) -> Table:
     for row in zip(*(column.cells for column in columns), strict=True):
         out.add_row(*map(escape, row))
     return out
+
+
+def print_entries(console: Console, columns: Sequence[Column]) -> None:
+    """A table where words have room in it; in a narrower window an entry under the other, with what it is called in front."""
+    from rich.markup import escape
+
+    if _total(min(column.width, _ROOM) for column in columns) <= console.width:
+        console.print(_rich(columns, console.width, ""))
+        return
+    name, *others = columns
+    for row, title in enumerate(name.cells):
+        console.print(f"[bold]{escape(title)}[/bold]")
+        whole = [column for column in others if column.head in _BARE or len(column.cells[row]) > _SHORT]
+        lines = [_said(column, row) for column in whole]
+        lines.append("; ".join(filter(None, (_said(column, row) for column in others if column not in whole))))
+        for line in filter(None, lines):
+            console.print(escape(fill(line, console.width, initial_indent="  ", subsequent_indent="    ")), soft_wrap=True)
+
+
+def _said(column: Column, row: int) -> str:
+    """A cell behind its head; titles and citations speak for themselves."""
+    text = column.cells[row]
+    return text if not text or column.head in _BARE else f"{column.head}: {text}"

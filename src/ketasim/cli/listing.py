@@ -137,4 +137,4 @@ def listing(
     elif not rows:
         _show.note(f"No {KINDS[_ALSO.get(kind, kind)][0]} in the library yet.")
     else:
-        _show.table(list(rows[0]), [list(row.values()) for row in rows], numbers_from=len(rows[0]))
+        _show.entries(rows)
