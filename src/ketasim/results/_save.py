@@ -23,7 +23,7 @@ FORMATS = (".csv", ".parquet", ".zarr", ".json")
 
 @checked
 def to_dataframe(result: xr.DataTree, group: str = "plasma") -> pd.DataFrame:
-    """Tidy table of a group: one row per subject (or quantile), time and analyte, a column per site."""
+    """Tidy table of a group: one row per subject (or quantile), time (h) and analyte, a column per site, and the `unit` they share."""
     if "output" in result.children:
         return wide_table(result)
     if group not in result.children:
@@ -32,7 +32,13 @@ def to_dataframe(result: xr.DataTree, group: str = "plasma") -> pd.DataFrame:
     if not data.sizes:  # facts of a streamed cohort
         return pd.DataFrame([{str(name): value.item() for name, value in data.data_vars.items()}])
     frame = data.to_dataframe().reset_index()
-    return frame.drop(columns=[c for c in ("molar_mass",) if c in frame])
+    frame = frame.drop(columns=[c for c in ("molar_mass",) if c in frame])
+    units = {str(values.attrs.get("units", "")) for values in data.data_vars.values()}
+    if (
+        len(units) == 1 and group == "plasma"
+    ):  # last, and as codes: whoever reads by place still does, and a million rows stay small
+        frame["unit"] = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), categories=pd.Index(list(units)))
+    return frame
 
 
 @checked

@@ -384,3 +384,13 @@ def test_a_run_that_warns_of_nothing_says_so(cohort: xr.DataTree) -> None:
     with pytest.warns(UnusedColumn, match="CLNK"):
         attrs = ketasim.simulate("pk/otto2021", table).attrs
     assert len(attrs["warnings"]) == 1 and "CLNK" in attrs["warnings"][0]
+
+
+def test_tables_say_their_unit(cohort: xr.DataTree, tmp_path: Path) -> None:
+    frame = to_dataframe(cohort)
+    assert list(frame.columns) == ["subject", "time", "analyte", "venous", "unit"]
+    assert set(frame["unit"]) == {"ng/mL"} and frame["unit"].memory_usage() < 2 * len(frame)
+    save(cohort, tmp_path / "a.csv")
+    save(cohort, tmp_path / "a.parquet")
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[1].endswith(",ng/mL")
+    assert set(pd.read_parquet(tmp_path / "a.parquet")["unit"]) == {"ng/mL"}
