@@ -62,6 +62,8 @@ WRONG = {
     ),
     "interpolation": (["simulate", "--data", "x.csv", "--interpolation", "cubic"], 2, "nocb"),
     "resume without output": (["simulate", "84 mg", "--resume"], 2, "--resume"),
+    "late end": (["simulate", "84 mg", "--until", "1e7"], 2, "must be above 0 and below 1,000,000 h"),
+    "too many times": (["simulate", "84 mg", "--times", "0:1e9:0.001"], 2, "is more than 2,000,000 output times"),
     "one arm": (["compare", "84 mg"], 2, "at least two"),
     "kind": (["list", "modles"], 2, "There are:"),
     "entry": (["describe", "otto2012"], 2, "Close: 'otto2021'"),

@@ -152,3 +152,18 @@ def test_a_folder_is_called_one(run: Run) -> None:
                   ["population", "f.csv"], ["synthesize", "network", "--data", "f.csv", "--measure", "or"]):  # fmt: skip
         done = run(*words)
         assert done.exit_code == 2 and "f.csv: is a folder; give a" in done.stderr, words
+
+
+def test_files_without_a_table_are_named_once(run: Run) -> None:
+    Path("empty.csv").write_text("", encoding="utf-8")
+    Path("bin.csv").write_bytes(b"ID,TIME\n\xcc\xff")
+    assert (
+        run("nca", "empty.csv").stderr
+        == "Error: empty.csv: the file is empty; needed are a header line and one row per subject and time.\n"
+    )
+    assert run("nca", "bin.csv").stderr == "Error: bin.csv, line 2: not UTF-8 text; save the table as CSV in UTF-8.\n"
+
+
+def test_folders_of_tables_are_made(run: Run) -> None:
+    assert run("population", "adults", "-n", "2", "-o", "new/deep/people.csv").exit_code == 0
+    assert Path("new/deep/people.csv").is_file()

@@ -44,7 +44,7 @@ def until_hours(text: str) -> float | None:
         return None
     end = hours(text, "--until")
     if not 0 < end < 1e6:
-        raise InvalidOption(f"--until {text!r}: must be above 0, e.g. 28d or 672.")
+        raise InvalidOption(f"--until {text!r}: must be above 0 and below 1,000,000 h, e.g. 28d or 672.")
     return end
 
 
@@ -59,7 +59,9 @@ def output_times(text: str) -> NDArray[np.float64] | None:
         bounds = [hours(b.strip(), "--times") if b.strip() else np.nan for b in part.split(":")]
         if len(bounds) == 1:
             pieces.append(np.array(bounds))
-        elif len(bounds) == 3 and bounds[2] > 0 and bounds[1] >= bounds[0] and (bounds[1] - bounds[0]) / bounds[2] < _MAX_TIMES:
+        elif len(bounds) == 3 and bounds[2] > 0 and bounds[1] >= bounds[0]:
+            if (bounds[1] - bounds[0]) / bounds[2] >= _MAX_TIMES:
+                raise InvalidOption(f"--times {part!r}: is more than {_MAX_TIMES:,} output times. Take longer steps.")
             count = int(np.floor((bounds[1] - bounds[0]) / bounds[2] + 1e-9))
             pieces.append(bounds[0] + bounds[2] * np.arange(count + 1))
         else:
@@ -136,7 +138,9 @@ def people(population: str, n: int, seed: int) -> dict[str, Any]:
         _exists(population, "--population")
         cohort = cohort_from_table(population, seed=seed, name=Path(population).name)
         if "n" in settings.typed and n != len(cohort):
-            raise InvalidOption(f"-n {n}: {population} has {len(cohort)} patients, who are all simulated. Leave -n out.")
+            raise InvalidOption(
+                f"-n {n}: {population} has {len(cohort)} patient{'s, who are all' if len(cohort) > 1 else ', who is'} simulated. Leave -n out."
+            )
         return {"cohort": cohort, "seed": seed}
     if ending == ".toml":
         from ketasim.population import population_from_file

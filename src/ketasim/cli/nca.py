@@ -155,6 +155,8 @@ def _read(path: Path, subject: str) -> pd.DataFrame:
     parquet = path.suffix.lower() == ".parquet"
     try:
         table = pd.read_parquet(path) if parquet else _read_csv(path, subject)
+    except InvalidData:
+        raise
     except ValueError as error:  # what pandas and Arrow raise for a file of another kind
         raise InvalidData(f"{path}: is no {'Parquet' if parquet else 'CSV'} table ({str(error).strip()}).") from None
     for flag in ("EVID", "MDV"):
@@ -178,6 +180,8 @@ def _read_csv(path: Path, subject: str) -> pd.DataFrame:
     from ketasim.population import PLAIN_ID
 
     text = text_bytes(path).decode()
+    if not text.strip():
+        raise InvalidData(f"{path}: the file is empty; needed are a header line and one row per subject and time.")
     separator = separator_of(next((line for line in text.splitlines() if line.strip() and line[0] != "#"), ""))
     options: dict[str, Any] = {"comment": "#", "na_values": ["."], "skipinitialspace": True, "sep": separator}
     if separator == ";":

@@ -22,6 +22,7 @@ def replacing(path: str | Path) -> Generator[Path]:
     try:
         if target.is_dir():
             raise OutputError(f"{target} is a directory; give the name of a file.")
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield part
         part.replace(target)
     except OSError as error:
