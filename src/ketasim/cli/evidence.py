@@ -312,7 +312,6 @@ def _check(csv: Path | None) -> None:
 def _write(frame: pd.DataFrame, path: Path) -> None:
     from ketasim.dose._writing import replacing
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         frame.to_csv(part, index=False, float_format="%.12g")
     if settings.json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ketasim.errors import OutputError
@@ -26,10 +26,15 @@ def replacing(path: str | Path) -> Generator[Path]:
         yield part
         part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        _discard(part)
         if isinstance(error, OutputError):
             raise
         raise OutputError(f"{target}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
     except BaseException:
-        part.unlink(missing_ok=True)
+        _discard(part)
         raise
+
+
+def _discard(part: Path) -> None:
+    with suppress(OSError):  # such as a file where the folder should be
+        part.unlink(missing_ok=True)

@@ -235,11 +235,12 @@ def test_nothing_half_written(tmp_path, generic, enantiomers):
     template = resolve(parse("56 mg"), enantiomers, {})
     with pytest.raises(InvalidOption, match="needs its model"):
         write_events(template, tmp_path / "a.csv")
+    (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        write_events(template, tmp_path / "no" / "a.csv", enantiomers)
+        write_events(template, tmp_path / "file" / "a.csv", enantiomers)
     with pytest.raises(OutputError, match="is a directory"):
         write_events(template, tmp_path, enantiomers)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 def test_arrow_holds_no_memory_of_python() -> None:

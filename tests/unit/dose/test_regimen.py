@@ -163,7 +163,9 @@ def test_unreadable_and_unwritable(tmp_path):
     with pytest.raises(InvalidRegimen, match="ending must be"):
         SPRAY.at(1).to_file(tmp_path / "a.json")
     with pytest.raises(OutputError, match="cannot be written"):
-        SPRAY.at(1).to_file(tmp_path / "no" / "a.yaml")
+        SPRAY.at(1).to_file(tmp_path / "latin.txt" / "a.yaml")
+    SPRAY.at(1).to_file(tmp_path / "new" / "a.yaml")  # the folder is made, as by all commands
+    assert Regimen.from_file(tmp_path / "new" / "a.yaml") == SPRAY.at(1)
 
 
 @pytest.mark.parametrize(
