@@ -255,15 +255,14 @@ Op = tuple[int, int, Floats, tuple[Event, ...]]
 
 def _group(events: list[Event], times: Floats, subjects: NDArray[np.int64], start: float, end: float, block: int) -> Group:
     m = len(subjects)
-    knots, origins = [np.full(m, start)], list[Event | None]([None])
+    origins = list[Event | None]([None])
     ops: list[list[Op]] = [[]]
     blocks = [block]
     active: dict[int, Event] = {}
     cancelled: set[int] = set()
-    for event, time in zip(events, times, strict=True):
+    for event in events:
         # Every event opens its own segment, of length zero where it coincides with the one before: merging would depend on who
         # else is in the group, and a segment of length zero changes nothing.
-        knots.append(np.maximum(time, start))
         origins.append(event)
         ops.append([])
         blocks.append(blocks[-1])
@@ -271,8 +270,10 @@ def _group(events: list[Event], times: Floats, subjects: NDArray[np.int64], star
             blocks[-1] = event.mode
         elif not (event.record in cancelled and event.what in ("add", "on")):
             _operate(event, subjects, ops[-1], active, cancelled)
-    finish = np.maximum(np.full(m, end), knots[-1])
-    start_times = np.array(knots)
+    start_times = np.empty((len(events) + 1, m))
+    start_times[0] = start
+    np.maximum(times, start, out=start_times[1:])
+    finish = np.maximum(end, start_times[-1])
     length = np.empty_like(start_times)
     np.subtract(start_times[1:], start_times[:-1], out=length[:-1])
     np.subtract(finish, start_times[-1], out=length[-1])
