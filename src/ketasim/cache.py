@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ketasim.writing import replacing
+
 __all__ = ["Remembered", "cache_directory"]
 
 _MOST = 20_000
@@ -63,13 +65,11 @@ class Remembered:
         """Write what is new, together with what other processes wrote meanwhile."""
         atexit.unregister(self.save)
         content = self._read() | self._new
-        if not self._new or len(content) > _MOST:
+        if not self._new or len(content) > _MOST or not self.path.parent.is_dir():
             return
         self._new = {}
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        with suppress(OSError):
+        with suppress(OSError), replacing(self.path) as draft:
             draft.write_text(json.dumps(content, sort_keys=True), encoding="utf-8")
-            draft.replace(self.path)
 
     def _read(self) -> dict[str, Any]:
         try:

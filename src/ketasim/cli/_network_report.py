@@ -115,8 +115,8 @@ class Analysis:
 
     def write(self, files: Mapping[str, Path]) -> None:
         """Tables and figures, all of them or none: whatever is refused is refused before the first is written."""
-        from ketasim.dose._writing import replacing
         from ketasim.report import save_figure
+        from ketasim.writing import replacing
 
         made = {path: self._table(name) if path.suffix.lower() == ".csv" else self._figure(name) for name, path in files.items()}
         for path, one in made.items():

@@ -108,8 +108,8 @@ def _save_summary(results: Mapping[str, xr.DataTree], path: Path) -> None:
     import json
 
     from ketasim.cli._show import plain
-    from ketasim.dose._writing import replacing
     from ketasim.results import summary
+    from ketasim.writing import replacing
 
     with replacing(path) as part:
         Path(part).write_text(json.dumps(plain({k: summary(v) for k, v in results.items()}), indent=1), encoding="utf-8")

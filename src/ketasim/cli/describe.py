@@ -60,8 +60,8 @@ def describe(
 
 def _to_file(entry: str, out: Path, html: bool) -> None:
     from ketasim.cli._outputs import check_file
-    from ketasim.dose._writing import replacing
     from ketasim.simulation import as_model
+    from ketasim.writing import replacing
 
     check_file(out, (".html",) if html else (".html", ".txt"))
     content = as_model(entry).describe("html" if out.suffix.lower() == ".html" else "text")

@@ -310,7 +310,7 @@ def _check(csv: Path | None) -> None:
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
-    from ketasim.dose._writing import replacing
+    from ketasim.writing import replacing
 
     with replacing(path) as part:
         frame.to_csv(part, index=False, float_format="%.12g")

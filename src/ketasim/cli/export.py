@@ -139,9 +139,9 @@ def _write_data(
     import numpy as np
 
     from ketasim.cli._values import cohort_of, output_times
-    from ketasim.dose._writing import replacing
     from ketasim.exchange import dataset
     from ketasim.exchange._people import columns
+    from ketasim.writing import replacing
 
     (dose, times, occasions), (population, n, seed) = what, people
     if population:
@@ -163,7 +163,7 @@ def _write_data(
 
 def _show_or_write(content: str, whole: Model, format: str, out: Path | None) -> None:
     if out is not None:
-        from ketasim.dose._writing import replacing
+        from ketasim.writing import replacing
 
         with replacing(out) as part:
             Path(part).write_text(content, encoding="utf-8")

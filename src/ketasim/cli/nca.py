@@ -70,7 +70,7 @@ def nca(
     table = _of_result(data, dose, options) if data.suffix == ".zarr" else _of_table(data, columns, dose, options)
     table = exposure_summary(table) if summary else table
     if out is not None:
-        from ketasim.dose._writing import replacing
+        from ketasim.writing import replacing
 
         with replacing(out) as part:
             table.to_csv(part, index=False)

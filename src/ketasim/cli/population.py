@@ -38,7 +38,7 @@ def population(
     check_file(out, (".csv",))
     cohort = cohort_of(name, n, seed)
     if out is not None:
-        from ketasim.dose._writing import replacing
+        from ketasim.writing import replacing
 
         with replacing(out) as part:
             cohort.to_frame().to_csv(part, index=False)

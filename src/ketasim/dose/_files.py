@@ -12,8 +12,8 @@ from ketasim.arguments import checked
 from ketasim.dose._quantity import number_text
 from ketasim.dose._regimen import DAY, Dose, Item, Regimen, Schedule
 from ketasim.dose._text import dose_text, item_text, schedule_text
-from ketasim.dose._writing import replacing
 from ketasim.errors import InvalidRegimen, close_names
+from ketasim.writing import replacing
 
 #: Key of a dose in a file -> argument of `Dose`.
 _KEYS = {

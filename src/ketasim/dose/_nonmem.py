@@ -16,8 +16,8 @@ from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._rules import RESERVED, Rules, canonical_names
 from ketasim.dose._table import from_frame, read_table
 from ketasim.dose._template import COLUMNS, EventTemplate, Floats, Ints
-from ketasim.dose._writing import replacing
 from ketasim.errors import InvalidData, InvalidOption
+from ketasim.writing import replacing
 
 if TYPE_CHECKING:
     import pandas as pd

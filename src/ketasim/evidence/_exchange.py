@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ketasim.arguments import checked
-from ketasim.errors import InvalidData, OutputError
+from ketasim.errors import InvalidData
 from ketasim.evidence._bibliography import bibtex, ris, without_known
 from ketasim.evidence._check import Row, read
 from ketasim.evidence._files import package_rows
 from ketasim.evidence._registry import clinical_trial
 from ketasim.evidence._schema import TABLES
+from ketasim.writing import replacing
 
 ENDINGS = (".json", ".ris", ".bib")
 
@@ -121,17 +120,8 @@ def _in_time(name: str, rows: list[Row]) -> list[Row]:
 
 def write_table(path: Path, name: str, rows: Iterable[Mapping[str, str]]) -> Path:
     """Write a table whole or not at all."""
-    part = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(TABLES[name].columns), lineterminator="\n", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
-        Path(part).chmod(0o644)
-        Path(part).replace(path)
-    except OSError as error:
-        Path(part).unlink(missing_ok=True) if part else None
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+    with replacing(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(TABLES[name].columns), lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
     return path

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ketasim.errors import InvalidOption, OutputError
 from ketasim.evidence._exchange import write_table
+from ketasim.writing import discard, draft_folder, replacing
 
 if TYPE_CHECKING:
     from ketasim.evidence._evidence import Evidence
@@ -32,24 +31,17 @@ def export(evidence: Evidence, path: Path) -> list[Path]:
         raise InvalidOption(
             f"{path}: unknown ending '{path.suffix}'. Give a folder, or a name that ends in {' or '.join(ENDINGS)}."
         )
-    name = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        _fill(evidence, Path(name), ending)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True) if name else None
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+    with replacing(path) as draft:
+        _fill(evidence, draft, ending)
     return [path]
 
 
 def _folder(evidence: Evidence, path: Path) -> list[Path]:
     """Tables as CSV, first all of them beside the folder, then each to its place: a full disk leaves nothing half-written."""
-    beside = path.parent / f".{path.name}.part"
+    beside: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = draft_folder(path.parent)
         written = [
             write_table(beside / f"{name}.csv", name, evidence.rows(name)) for name in evidence.names if evidence.rows(name)
         ]
@@ -60,7 +52,7 @@ def _folder(evidence: Evidence, path: Path) -> list[Path]:
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}).") from None
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        discard(beside)
 
 
 def _fill(evidence: Evidence, part: Path, ending: str) -> None:

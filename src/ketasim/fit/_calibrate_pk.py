@@ -27,6 +27,7 @@ from ketasim.fit._priors import PRIORS, Prior, Priors, load_priors
 from ketasim.fit._sampling import sample
 from ketasim.library import load
 from ketasim.model import assemble
+from ketasim.writing import replacing
 
 MODEL = "ketasim_reference"
 _LIBRARY = Path(ketasim.library.__file__).parent
@@ -224,14 +225,13 @@ def store(result: Calibration, objective: Objective, library: Path = _LIBRARY) -
         text = path.read_text(encoding="utf-8")
         for section, name in sections.items():
             text = _with_number(text, section, values[name], float(sd[name]), path)
-        path.write_text(text, encoding="utf-8")
-    np.savez_compressed(
-        library / "pk" / f"{MODEL}.posterior.npz",
-        names=np.array(result.names),
-        draws=result.draws[:_STORED_DRAWS].astype(np.float32),
-    )
+        with replacing(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+    with replacing(library / "pk" / f"{MODEL}.posterior.npz") as draft, draft.open("wb") as file:
+        np.savez_compressed(file, names=np.array(result.names), draws=result.draws[:_STORED_DRAWS].astype(np.float32))
     provenance = json.dumps(result.provenance, indent=1, ensure_ascii=False)
-    (library / "pk" / f"{MODEL}.calibration.json").write_text(provenance + "\n", encoding="utf-8")
+    with replacing(library / "pk" / f"{MODEL}.calibration.json") as draft:
+        draft.write_text(provenance + "\n", encoding="utf-8")
 
 
 def _with_number(text: str, section: str, value: float, se: float, path: Path) -> str:

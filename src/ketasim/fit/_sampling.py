@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ketasim.cache import cache_directory
+from ketasim.writing import replacing
 
 Log = Callable[[str], None]
 _TREE_DEPTH = 7
@@ -191,7 +192,5 @@ def _chain(
 
 
 def _keep(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(pickle.dumps(content))
-    temporary.replace(path)
+    with replacing(path) as draft:
+        draft.write_bytes(pickle.dumps(content))

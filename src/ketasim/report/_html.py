@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -13,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
-from ketasim.errors import OutputError
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
 from ketasim.report._basis import evidence, facts, warned
 from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, rank, sites
 from ketasim.report._parts import html_figure, html_table, shown
 from ketasim.results import NOTICE, dose_times, held_sentence, redundant_totals, since_dose, sureness
+from ketasim.writing import replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -98,15 +97,8 @@ def _order(table: pd.DataFrame) -> NDArray[np.intp]:
 
 
 def _write(path: Path, page: str) -> Path:
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary.is_file():
-            temporary.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+    with replacing(path) as draft:
+        draft.write_text(page, encoding="utf-8")
     return path
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketasim.arguments import checked
-from ketasim.errors import OutputError
 from ketasim.results._tree import NOTICE
+from ketasim.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,15 +39,10 @@ def save_picture(figure: Figure, path: str | Path, dpi: float | None = None) -> 
     legends = [legend for legend in drawn.legends if legend.get_bbox_to_anchor() is drawn.bbox]
     for legend in legends:
         legend.set_bbox_to_anchor((0.0, 0.0, 1.0, 1.0), transform=drawn.transFigure)
-    temporary = path.with_name(f".{path.name}.part{path.suffix}")
+    canvas = Bbox.from_bounds(0.0, -_FOOT, width, height + _FOOT)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        drawn.savefig(temporary, dpi=dpi or "figure", bbox_inches=Bbox.from_bounds(0.0, -_FOOT, width, height + _FOOT))
-        temporary.replace(path)
-    except OSError as error:
-        if temporary.is_file():
-            temporary.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+        with replacing(path) as draft:
+            drawn.savefig(draft, format=path.suffix[1:].lower(), dpi=dpi or "figure", bbox_inches=canvas)
     finally:
         line.remove()
         for legend in legends:

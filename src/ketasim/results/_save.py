@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import xarray as xr
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidOption, OutputError
+from ketasim.writing import replacing, replacing_folder
 
 #: What a folder that holds a Zarr store has.
 _STORE_MARKS = ("zarr.json", ".zgroup")
@@ -72,16 +71,9 @@ def save(result: xr.DataTree, path: str | Path, table: pd.DataFrame | None = Non
     """Write a result by the ending of `path`: .csv and .parquet (tidy table), .zarr (everything), .json (summary)."""
     path = Path(path)
     check_target(path)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(result, path.suffix.lower(), temporary, table)
-        if path.is_dir():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    except OSError as error:
-        _discard(temporary)
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+    ending = path.suffix.lower()
+    with (replacing_folder if ending == ".zarr" else replacing)(path) as draft:
+        _write(result, ending, draft, table)
     return path
 
 
@@ -102,14 +94,6 @@ def check_target(path: Path) -> None:
         raise OutputError(f"{path}: is a folder with other things in it, which would be lost. Choose another name.")
     if ending == ".zarr" and path.is_file():
         raise OutputError(f"{path}: is a file; a Zarr store is a folder. Choose another name.")
-
-
-def _discard(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
 
 
 def _write(result: xr.DataTree, ending: str, target: Path, table: pd.DataFrame | None) -> None:

@@ -6,16 +6,15 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from html import escape
 from pathlib import Path
 
 from ketasim.arguments import checked
-from ketasim.errors import OutputError
 from ketasim.evidence import Evidence
 from ketasim.review._answer import Answer
 from ketasim.review._claims import REVIEW
 from ketasim.review._rules import VERDICTS
+from ketasim.writing import replacing
 
 _NOTICE = "Research software: explores pharmacology, does not advise on treatment."
 _SECTIONS = {
@@ -70,15 +69,8 @@ def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence) 
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>The review, executed - ketasim</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
     )
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}). Nothing was left behind.") from None
+    with replacing(path) as draft:
+        draft.write_text(page, encoding="utf-8")
     return path
 
 

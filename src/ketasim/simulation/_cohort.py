@@ -62,6 +62,7 @@ from ketasim.simulation._asked import (
 from ketasim.simulation._draws import check_draws, with_draws
 from ketasim.simulation._outputs import warn_of_failures, warn_of_outputs
 from ketasim.solve import STATUS, Reference, Solution, solve, solver_of, tolerance_of
+from ketasim.writing import replacing
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -499,15 +500,9 @@ class _Stream:
     def save(self) -> None:
         if self.path is None:
             return
-        temporary = self.path.with_name(self.path.name + ".part")
         facts = {"key": self.key, "done": self.done, "failed": self.failed, "error": self.error}
-        try:
-            with temporary.open("wb") as file:
-                np.savez_compressed(file, facts=json.dumps(facts), **{f"count_{s}": k.counts for s, k in self.sketches.items()})  # type: ignore[arg-type]
-            temporary.replace(self.path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise OutputError(f"{self.path}: checkpoint cannot be written ({error.strerror}).") from None
+        with replacing(self.path, "checkpoint") as draft, draft.open("wb") as file:
+            np.savez_compressed(file, facts=json.dumps(facts), **{f"count_{s}": k.counts for s, k in self.sketches.items()})  # type: ignore[arg-type]
 
     def _load(self, path: Path) -> None:
         try:

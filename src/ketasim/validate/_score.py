@@ -16,6 +16,7 @@ from ketasim.errors import InvalidData
 from ketasim.fit import Observation, make_plan, package_observations, predict, read_observations, typical
 from ketasim.library import comedication, load
 from ketasim.model import Model, assemble
+from ketasim.writing import replacing
 
 FOLDS = (1.25, 1.5, 2.0)
 _LISTED = "source listed in holdout.csv"
@@ -188,14 +189,11 @@ def write_tables(score: PkScore, folder: str | Path) -> list[Path]:
 
     Raises
     ------
-    InvalidData: the folder cannot be written.
+    OutputError: the folder cannot be written.
     """
     out = Path(folder)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        paths = [out / "pk_rows.csv", out / "pk_summary.csv"]
-        score.table.to_csv(paths[0], index=False, float_format="%.6g", lineterminator="\n")
-        score.summary.to_csv(paths[1], index_label="use", float_format="%.6g", lineterminator="\n")
-    except OSError as error:
-        raise InvalidData(f"{out}: cannot write the score tables ({error.strerror}). Give a folder you may write to.") from None
+    paths = [out / "pk_rows.csv", out / "pk_summary.csv"]
+    with replacing(paths[0]) as rows, replacing(paths[1]) as summary:
+        score.table.to_csv(rows, index=False, float_format="%.6g", lineterminator="\n")
+        score.summary.to_csv(summary, index_label="use", float_format="%.6g", lineterminator="\n")
     return paths

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketasim.errors import InvalidData, UnknownEntry
+from ketasim.errors import OutputError, UnknownEntry
 from ketasim.validate import (
     PkScore,
     fold_error_figure,
@@ -137,7 +137,7 @@ def test_files(score: PkScore, tmp_path: Path) -> None:
     assert len(again) == len(score.table)
     assert len(score.worst(n=3)) == 3
     (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidData, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_tables(score, tmp_path / "file")
 
 
