@@ -66,34 +66,47 @@ def validate_pk(
 
 def _print(score: PkScore, rows: bool) -> None:
     _show.text(f"{score.model} against {score.source}")
-    percent = [c for c in score.summary if str(c).startswith("within_")]
-    head = (
-        "rows of",
-        "rows",
-        "studies",
-        "GMFE",
-        "median fold",
-        *(f"within {str(c).removeprefix('within_')}-fold" for c in percent),
-    )
-    body = [
-        (use, int(r["rows"]), int(r["studies"]), r["gmfe"], r["median_fold"], *(f"{100 * r[c]:.0f} %" for c in percent))
-        for use, r in score.summary.iterrows()
-    ]
-    if body:
-        _show.table(head, body)
+    _print_summary(score)
     if rows:
         _print_rows(score)
     elif "holdout" in score.summary.index:
-        shown = ["row", "study", "analyte", "regimen", "metric", "unit", "observed", "predicted", "fold"]
+        _print_groups(score)
+        shown = ["row", "study", "analyte", "regimen", "metric", "unit", "typical", "predicted", "fold"]
         _show.table(shown, score.worst(n=8)[shown].itertuples(index=False), "Hold-out rows furthest off", numbers_from=6)
     for note in score.notes:
         _show.note(note)
     _show.notice()
 
 
+_USES = {"holdout": "hold-out, all", "holdout_comparable": "hold-out, comparable"}
+
+
+def _print_summary(score: PkScore) -> None:
+    """One line per group of rows."""
+    percent = [str(c) for c in score.summary if str(c).startswith("within_")]
+    shares = (f"within {name.removeprefix('within_')}-fold" for name in percent)
+    head = ("rows of", "rows", "studies", "GMFE", "GMFE by study", "median fold", *shares)
+    body = [
+        (_USES.get(str(use), use), int(r["rows"]), int(r["studies"]), r["gmfe"], r["gmfe_by_study"], r["median_fold"],
+         *(f"{100 * r[c]:.0f} %" for c in percent))
+        for use, r in score.summary.iterrows()
+    ]  # fmt: skip
+    if body:
+        _show.table(head, body)
+
+
+def _print_groups(score: PkScore) -> None:
+    """Comparable hold-out rows by analyte."""
+    found = score.by("analyte", "holdout_comparable")
+    body = [
+        (name, int(r["rows"]), int(r["studies"]), r["gmfe"], f"{100 * r['within_1.5']:.0f} %") for name, r in found.iterrows()
+    ]
+    _show.table(("analyte", "rows", "studies", "GMFE", "within 1.5-fold"), body, "Comparable hold-out rows by analyte")
+
+
 def _print_rows(score: PkScore) -> None:
     """Every row: what was predicted, and why the others were not."""
-    shown = ["row", "use", "study", "analyte", "regimen", "metric", "unit", "observed", "predicted", "fold"]
+    shown = ["row", "use", "study", "analyte", "regimen", "metric", "unit", "typical", "predicted", "fold"]
     why = ["row", "use", "study", "analyte", "metric", "reason"]
     scored, others = (score.table[which] for which in (score.table["fold"].notna(), score.table["fold"].isna()))
     if len(scored):

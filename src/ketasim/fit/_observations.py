@@ -68,6 +68,7 @@ class Observation:
     row : line in the file (header is line 1). regimen, reference : regimen texts; `reference` is what ratios compare with.
     t_h : time of `conc_at_t` or end of `auc_0_t`, h. window_h : sampling window of a half-life, h.
     study, use, reason : study the row belongs to; calibration, holdout or excluded; why.
+    not_comparable : why a scored row says nothing of the model (computed from other rows, an input, a span nobody saw).
     problem : why the row cannot be predicted; empty where it can.
     """
 
@@ -93,6 +94,7 @@ class Observation:
     comedication: str = ""
     covariates: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
+    not_comparable: str = ""
 
 
 def package_observations() -> list[Observation]:
@@ -100,8 +102,10 @@ def package_observations() -> list[Observation]:
     table = _read(evidence.path("pk/pk_observations.csv"))
     use = _read(evidence.path("pk/observation_use.csv")).drop(columns=["source"])
     use = use.rename(columns={"analyte": "analyte_as", "metric": "metric_as"})
+    doubts = _read(evidence.path("pk/not_comparable.csv")).drop(columns=["source"]).rename(columns={"reason": "not_comparable"})
     table["row"] = [str(i + 2) for i in range(len(table))]
-    return _observations(table.merge(use, on="row", how="left").fillna(""), "pk_observations.csv")
+    marked = table.merge(use, on="row", how="left").merge(doubts, on="row", how="left")
+    return _observations(marked.fillna(""), "pk_observations.csv")
 
 
 def read_observations(source: str | Path | pd.DataFrame) -> list[Observation]:
@@ -174,7 +178,7 @@ def _observation(r: Mapping[str, str], name: str) -> Observation:
     return Observation(
         line, get("source"), get("study") or get("source"), get("use") or "user", get("reason"), get("drug"), analyte, metric,
         get("statistic"), value, get("unit"), n, sd, found["regimen"], get("reference"), get("ratio_of"), found["site"], t_h,
-        (low, high), get("comedication"), _covariates(get("covariates"), name, line), problem,
+        (low, high), get("comedication"), _covariates(get("covariates"), name, line), problem, get("not_comparable"),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ketasim.arguments import checked
 from ketasim.errors import InvalidData
 from ketasim.results import save_picture
-from ketasim.validate._score import PkScore
+from ketasim.validate._score import COMPARABLE, PkScore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +94,7 @@ def write_figures(score: PkScore, folder: str | Path, suffix: str = "png") -> li
 
     out = Path(folder)
     figures = {"pk_observed_predicted": observed_predicted_figure(score)}
-    figures |= {f"pk_fold_error_{use}": fold_error_figure(score, str(use)) for use in score.summary.index}
+    figures |= {f"pk_fold_error_{use}": fold_error_figure(score, str(use)) for use in score.summary.index if use != COMPARABLE}
     paths = []
     try:
         out.mkdir(parents=True, exist_ok=True)

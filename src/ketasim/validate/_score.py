@@ -13,7 +13,7 @@ import pandas as pd
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidData
-from ketasim.fit import Observation, make_plan, package_observations, predict, read_observations, typical
+from ketasim.fit import Observation, make_plan, package_observations, predict, read_observations, typical, typical_value
 from ketasim.library import comedication, load
 from ketasim.model import Model, assemble
 from ketasim.writing import replacing
@@ -21,9 +21,11 @@ from ketasim.writing import replacing
 FOLDS = (1.25, 1.5, 2.0)
 _LISTED = "source listed in holdout.csv"
 REFERENCE_MODEL = "ketasim_reference"
+#: Hold-out rows without those that say nothing of the model (``not_comparable.csv``), in `PkScore.summary`.
+COMPARABLE = "holdout_comparable"
 _COLUMNS = (
-    "row", "use", "source", "study", "drug", "analyte", "site", "regimen", "metric", "statistic", "unit", "observed", "predicted",
-    "fold", "within", "reason",
+    "row", "use", "source", "study", "drug", "analyte", "site", "regimen", "metric", "statistic", "unit", "observed", "typical",
+    "predicted", "fold", "within", "not_comparable", "reason",
 )  # fmt: skip
 
 
@@ -34,8 +36,11 @@ class PkScore:
     Attributes
     ----------
     table : one line per row of the file, also rows that cannot be predicted (`predicted` is NaN, `reason` says why).
-        `fold` is predicted over observed; `within` the smallest of 1.25, 1.5, 2 that holds it, inf if none does.
-    summary : per group (calibration, holdout, user ...): rows, GMFE, median fold, shares within 1.25, 1.5 and 2-fold.
+        `typical` is what was observed as that of a typical person: an arithmetic mean with its SD becomes a geometric mean, as
+        in the calibration. `fold` is predicted over typical; `within` the smallest of 1.25, 1.5, 2 that holds it, inf if none does.
+        `not_comparable` says why a row says nothing of the model.
+    summary : per group (calibration, holdout, holdout_comparable, user): rows, studies, GMFE over rows and as mean of the
+        studies' own, median fold, shares within 1.25, 1.5 and 2-fold.
     model : what was scored. source : name of the observations.
     """
 
@@ -50,6 +55,11 @@ class PkScore:
         rows = self.table[(self.table["use"] == use) & self.table["fold"].notna()]
         order = np.abs(np.log(rows["fold"])).sort_values(ascending=False).index
         return rows.loc[order].head(n)
+
+    def by(self, column: str, use: str = "holdout") -> pd.DataFrame:
+        """Rows, studies and GMFE of one group for every value of a column such as ``analyte``, ``metric`` or ``study``."""
+        rows = _groups(self.table).get(use, self.table.iloc[:0])
+        return pd.DataFrame({value: _scored(part) for value, part in rows.groupby(column, sort=True)}).T
 
     def not_predicted(self) -> pd.DataFrame:
         """Rows without a prediction, with the reason."""
@@ -74,7 +84,8 @@ def validate_pk(observations: str | Path | pd.DataFrame | None = None, model: st
     Notes
     -----
     The prediction is that of the typical person (70 kg unless the row says otherwise), exact to the grid of 0.25-30 min. An
-    arithmetic mean of a skewed population lies above its typical person by about sqrt(1 + CV^2); this is not corrected for.
+    arithmetic mean of a skewed population lies above its typical person by about sqrt(1 + CV^2): where the SD is printed, the row
+    is compared as a geometric mean, elsewhere as it stands.
 
     Raises
     ------
@@ -131,15 +142,17 @@ def _missing(model: Model, o: Observation, effects: dict[str, Mapping[str, float
 
 
 def _line(o: Observation, predicted: float | None, reason: str) -> dict[str, Any]:
-    fold = predicted / o.value if predicted is not None and o.value > 0 and predicted > 0 else math.nan
+    observed = typical_value(o) if o.value > 0 else o.value
+    fold = predicted / observed if predicted is not None and o.value > 0 and predicted > 0 else math.nan
     if predicted is not None and not predicted > 0:
         reason = f"predicted {predicted:g}: a fold error does not exist"
     error = math.exp(abs(math.log(fold))) if fold > 0 else math.nan
     within = next((limit for limit in FOLDS if error <= limit), math.inf) if not math.isnan(error) else math.nan
     return {
         "row": o.row, "use": o.use, "source": o.source, "study": o.study, "drug": o.drug, "analyte": o.analyte, "site": o.site,
-        "regimen": o.regimen, "metric": o.metric, "statistic": o.statistic, "unit": o.unit, "observed": o.value,
-        "predicted": math.nan if predicted is None else predicted, "fold": fold, "within": within, "reason": reason,
+        "regimen": o.regimen, "metric": o.metric, "statistic": o.statistic, "unit": o.unit, "observed": o.value, "typical": observed,
+        "predicted": math.nan if predicted is None else predicted, "fold": fold, "within": within,
+        "not_comparable": o.not_comparable, "reason": reason,
     }  # fmt: skip
 
 
@@ -150,20 +163,39 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         raise InvalidData(
             f"the table has no column '{lacking[0]}': give that of a PkScore. It has: {', '.join(map(str, table.columns))}."
         )
-    groups = {}
-    for use, rows in table[table["fold"].notna()].groupby("use", sort=True):
-        error = np.abs(np.log(rows["fold"].to_numpy()))
-        groups[use] = {
-            "rows": len(rows),
-            "studies": rows["study"].nunique(),
-            "gmfe": math.exp(error.mean()),
-            "median_fold": float(rows["fold"].median()),
-            **{f"within_{limit:g}": float(np.mean(error <= math.log(limit) + 1e-12)) for limit in FOLDS},
-        }
+    groups = {use: _scored(rows) for use, rows in _groups(table).items()}
     if not groups:
-        columns = ["rows", "studies", "gmfe", "median_fold", *(f"within_{limit:g}" for limit in FOLDS)]
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=list(_scored(table.iloc[:0])))
     return pd.DataFrame(groups).T.astype({"rows": int, "studies": int})
+
+
+def _groups(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Rows with a fold error by use, and the hold-outs once more without those that are not comparable."""
+    scored = table[table["fold"].notna()]
+    groups = {str(use): rows for use, rows in scored.groupby("use", sort=True)}
+    if "holdout" in groups and "not_comparable" in table:
+        groups[COMPARABLE] = groups["holdout"][groups["holdout"]["not_comparable"] == ""]
+    return groups
+
+
+def _scored(rows: pd.DataFrame) -> dict[str, float]:
+    """What the fold errors of some rows come to."""
+    error = np.abs(np.log(rows["fold"].to_numpy(float)))
+    if not len(error):
+        return dict.fromkeys(("rows", "studies", "gmfe", "gmfe_by_study", "median_fold", *map(_share, FOLDS)), math.nan)
+    of_studies = pd.Series(error, index=rows.index).groupby(rows["study"]).mean()
+    return {
+        "rows": len(rows),
+        "studies": rows["study"].nunique(),
+        "gmfe": math.exp(error.mean()),
+        "gmfe_by_study": math.exp(of_studies.mean()),
+        "median_fold": float(rows["fold"].median()),
+        **{_share(limit): float(np.mean(error <= math.log(limit) + 1e-12)) for limit in FOLDS},
+    }
+
+
+def _share(limit: float) -> str:
+    return f"within_{limit:g}"
 
 
 def _notes(table: pd.DataFrame) -> tuple[str, ...]:

@@ -36,15 +36,43 @@ def test_every_row_is_in_the_table_with_a_prediction_or_a_reason(score: PkScore)
     assert len(table) == table["row"].nunique()
     assert (table["predicted"].notna() | (table["reason"] != "")).all()
     assert set(score.not_predicted()["use"]) == {"excluded"}
-    assert set(score.summary.index) == {"calibration", "holdout"}
+    assert set(score.summary.index) == {"calibration", "holdout", "holdout_comparable"}
 
 
 def test_summary_is_what_the_table_says(score: PkScore) -> None:
     rows = score.table[(score.table["use"] == "holdout") & score.table["fold"].notna()]
-    error = np.abs(np.log(rows["predicted"] / rows["observed"]))
+    error = np.abs(np.log(rows["predicted"] / rows["typical"]))
     assert score.summary.loc["holdout", "gmfe"] == pytest.approx(math.exp(error.mean()))
     assert score.summary.loc["holdout", "within_1.5"] == pytest.approx(np.mean(error <= math.log(1.5)))
     assert score.summary.loc["holdout", "rows"] == len(rows)
+
+
+def test_rows_that_say_nothing_of_the_model_are_counted_apart(score: PkScore) -> None:
+    """Computed from other rows, an input, or a span nobody saw: in the sum of all, not in that of comparable rows."""
+    doubtful = score.table[score.table["not_comparable"] != ""]
+    assert set(doubtful["row"]) == {200, 254, 257, 258, 261, 262, 264, 267, 268, 270}
+    assert set(doubtful["use"]) == {"holdout"}
+    all_rows, comparable = (score.summary.loc[use] for use in ("holdout", "holdout_comparable"))
+    assert all_rows["rows"] - comparable["rows"] == len(doubtful)
+    by_study = score.by("study", "holdout_comparable")
+    assert by_study["rows"].sum() == comparable["rows"]
+    assert comparable["gmfe_by_study"] == pytest.approx(math.exp(np.log(by_study["gmfe"]).mean()))
+
+
+def test_a_mean_is_scored_on_the_scale_it_is_fitted_on() -> None:
+    """An arithmetic mean with its SD becomes the geometric mean of a log-normal; one without stays."""
+    spread = {**ROW, "statistic": "mean", "value": "100", "spread_type": "sd", "spread": "100"}
+    scored = validate_pk(pd.DataFrame([spread, {**spread, "spread_type": "", "spread": ""}]), "otto2021").table
+    assert scored["typical"].to_list() == pytest.approx([100 / math.sqrt(2), 100])
+    assert scored["fold"][0] == pytest.approx(scored["fold"][1] * math.sqrt(2))
+
+
+@pytest.mark.parametrize(("less", "more"), [("grapefruit_juice_single", "grapefruit_juice"),
+    ("st_johns_wort_low_hyperforin", "st_johns_wort_powder"), ("st_johns_wort_powder", "st_johns_wort")])  # fmt: skip
+def test_more_of_a_perpetrator_does_more(less: str, more: str) -> None:
+    row = {**ROW, "route": "oral", "metric": "covariate_ratio", "unit": "ratio", "ratio_of": "auc_inf", "value": "1"}
+    little, much = np.log(validate_pk(pd.DataFrame([{**row, "comedication": c} for c in (less, more)])).table["predicted"])
+    assert abs(much) > 1.2 * abs(little) > 0.05
 
 
 def test_calibration_stays_as_good_as_it_was(score: PkScore) -> None:
