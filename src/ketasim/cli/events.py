@@ -11,6 +11,7 @@ from ketasim.cli import _options as opt
 from ketasim.cli._settings import settings
 from ketasim.cli._verb import verb
 from ketasim.csvtext import absent
+from ketasim.dose._tokens import GRAMMAR
 from ketasim.errors import InvalidOption
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ def events(
         _show.text(described)
         _show.frame(table, numbers_from=0)
     _show.notice()
+
+
+events.__doc__ = f"{events.__doc__}\n\b\n{GRAMMAR}"
 
 
 def _from_table(path: Path, model: str) -> tuple[str, pd.DataFrame]:

@@ -16,7 +16,7 @@ from ketasim.dose._phrases import Words, read_words
 from ketasim.dose._quantity import Quantity
 from ketasim.dose._regimen import DAY, Course, Dose, Item, Regimen, Schedule, end_of
 from ketasim.dose._timing import place_of, schedule_of
-from ketasim.dose._tokens import PHRASES, Token, fail, tokens
+from ketasim.dose._tokens import Misspelt, Token, fail, meaning, tokens
 from ketasim.errors import InvalidRegimen, close_names
 
 DEVICE_DOSES = (DEVICE_MG, 2 * DEVICE_MG, 3 * DEVICE_MG)
@@ -58,7 +58,6 @@ class _Parser:
                 where.start,
                 where.end,
                 f"a dose is missing {'before' if begin < len(self.words) else 'after'} '{where.raw}'.",
-                "",
             )
         if inner:
             self.refuse_dose_words(said)
@@ -73,7 +72,7 @@ class _Parser:
         self.at += 1
         items = self.chain(depth + 1)
         if self.peek() != ")":
-            fail(self.text, opening.start, opening.end, "'(' has no ')'.", "")
+            fail(self.text, opening.start, opening.end, "'(' has no ')'.")
         self.at += 1
         return items
 
@@ -115,7 +114,9 @@ class _Parser:
             form = said.form or (self.last.form if self.last and self.last.drug and drug else None)
             if form == "base" and not said.form and self.last and any("not stated" in n for n in self.last.notes):
                 form = None
-            dose = self.made(first, said.amount, drug, route, duration, form, said.cap, said.round_to, (*notes, *more))
+            dose = self.made(
+                first, said.amount, drug, route, duration, form, said.cap, said.round_to, (*notes, *said.notes, *more)
+            )
         self.last = dose
         return dose
 
@@ -127,13 +128,13 @@ class _Parser:
             return Dose(amount, drug, route, duration, form=form, cap=cap, round_to=round_to, notes=notes)  # type: ignore[arg-type]
         except InvalidRegimen as error:
             end = self.words[self.at - 1].end
-            fail(self.text, first.start, end, str(error), "")
+            fail(self.text, first.start, end, str(error))
 
     def again(self, said: Words, first: Token) -> Dose:
         """The dose before once more, perhaps over another time or with another cap."""
         if self.last is None:
             end = self.words[self.at - 1].end
-            fail(self.text, first.start, end, "no amount: say how much, e.g. '56 mg' or '0.5 mg/kg'.", "")
+            fail(self.text, first.start, end, "no amount: say how much, e.g. '56 mg' or '0.5 mg/kg'.")
         for name in ("drug", "route", "form"):
             if name in said.found:
                 token = said.found[name]
@@ -141,7 +142,7 @@ class _Parser:
         last = self.last
         duration = said.over or (None if "bolus" in said.found else last.duration)
         form = None if any("not stated" in n for n in last.notes) else last.form
-        notes = tuple(n for n in last.notes if "not stated" not in n)
+        notes = (*(n for n in last.notes if "not stated" not in n), *said.notes)
         cap, step = said.cap or last.cap, said.round_to or last.round_to
         return self.made(first, last.amount, last.drug, last.route, duration, form, cap, step, notes)
 
@@ -169,7 +170,7 @@ class _Parser:
             route = "iv"
         if not route:
             end = self.words[self.at - 1].end
-            fail(self.text, first.start, end, f"no route: say how it is given ({', '.join(ROUTES)}).", "")
+            fail(self.text, first.start, end, f"no route: say how it is given ({', '.join(ROUTES)}).")
         return drug, route, notes
 
     def duration(self, said: Words, amount: Quantity, route: str, first: Token) -> tuple[Quantity | None, tuple[str, ...]]:
@@ -177,7 +178,7 @@ class _Parser:
         if "bolus" in said.found:
             clash = said.found.get("over") or said.found.get("infusion")
             if clash:
-                fail(self.text, clash.start, clash.end, "a bolus is given at once; leave out 'bolus' or the duration.", "")
+                fail(self.text, clash.start, clash.end, "a bolus is given at once; leave out 'bolus' or the duration.")
             return None, ()
         if said.over is not None:
             return said.over, ()
@@ -188,14 +189,13 @@ class _Parser:
         end = self.words[self.at - 1].end
         if "infusion" in said.found or amount.per_time:
             what = "an infusion" if "infusion" in said.found else f"'{amount}' is a rate, and"
-            fail(self.text, first.start, end, f"{what} needs a duration, e.g. 'over 40 min'.", "")
+            fail(self.text, first.start, end, f"{what} needs a duration, e.g. 'over 40 min'.")
         if before and route == "iv":
             fail(
                 self.text,
                 first.start,
                 end,
                 f"the dose before was given over {before}; say 'over {before}' or 'bolus' here too.",
-                "",
             )
         return None, ("an iv dose without a duration is a bolus",) if route == "iv" else ()
 
@@ -216,13 +216,13 @@ class _Parser:
         except InvalidRegimen as error:
             if "\n" in str(error):
                 raise
-            fail(self.text, first.start, end, str(error), "")
+            fail(self.text, first.start, end, str(error))
         over = end_of(before)
         if shift < over:
             token = said.found.get("start") or said.found["list"]
             fail(self.text, token.start, token.end,
                  f"'then' starts after the part before is over (day {over / DAY + 1:g}); days count from the regimen's first. "
-                 "Use '+' for doses on the same days.", "")  # fmt: skip
+                 "Use '+' for doses on the same days.")  # fmt: skip
         return (*before, *course.delay(shift).as_items())
 
 
@@ -247,7 +247,18 @@ def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
     """
     if not isinstance(text, str):
         raise InvalidRegimen(f"dose text: it is of type {type(text).__name__}; write e.g. 'esketamine nasal 56 mg'.")
-    words = tokens(text)
+    try:
+        return _parsed(text, drug, route)
+    except Misspelt as error:
+        try:
+            _parsed(error.corrected, drug, route)
+        except InvalidRegimen:
+            raise InvalidRegimen(str(error)) from None
+        raise InvalidRegimen(f"{error}\nWrite: {' '.join(error.corrected.split())}") from None
+
+
+def _parsed(text: str, drug: str, route: str) -> Regimen:
+    words = _without_remarks(tokens(text))
     if not words:
         raise InvalidRegimen("dose text: it is empty; write e.g. '0.5 mg/kg racemic ketamine iv over 40 min, 2/week x 4 week'.")
     separator = next((t for t in words if t.word in (";", ":")), None)
@@ -257,7 +268,6 @@ def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
             separator.start,
             separator.end,
             "this separates arms, and one regimen is wanted here; give one arm, or read all with parse_arms.",
-            "",
         )
     parser = _Parser(text, words, _default(drug, "drug", DRUGS), _default(route, "route", ROUTES))
     items = parser.chain()
@@ -268,9 +278,20 @@ def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
             token.start,
             token.end,
             f"'{token.raw}' has no partner '('." if token.word == ")" else f"'{token.raw}' is not expected here.",
-            "",
         )
     return Regimen(items, text=" ".join(text.split()))
+
+
+def _without_remarks(words: list[Token]) -> list[Token]:
+    """The words without parentheses that hold words of a dose, as in "ketamine (iv) 5 mg (40 min)"; those of sessions stay."""
+    dropped: set[int] = set()
+    for at, token in enumerate(words):
+        if token.word != "(" or at == 0 or words[at - 1].word in ("then", "+", "(", ";", ":"):
+            continue
+        close = next((k for k in range(at + 1, len(words)) if words[k].word in ("(", ")", "then", "+", ";")), None)
+        if close is not None and words[close].word == ")":
+            dropped |= {at, close}
+    return [token for at, token in enumerate(words) if at not in dropped]
 
 
 def parse_arms(text: str, *, drug: str = "", route: str = "") -> dict[str, Regimen]:
@@ -304,7 +325,9 @@ def parse_schedule(text: str) -> tuple[Schedule | None, float]:
     """Schedule words alone, as files hold them: (schedule, start in h)."""
     said = read_words(text, tokens(text))
     other = [
-        token for name, token in said.found.items() if name not in ("freq", "count", "list", "start", "after", "single", "cycle")
+        token
+        for name, token in said.found.items()
+        if name not in ("freq", "count", "list", "start", "after", "single", "cycle", "missed")
     ]
     if other:
         fail(
@@ -312,7 +335,6 @@ def parse_schedule(text: str) -> tuple[Schedule | None, float]:
             other[0].start,
             other[0].end,
             "only a schedule belongs here, such as '2/week x 4 week'; the dose has its own keys.",
-            "",
         )
     return schedule_of(text, said), place_of(text, said)[1]
 
@@ -321,10 +343,10 @@ def _default(given: str, kind: str, allowed: Iterable[str]) -> str:
     allowed = tuple(allowed)
     if not given or given in allowed:
         return given
-    hit = PHRASES.get(given.lower().strip())
-    if hit is None or hit[0] != kind:
+    what, name = meaning(given)
+    if what != kind:
         raise InvalidRegimen(f"{kind} '{given}' is not known.{close_names(given, allowed)} Allowed: {', '.join(allowed)}.")
-    return hit[1]
+    return name
 
 
 @checked

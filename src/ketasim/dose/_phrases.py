@@ -10,13 +10,23 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from ketasim.dose._quantity import SUBSTANCE_UNITS, TIME_UNITS, WEIGHT_WORDS, Quantity, amount_unit, unknown_time_unit
-from ketasim.dose._tokens import FILLERS, Token, fail, phrase_at, suggestion
+from ketasim.dose._remedies import REMEDIES, STEADY, UNITS
+from ketasim.dose._tokens import BRANDS, FILLERS, Token, fail, misspelt, nearest, phrase_at
+from ketasim.errors import close_names
 
 _TIMES = {"once": 1, "twice": 2, "thrice": 3}
 _PER_DAY = {"qd": 1, "od": 1, "bid": 2, "tid": 3, "qid": 4}
 _ADVERBS = {"hourly": "h", "daily": "day", "weekly": "week"}
+_INTERVALS = {"qod": 48.0, "eod": 48.0, "qw": 168.0, "qwk": 168.0, "fortnightly": 336.0}
+_ORDINALS = {
+    word: k
+    for k, word in enumerate(
+        ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"), start=1
+    )
+}  # fmt: skip
+_EXAMPLE = "For example: 0.5 mg/kg ketamine iv over 40 min, 2/week x 4 week. All words: ketasim events --help"
 _COUNTED = ("time", "times", "dose", "doses", "infusion", "infusions", "injection", "injections", "session", "sessions")
-_INTERVAL = re.compile(r"q(\d+)(h|d|w)")
+_INTERVAL = re.compile(r"q(\d+)(h|hr|hrs|d|day|days|w|wk|week|weeks)")
 
 
 @dataclass
@@ -28,6 +38,7 @@ class Words:
 
     amount: Quantity | None = None
     drug: str = ""
+    brand: str = ""
     route: str = ""
     form: str = ""
     over: Quantity | None = None
@@ -37,7 +48,9 @@ class Words:
     count: tuple[str, float] | None = None
     times: list[float] = field(default_factory=list[float])
     cycle: bool = False
+    missed: tuple[int, ...] = ()
     start: float = 0.0
+    notes: list[str] = field(default_factory=list[str])
     found: dict[str, Token] = field(default_factory=dict[str, Token])
 
 
@@ -51,7 +64,21 @@ def read_words(text: str, words: list[Token]) -> Words:
     reader = _Reader(text, words)
     while reader.at < len(words):
         reader.step()
-    return reader.said
+    said = reader.said
+    if said.brand:
+        brand = BRANDS[said.brand]
+        if brand.route and said.route not in ("", brand.route):
+            other = said.found["route"]
+            drug = brand.drug.replace("_", " ")
+            fail(
+                text,
+                other.start,
+                other.end,
+                f"'{said.brand.title()}' is given by the route {brand.route}: for another name the drug, {drug}.",
+            )
+        said.form, said.route = said.form or "base", said.route or brand.route
+        said.notes.append(brand.note)
+    return said
 
 
 class _Reader:
@@ -73,24 +100,23 @@ class _Reader:
             return word
         return ""
 
-    def refuse(self, message: str, first: Token | None = None, allowed: str | None = None) -> NoReturn:
+    def refuse(self, message: str, first: Token | None = None, hint: str = "") -> NoReturn:
         last = self.words[min(self.at, len(self.words) - 1)]
         begin = first or last
-        extra = () if allowed is None else (allowed,)
-        fail(self.text, begin.start, max(last.end, begin.end), message, *extra)
+        fail(self.text, begin.start, max(last.end, begin.end), message, hint)
 
     def note(self, name: str, token: Token) -> None:
         if name in self.said.found:
             earlier = self.said.found[name].raw
             fail(self.text, token.start, token.end,
                  f"'{token.raw}' gives the {_SLOTS.get(name, name)} a second time (after '{earlier}'). "
-                 "Join two doses by 'then' or '+'.", "")  # fmt: skip
+                 "Join two doses by 'then' or '+'.")  # fmt: skip
         self.said.found[name] = token
 
     def number(self, what: str) -> float:
         if self.kind() != "number":
             got = f", not '{self.words[self.at].raw}'" if self.at < len(self.words) else ""
-            self.refuse(f"{what} needs a number{got}.", self.words[max(self.at - 1, 0)] if not got else None, "")
+            self.refuse(f"{what} needs a number{got}.", self.words[max(self.at - 1, 0)] if not got else None)
         self.at += 1
         return float(self.words[self.at - 1].word)
 
@@ -103,7 +129,7 @@ class _Reader:
                 if self.at < len(self.words)
                 else "a unit of time is missing: s, min, h, day, week."
             )
-            self.refuse(f"{what}: {message}", None, "")
+            self.refuse(f"{what}: {message}", None)
         self.at += 1
         return unit
 
@@ -124,7 +150,7 @@ class _Reader:
         if token.kind == "number":
             return self.after_number(token)
         if token.word == "-" and self.kind(1) == "number":
-            self.refuse("a dose cannot be negative, and '-' has no other meaning before a number here.", token, "")
+            self.refuse("a dose cannot be negative, and '-' has no other meaning before a number here.", token)
         handler = _HANDLERS.get(token.word)
         if handler is not None and not (token.word == "by" and phrase_at(self.words, self.at)):
             self.at += 1
@@ -136,16 +162,29 @@ class _Reader:
         if interval:
             self.at += 1
             return self.freq(token, "every", Quantity(float(interval[1]), TIME_UNITS[interval[2]]).hours)
-        if token.word in FILLERS:
+        if token.word in FILLERS and self.peek(1) not in ("needed",):
             self.at += 1
             return None
-        hint = (
-            " Write '2/week' for twice a week or 'every 2 week'."
-            if token.word in ("biweekly", "fortnightly", "bi-weekly")
-            else ""
-        )
-        self.refuse(f"'{token.raw}' is not understood.{hint or suggestion(token.word)}", token)
-        return None
+        return self.unknown(token)
+
+    def unknown(self, token: Token) -> NoReturn:
+        """Refuse a word: with what to write instead, with the one that was probably meant, or with an example."""
+        if self.peek(1) in ("steady", "steady-state") or token.word in ("steady", "steady-state"):
+            while self.peek(1) in ("steady", "steady-state", "state"):
+                self.at += 1
+            said = self.text[token.start : self.words[self.at].end]
+            self.refuse(f"'{said}' {STEADY}", token)
+        if token.word == "as" and self.peek(1) == "needed":
+            self.at += 1
+            self.refuse(f"'as needed' {REMEDIES['needed']}", token)
+        if token.word in REMEDIES:
+            self.refuse(f"'{token.raw}' {REMEDIES[token.word]}", token)
+        if token.word == "q":
+            self.refuse("'q' and its interval are one word, such as 'q12h' or 'q2d'.", token)
+        near = nearest(token.word)
+        if not near:
+            self.refuse(f"'{token.raw}' is not understood. Leave it out, or say it in other words.", token, _EXAMPLE)
+        misspelt(self.text, token, near)
 
     def vocabulary(self, hit: tuple[int, str, str], token: Token) -> None:
         count, name, value = hit
@@ -157,6 +196,9 @@ class _Reader:
             token.start,
             last.end,
         )
+        if name == "brand":
+            self.said.brand = value
+            name, value = "drug", BRANDS[value].drug
         if getattr(self.said, name) != value or name not in self.said.found:
             self.note(name, whole)
         setattr(self.said, name, value)
@@ -173,7 +215,6 @@ class _Reader:
             self.refuse(
                 f"'{token.raw},{self.words[self.at + 2].raw}' is no number; write 0.5 with a point and 1000 without a comma.",
                 token,
-                "",
             )
         self.at += 1
         self.take("-")
@@ -186,15 +227,31 @@ class _Reader:
             return self.counted(token, value)
         if self.take(*_COUNTED):
             return self.counted(token, value)
-        if TIME_UNITS.get(self.peek()):
-            unit = self.words[self.at].raw
-            self.refuse(f"'{token.raw} {unit}' alone is not clear: write 'over {token.raw} {unit}' (infusion), "
-                        f"'x {token.raw} {unit}' (how long it goes on) or 'after {token.raw} {unit}'.", token, "")  # fmt: skip
-        if self.at < len(self.words) and self.kind() == "word":
-            self.refuse(f"'{token.raw} {self.words[self.at].raw}': no unit of amount.{suggestion(self.peek())}", token)
+        unit = TIME_UNITS.get(self.peek())
+        if unit in ("s", "min", "h") and "over" not in self.said.found:
+            return self.bare_time(token, Quantity(value, unit))
+        if unit:
+            said = f"{token.raw} {self.words[self.at].raw}"
+            self.refuse(
+                f"'{said}' alone is not clear: write 'x {said}' (how long it goes on) or 'after {said}' (when it starts).", token
+            )
+        if self.peek() in UNITS:
+            self.refuse(f"'{token.raw} {self.words[self.at].raw}' {UNITS[self.peek()]}", token)
+        if self.at < len(self.words) and self.kind() == "word" and not phrase_at(self.words, self.at):
+            near = close_names(self.peek(), SUBSTANCE_UNITS, 1) if len(self.peek()) < 4 else ""
+            self.refuse(
+                f"'{token.raw} {self.words[self.at].raw}': no unit of amount.{near or ' Write e.g. mg, mg/kg or ug/kg/min.'}",
+                token,
+            )
         self.at -= 1
-        self.refuse(f"'{token.raw}' has no unit; write e.g. '{token.raw} mg'.", token)
-        return None
+        return self.refuse(f"'{token.raw}' has no unit: write e.g. '{token.raw} mg'.", token)
+
+    def bare_time(self, token: Token, time: Quantity) -> None:
+        """Such as "iv 40 min" or "40-min infusion": what else could a short time be."""
+        self.at += 1
+        self.note("over", token)
+        self.said.over = time
+        self.said.notes.append(f"'{time}' is how long the dose is given")
 
     def counted(self, token: Token, value: float) -> None:
         self.set_count(token, "dose", value)
@@ -202,12 +259,17 @@ class _Reader:
     def amount_words(self, token: Token, value: float) -> None:
         self.note("amount", token)
         self.said.amount = Quantity(value, self.amount_unit())
+        if self.peek() in ("/", "per") and self.kind(1) == "number" and TIME_UNITS.get(self.peek(2)):
+            self.at += 1  # "0.5 mg/kg/40 min": the amount, and how long
+            self.note("over", self.words[self.at])
+            self.said.over = self.time("over")
+            self.said.notes.append(f"'{self.said.amount}/{self.said.over}' is {self.said.amount} over {self.said.over}")
 
     def amount_unit(self) -> str:
         substance = SUBSTANCE_UNITS[self.peek()]
         self.at += 1
         per_kg, per_time = False, ""
-        while self.peek() in ("/", "per"):
+        while self.peek() in ("/", "per") and self.kind(1) != "number":
             word = self.peek(1)
             if word in WEIGHT_WORDS and not per_kg and not per_time:
                 per_kg = True
@@ -226,7 +288,7 @@ class _Reader:
     def mass(self, word: str) -> Quantity:
         value = self.number(word)
         if self.peek() not in SUBSTANCE_UNITS:
-            self.refuse(f"'{word}' needs an amount such as '80 mg'.", None, "")
+            self.refuse(f"'{word}' needs an amount such as '80 mg'.", None)
         return Quantity(value, self.amount_unit())
 
     def rate(self, token: Token, value: float) -> None:
@@ -240,27 +302,27 @@ class _Reader:
 
     def per(self, token: Token, times: float, each: Quantity) -> None:
         if times != int(times) or times < 1 or each.value <= 0:
-            self.refuse("give a whole number of doses, such as '2/week'.", token, "")
+            self.refuse("give a whole number of doses, such as '2/week'.", token)
         if times == 1:
             return self.freq(token, "every", each.hours)
         if each.value != 1:
-            self.refuse(f"{times:g} doses in {each}: say on which days, e.g. 'on days 1, 4', or as '2/week'.", token, "")
+            self.refuse(f"{times:g} doses in {each}: say on which days, e.g. 'on days 1, 4', or as '2/week'.", token)
         if each.unit == "week":
             if times > 7:
-                self.refuse("more than 7 a week: write e.g. 'every 12 h'.", token, "")
+                self.refuse("more than 7 a week: write e.g. 'every 12 h'.", token)
             return self.freq(token, "week", times)
         return self.freq(token, "every", each.hours / times)
 
     def freq(self, token: Token, kind: str, value: float) -> None:
         self.note("freq", token)
         if value <= 0:
-            self.refuse("the interval must be above 0.", token, "")
+            self.refuse("the interval must be above 0.", token)
         self.said.freq = (kind, value)
 
     def set_count(self, token: Token, kind: str, value: float) -> None:
         self.note("count", token)
         if value <= 0 or (kind != "span" and value != int(value)) or (kind != "span" and value > 1e6):
-            self.refuse("give a whole number of doses, at least 1 (and at most 1000000).", token, "")
+            self.refuse("give a whole number of doses, at least 1 (and at most 1000000).", token)
         self.said.count = (kind, value)
 
     def number_list(self, what: str) -> list[float]:
@@ -271,13 +333,16 @@ class _Reader:
                 self.at += 1
                 stop = self.number(what)
                 if stop <= values[-1] or stop != int(stop) or values[-1] != int(values[-1]) or stop > 100000:
-                    self.refuse("a range runs upwards between whole numbers, such as '1-5'.", None, "")
+                    self.refuse("a range runs upwards between whole numbers, such as '1-5'.", None)
                 values += [float(v) for v in range(int(values[-1]) + 1, int(stop) + 1)]
             elif self.peek() in (",", "and") and self.kind(1) == "number" and not self.begins_amount(1):
                 self.at += 1
                 values.append(self.number(what))
             elif self.peek() == "," and self.peek(1) == "and" and self.kind(2) == "number":
                 self.at += 1
+            elif what == "days" and self.peek() in (",", "and") and self.peek(1) in ("day", "days") and self.kind(2) == "number":
+                self.at += 2
+                values.append(self.number(what))
             else:
                 return values
 
@@ -293,6 +358,7 @@ _SLOTS = {
     "over": "duration",
     "list": "days",
     "after": "start",
+    "missed": "missed doses",
 }
 
 
@@ -308,8 +374,11 @@ def _for(r: _Reader, token: Token) -> None:
     if r.take(*_COUNTED):
         return r.set_count(token, "dose", value)
     length = Quantity(value, r.time_unit("for"))
-    has_schedule = r.said.freq is not None or any(
-        t.word in ("every", "daily", "weekly", "week") or _INTERVAL.fullmatch(t.word) for t in r.words[r.at :]
+    rate = r.said.amount is not None and r.said.amount.per_time
+    has_schedule = (
+        (length.unit in ("day", "week") and not rate and "infusion" not in r.said.found)
+        or r.said.freq is not None
+        or any(t.word in ("every", "daily", "weekly", "week") or _INTERVAL.fullmatch(t.word) for t in r.words[r.at :])
     )
     if has_schedule and r.said.count is None:
         return r.set_count(token, "span", length.hours)
@@ -352,12 +421,33 @@ def _times_per(r: _Reader, token: Token) -> None:
         return None
     if n == 1:
         return _single(r, token)
-    r.refuse(f"'{token.raw}' of what: write e.g. '{token.raw} weekly'.", token, "")
+    r.refuse(f"'{token.raw}' of what: write e.g. '{token.raw} weekly'.", token)
     return None
 
 
 def _per_day(r: _Reader, token: Token) -> None:
     r.freq(token, "every", 24.0 / _PER_DAY[token.word])
+
+
+def _interval(r: _Reader, token: Token) -> None:
+    r.freq(token, "every", _INTERVALS[token.word])
+
+
+def _missed(r: _Reader, token: Token) -> None:
+    """Such as "except dose 3", "except doses 3 and 5", "without the third dose"."""
+    r.note("missed", token)
+    r.take("the")
+    if r.peek() in _ORDINALS:
+        numbers = [float(_ORDINALS[r.peek()])]
+        r.at += 1
+        r.take("dose")
+    else:
+        if not r.take("dose", "doses", "session", "sessions", "infusion", "infusions"):
+            r.refuse(f"'{token.raw}' needs the numbers of doses, counted from 1: write e.g. '{token.raw} dose 3'.", token)
+        numbers = r.number_list(token.raw)
+    if any(k < 1 or k != int(k) for k in numbers):
+        r.refuse("doses are counted from 1, in whole numbers.", token)
+    r.said.missed = tuple(sorted({int(k) for k in numbers}))
 
 
 def _single(r: _Reader, token: Token) -> None:
@@ -366,7 +456,7 @@ def _single(r: _Reader, token: Token) -> None:
 
 def _on(r: _Reader, token: Token) -> None:
     if not r.take("day", "days"):
-        r.refuse("'on' needs days, such as 'on days 1, 4, 7' (day 1 is the first day).", token, "")
+        r.refuse("'on' needs days, such as 'on days 1, 4, 7' (day 1 is the first day).", token)
     _days(r, token)
 
 
@@ -374,7 +464,7 @@ def _days(r: _Reader, token: Token) -> None:
     r.note("list", token)
     days = r.number_list("days")
     if min(days) < 1:
-        r.refuse("days count from 1: day 1 is the first day.", token, "")
+        r.refuse("days count from 1: day 1 is the first day.", token)
     r.said.times = [24.0 * (d - 1) for d in days]
 
 
@@ -404,7 +494,7 @@ def _starting(r: _Reader, token: Token) -> None:
         r.at += 1
         number = r.number(f"starting {unit}")
         if number < 1:
-            r.refuse(f"{unit}s count from 1: {unit} 1 is the first {unit}.", token, "")
+            r.refuse(f"{unit}s count from 1: {unit} 1 is the first {unit}.", token)
         r.said.start = Quantity(number - 1, unit).hours
     else:
         r.said.start = r.time("starting").hours
@@ -424,7 +514,7 @@ def _cap(r: _Reader, token: Token) -> None:
 
 def _round(r: _Reader, token: Token) -> None:
     if not r.take("to"):
-        r.refuse(f"'{token.raw}' needs the device size, e.g. 'round to 28 mg'.", token, "")
+        r.refuse(f"'{token.raw}' needs the device size, e.g. 'round to 28 mg'.", token)
     r.take("the")
     r.take("nearest")
     r.note("round_to", token)
@@ -441,7 +531,7 @@ def _infusion(r: _Reader, token: Token) -> None:
 
 def _into(r: _Reader, token: Token) -> None:
     if r.kind() != "word":
-        r.refuse("'into' needs the name of a compartment, e.g. 'into central'.", token, "")
+        r.refuse("'into' needs the name of a compartment, e.g. 'into central'.", token)
     r.note("route", token)
     r.said.found["into"] = token
     r.said.route = r.words[r.at].raw
@@ -449,9 +539,10 @@ def _into(r: _Reader, token: Token) -> None:
 
 
 _HANDLERS = {
-    "over": _over, "for": _for, "x": _times, "*": _times, "every": _every, "on": _on, "day": _days, "days": _days, "at": _at,
+    "over": _over, "in": _over, "within": _over, "for": _for, "x": _times, "*": _times, "every": _every, "on": _on, "day": _days, "days": _days, "at": _at,
     "starting": _starting, "start": _starting, "from": _starting, "after": _after, "max": _cap, "maximum": _cap,
     "cap": _cap, "capped": _cap,
-    "round": _round, "rounded": _round, "bolus": _bolus, "push": _bolus, "infusion": _infusion, "into": _into, "single": _single,
-    **dict.fromkeys(_ADVERBS, _adverb), **dict.fromkeys(_TIMES, _times_per), **dict.fromkeys(_PER_DAY, _per_day),
+    "round": _round, "rounded": _round, "bolus": _bolus, "push": _bolus, "infusion": _infusion, "drip": _infusion, "into": _into, "single": _single,
+    **dict.fromkeys(("except", "without", "missing", "missed", "skip", "skipping", "omit", "omitting"), _missed),
+    **dict.fromkeys(_INTERVALS, _interval), **dict.fromkeys(_ADVERBS, _adverb), **dict.fromkeys(_TIMES, _times_per), **dict.fromkeys(_PER_DAY, _per_day),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any, Final
 from ketasim.arguments import checked
 from ketasim.dose._drugs import DRUGS, FORMS, ROUTES, Form
 from ketasim.dose._quantity import Quantity, amount, number_text, span, to_unit
-from ketasim.dose._tokens import PHRASES
+from ketasim.dose._tokens import meaning
 from ketasim.errors import InvalidRegimen, close_names
 
 DAY, WEEK = 24.0, 168.0
@@ -36,12 +36,13 @@ class Schedule:
     ----------
     offsets : h, ascending, the first is 0. every : h, length of the repeating block, which also
         says when the schedule is over; 0 for a list of times.
-    n : number of doses.
+    n : number of doses planned. missed : numbers of those not given, from 1, ascending.
     """
 
     offsets: tuple[float, ...] = (0.0,)
     every: float = 0.0
     n: int = 1
+    missed: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n < 1 or not self.offsets or self.every < 0 or not math.isfinite(self.every):
@@ -54,12 +55,40 @@ class Schedule:
             raise InvalidRegimen(f"{len(self.offsets)} doses within {self.offsets[-1]:g} h cannot repeat every {self.every:g} h.")
         if self.n < len(self.offsets):
             object.__setattr__(self, "offsets", self.offsets[: self.n])
+        lawful = all(0 < k <= self.n for k in self.missed) and all(
+            b > a for a, b in zip(self.missed, self.missed[1:], strict=False)
+        )
+        if not lawful or len(self.missed) >= self.n or (self.missed and not self.every):
+            raise InvalidRegimen(
+                f"missed doses {', '.join(map(str, self.missed))} of {self.n}: give rising numbers from 1, at least one dose must be left, "
+                "and a list of times leaves them out itself."
+            )
 
     @property
     def times(self) -> tuple[float, ...]:
-        """Every dose time, h from the first."""
+        """Time of every dose that is given, h from the first planned one."""
         m = len(self.offsets)
-        return tuple(self.offsets[k % m] + (k // m) * self.every for k in range(self.n))
+        return tuple(self.offsets[k % m] + (k // m) * self.every for k in range(self.n) if k + 1 not in self.missed)
+
+    @property
+    def planned(self) -> Schedule:
+        """The schedule with no dose missed."""
+        return replace(self, missed=()) if self.missed else self
+
+    def runs(self) -> list[tuple[float, int]]:
+        """(time of the first, h; how many follow) of doses that are `every` apart with none missed between, place by place."""
+        m, found = len(self.offsets), list[tuple[float, int]]()
+        for place, offset in enumerate(self.offsets):
+            begin = -1
+            for block, k in enumerate(range(place, self.n, m)):
+                if k + 1 in self.missed:
+                    begin = -1
+                elif begin < 0:
+                    begin = block
+                    found.append((offset + block * self.every, 0))
+                else:
+                    found[-1] = (found[-1][0], block - begin)
+        return found
 
 
 def per_week(times: int, doses: int) -> Schedule:
@@ -119,7 +148,7 @@ class Course:
         out: list[Item] = []
         for item in items:
             times = sorted({a + b for a in schedule.times for b in item.schedule.times})
-            if len(times) < schedule.n * item.schedule.n:
+            if len(times) < len(schedule.times) * len(item.schedule.times):
                 raise InvalidRegimen(
                     f"repeating '{item.dose}' this way puts two of the same dose at one time; lengthen the interval."
                 )
@@ -234,7 +263,7 @@ class Item:
         first = self.schedule.offsets[0]
         if first:
             moved = tuple(o - first for o in self.schedule.offsets)
-            object.__setattr__(self, "schedule", Schedule(moved, self.schedule.every, self.schedule.n))
+            object.__setattr__(self, "schedule", replace(self.schedule, offsets=moved))
             object.__setattr__(self, "start", self.start + first)
         if self.start < 0 or not math.isfinite(self.start):
             raise InvalidRegimen(f"'{self.dose}' would start at {self.start:g} h; a regimen starts at 0 h or later.")
@@ -386,7 +415,7 @@ def _word(kind: str, word: str) -> str:
     """The name of a drug, route or form that the dose language has another word for, such as ``intravenous`` or ``hcl``."""
     if not isinstance(word, str):
         raise InvalidRegimen(f"dose: {kind} {word!r} must be a word, e.g. '{_EXAMPLES[kind]}'.")
-    meant, name = PHRASES.get(word.lower(), ("", word))
+    meant, name = meaning(word)
     # Two letters may well be a compartment; the language's own short names are names already.
     return name if meant == kind and (kind != "route" or len(word) > 2) else word
 

@@ -120,16 +120,14 @@ def _rows(item: Item, model: Model, covariates: Mapping[str, ArrayLike], ids: ND
     rows: list[_Row] = []
     given = _given(dose, covariates, ids)
     devices = _devices(dose, given)
-    blocks = len(schedule.offsets)
     for analyte, share, entrances in _released(dose, model):
         for entrance in entrances:
             amount = _in_compartment(dose, given, share, analyte, model, entrance.compartment)
             rate = amount / dose.duration_h if dose.duration else np.full(len(ids), -2.0 if entrance.zero_order else 0.0)
             label = f"{dose}: {analyte or 'dose'}"
-            for k, offset in enumerate(schedule.offsets):
-                more = (schedule.n - k - 1) // blocks
-                cmt = model.compartments.index(entrance.compartment)
-                rows.append(_Row(item.start + offset, cmt, amount, rate, schedule.every if more else 0.0, more, label, devices))
+            cmt = model.compartments.index(entrance.compartment)
+            for time, more in schedule.runs():
+                rows.append(_Row(item.start + time, cmt, amount, rate, schedule.every if more else 0.0, more, label, devices))
     return rows
 
 

@@ -32,6 +32,9 @@ def dose_text(dose: Dose, say_base: bool = False) -> str:
 
 def schedule_text(schedule: Schedule) -> str:
     """A repeating schedule in the words of the grammar; empty for a single dose."""
+    if schedule.missed:
+        which = ", ".join(map(str, schedule.missed))
+        return f"{schedule_text(schedule.planned)} except dose{'s' if len(schedule.missed) > 1 else ''} {which}"
     if schedule.n == 1 and not schedule.every:
         return ""
     for k in WEEK_DAYS:
@@ -127,5 +130,5 @@ def _pattern_notes(regimen: Regimen) -> list[str]:
     return [
         f"{k}/week means days {', '.join(map(str, WEEK_DAYS[k]))} of each week"
         for k in sorted(used)
-        if any(item.schedule == per_week(k, item.schedule.n) for item in regimen.items)
+        if any(item.schedule.planned == per_week(k, item.schedule.n) for item in regimen.items)
     ]

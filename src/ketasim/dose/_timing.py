@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import NoReturn
 
@@ -18,6 +19,24 @@ def schedule_of(text: str, said: Words) -> Schedule | None:
     ------
     InvalidRegimen: words that contradict each other, or leave open how often or how long.
     """
+    planned = _planned(text, said)
+    if not said.missed:
+        return planned
+    if planned is None or not planned.every:
+        what = (
+            "a list of days or times: leave the missed one out of it."
+            if planned
+            else "a schedule, such as 'daily x 10 except dose 3'."
+        )
+        _refuse(text, said.found["missed"], f"'{said.found['missed'].raw}' {'stands beside' if planned else 'needs'} {what}")
+    if said.missed[-1] > planned.n:
+        _refuse(text, said.found["missed"], f"there are {planned.n} doses, and no dose {said.missed[-1]} to miss.")
+    if len(said.missed) == planned.n:
+        _refuse(text, said.found["missed"], "no dose is left; leave this part out.")
+    return replace(planned, missed=said.missed)
+
+
+def _planned(text: str, said: Words) -> Schedule | None:
     if "single" in said.found:
         for name in ("freq", "list", "count"):
             if name in said.found:
@@ -27,12 +46,11 @@ def schedule_of(text: str, said: Words) -> Schedule | None:
         return _list(text, said)
     if said.freq is None:
         if said.count is not None:
-            _refuse(
-                text, said.found["count"], "this says how many doses but not how often: add 'daily', '2/week' or 'every 3 day'."
-            )
+            known = "for how long" if said.count[0] == "span" else "how many doses"
+            _refuse(text, said.found["count"], f"this says {known} but not how often: add 'daily', '2/week' or 'every 3 day'.")
         return None
     if said.count is None:
-        _refuse(text, said.found["freq"], "this says how often but not for how long: add 'x 4 week' or 'x 8 dose'.")
+        _refuse(text, said.found["freq"], f"this says how often but not for how long: write e.g. {_how_long(said)}.")
     kind, value = said.freq
     return _weekly(text, said, int(value)) if kind == "week" else _every(text, said, value)
 
@@ -47,6 +65,14 @@ def place_of(text: str, said: Words) -> tuple[bool, float]:
         _refuse(text, said.found["after"], "give either 'starting ...' or 'after ...'.")
     shift = said.start + (said.times[0] if said.times else 0.0)
     return "start" in said.found, shift
+
+
+def _how_long(said: Words) -> str:
+    """Examples that go on from the words that say how often."""
+    kind, value = said.freq or ("every", 24.0)
+    words = said.found["freq"].raw
+    in_weeks = kind == "week" or (4 * WEEK) % value == 0
+    return f"'{words} for 4 week' or '{words} x 8 dose'" if in_weeks else f"'{words} x 8 dose'"
 
 
 def _list(text: str, said: Words) -> Schedule:
@@ -97,4 +123,4 @@ def _every(text: str, said: Words, interval: float) -> Schedule:
 
 
 def _refuse(text: str, token: Token, message: str) -> NoReturn:
-    fail(text, token.start, token.end, message, "")
+    fail(text, token.start, token.end, message)
