@@ -12,7 +12,7 @@ from rescaling import model_complaints
 
 import ketasim
 from ketasim import library, sources
-from ketasim.errors import UnknownEntry
+from ketasim.errors import InvalidEntry, UnknownEntry
 from ketasim.library import _find
 from ketasim.model import assemble
 
@@ -93,3 +93,26 @@ def test_installed_packs_are_found_through_the_entry_point(monkeypatch: pytest.M
     finally:
         _find._installed_packs.cache_clear()
         sources.remove_bibliography(PACK / "sources.bib")
+
+
+def test_entries_stand_beside_each_other_in_scopes(pack: Path, tmp_path: Path) -> None:
+    parts = [library.load(f"mechanism/doe2031_block{where}") for where in ("", "_inner", "_outer")]
+    assert all(library.register().missing(part.mechanism) == [] for part in parts)
+    model = assemble(library.load("pk/doe2031"), *parts)
+    kis = {name: number.value for name, number in model.numbers.items() if name.endswith("Ki")}
+    assert kis == pytest.approx({"Ki": 500.0, "inner.Ki": 500.0, "outer.Ki": 1000.0}, rel=1e-12)
+    result = ketasim.simulate(model, "esketamine iv 20 mg", times=[1.0], states=True, parameters={"inner.Ki": 250.0})
+    block = {name: float(result["port"][name].values[0, 0]) for name in ("block", "inner_block", "outer.block")}
+    ratio = block["block"] / (1.0 - block["block"])
+    assert block["inner_block"] == pytest.approx(2.0 * ratio / (1.0 + 2.0 * ratio), rel=1e-12)
+    assert block["outer.block"] == pytest.approx(0.5 * ratio / (1.0 + 0.5 * ratio), rel=1e-12)
+    own = tmp_path / "own" / "mechanism"
+    own.mkdir(parents=True)
+    (own / "doe2031_bad.toml").write_text(
+        (PACK / "mechanism" / "doe2031_block_inner.toml")
+        .read_text()
+        .replace("doe2031_block_inner", "doe2031_bad")
+        .replace("block =", "blok =")
+    )
+    with library.pack(own.parent), pytest.raises(InvalidEntry, match=r"doe2031_bad.toml: bind names 'blok', which is no port"):
+        library.load("doe2031_bad")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ketasim.arguments import checked
 from ketasim.exchange._dialect import Cpp, replacer, with_effects, with_eta
-from ketasim.exchange._names import MRGSOLVE, Names
+from ketasim.exchange._names import MRGSOLVE, Names, identifier
 from ketasim.exchange._people import DEVICES, Column, Random, clean, columns, form_of, random_effects, residuals
 
 if TYPE_CHECKING:
@@ -68,10 +68,12 @@ class _Writer:
 
     def _head(self) -> list[str]:
         renamed = {**self.cmt, **self.par, **self.port, **self.cov}
-        changed = [f"{new} is {old}" for old, new in renamed.items() if old != new]
+        changed = [f"{new} is {old}" for old, new in renamed.items() if new != identifier(old)]
+        dotted = [f"{new} is {old}" for old, new in renamed.items() if old != identifier(old)]
         text = ["$PROB", f"{self.model.id}, written by ketasim. For research; not for decisions on the care of a patient.",
                 "Time in h; amounts in the unit of each compartment. ketasim export mrgsolve --data writes a data set that fits."]  # fmt: skip
-        return text + ([f"Renamed, because mrgsolve keeps the word: {'; '.join(changed)}."] if changed else [])
+        text += [f"Renamed, because mrgsolve keeps the word: {'; '.join(changed)}."] if changed else []
+        return text + ([f"Renamed, because names have no dots there: {'; '.join(dotted)}."] if dotted else [])
 
     def _param(self) -> list[str]:
         rows = ["$PARAM @annotated"]
@@ -95,7 +97,11 @@ class _Writer:
                 rows.append(f"double {self.par[name]} = {with_eta(self.cpp, value, eta, form_of(number)) if eta else value};")
         rename = replacer({**self.par, **self.cmt, "t": "TIME"})
         system = self.model.system
-        rows += [f"{self.cmt[n]}_0 = {self.cpp.code(rename(e))};" for n, e in system.initial.items() if not is_zero(e)]
+        rows += [
+            f"{self.cmt[n]}_0 = {self.cpp.code(rename(e))};"
+            for n, e in system.initial_expressions("mrgsolve").items()
+            if not is_zero(e)
+        ]
         for name, inlet in system.inlets.items():
             values: Iterable[tuple[str, Any, float | None]] = (
                 ("F", inlet.F, 1.0), ("ALAG", inlet.lag, 0.0), ("D", inlet.duration, None), ("R", inlet.rate, None))  # fmt: skip

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+
+
+def identifier(name: str) -> str:
+    """A name without the dots of scopes: ``nmda_interneuron.Ki`` is ``nmda_interneuron_Ki``.
+
+    Examples
+    --------
+    >>> identifier("nmda_interneuron.Ki")
+    'nmda_interneuron_Ki'
+    """
+    return re.sub(r"\W", "_", name)
 
 
 class Names:
@@ -21,7 +33,7 @@ class Names:
     """
 
     def __init__(
-        self, reserved: Iterable[str], legal: Callable[[str], str] = str, limit: int = 10_000, is_folded: bool = False
+        self, reserved: Iterable[str], legal: Callable[[str], str] = identifier, limit: int = 10_000, is_folded: bool = False
     ) -> None:
         self._legal, self._limit, self._fold = legal, limit, str.upper if is_folded else str
         self._used = {self._fold(word) for word in reserved}

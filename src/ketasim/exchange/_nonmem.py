@@ -105,7 +105,7 @@ class Writer:
             text = with_eta(self.nm, value, eta, form_of(number)) if eta else value
             rows += [*self._flush(), f"  {self.par[name]} = {text}"]
         rename = replacer({**self.par, "t": "TIME"})
-        for i, (name, start) in enumerate(self.model.system.initial.items(), 1):
+        for i, (name, start) in enumerate(self.model.system.initial_expressions("NONMEM").items(), 1):
             if not is_zero(start):
                 rows += self._assign(f"A_0({i})", rename(start))
             inlet = self.model.system.inlets.get(name)

@@ -86,8 +86,9 @@ class _Writer:
         self._frame()
         self._people()
         system, values = self.model.system, self.model.typical()
+        initial = system.initial_expressions("SBML")
         for name, state in self.model.states.items():
-            start = float(system.initial[name].subs({s: values[str(s)] for s in system.initial[name].free_symbols}))
+            start = float(initial[name].subs({s: values[str(s)] for s in initial[name].free_symbols}))
             self._quantity(self.name[name], start, False, state.meaning, state.unit)
         for name, port in self.model.ports.items():
             self._quantity(self.name[name], 0.0, False, port.meaning, port.unit)
@@ -100,7 +101,7 @@ class _Writer:
         for name, expression in system.rates.items():
             text = self._text(expression) + (f" + {inputs[name]}" if name in inputs else "")
             self._rule(self.whole.createRateRule(), self.name[name], text)
-        for name, expression in system.initial.items():
+        for name, expression in initial.items():
             if expression.free_symbols:
                 start = self.whole.createInitialAssignment()
                 start.setSymbol(self.name[name])

@@ -165,6 +165,8 @@ def matrices(model: Model, p: Mapping[str, Any], xp: Any) -> tuple[Any, Any, dic
     ------
     InvalidModel: the model is not linear with constant coefficients, so that no matrix describes it.
     """
+    if any(port.combine == "product" for port in model.ports.values()) or any(part.mechanism.adds for part in model.parts):
+        raise InvalidModel(f"{model.id}: ports that multiply and states several mechanisms change are not read here; exact scoring needs matrices.")  # fmt: skip
     n = len(model.states)
     unit = dict(zip(model.states, np.eye(n), strict=True))
     rates, outputs = _evaluate(model, unit, p, 0.0, xp.zeros(n))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ketasim.arguments import checked
-from ketasim.errors import InvalidEntry, UnitMismatch, close_names
+from ketasim.errors import InvalidEntry, InvalidModel, UnitMismatch, close_names
 from ketasim.library._modules import let_travel, module_of
 from ketasim.library._posterior import posterior_beside
 from ketasim.library._register import covariate_unit
@@ -95,7 +95,13 @@ def part_from(entry: EntryFile, path: Path, where: str, inherited: Mapping[str, 
         **posterior_beside(path),
     }  # fmt: skip
     ordered = {name: numbers[name] for name in mechanism.params}
-    return Part(mechanism, ordered, entry.id, entry.revision, entry.status, _covariances(entry, ordered, where), residual, info)
+    part = Part(mechanism, ordered, entry.id, entry.revision, entry.status, _covariances(entry, ordered, where), residual, info)
+    if not (entry.scope or entry.bind):
+        return part
+    try:
+        return part.scoped(entry.scope, entry.bind)
+    except InvalidModel as error:
+        raise InvalidEntry(f"{where}: {str(error).removeprefix(f'{part.cite}: ')}") from None
 
 
 def number_from(raw: NumberFile, param: Param, entry: Any, where: str) -> Number:

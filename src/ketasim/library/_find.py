@@ -19,6 +19,7 @@ from ketasim.library._register import CORE_REGISTER, Register, read_register
 from ketasim.library._schema import EntryFile, read
 from ketasim.library._words import check_kept, check_registered, check_sources, check_structure
 from ketasim.model import Number, Part, Structure
+from ketasim.model._scope import local_numbers
 
 ROOT = Path(__file__).parent
 #: Shelves that hold models, in the order they are listed.
@@ -242,7 +243,7 @@ def _inherited(entry: EntryFile, path: Path, where: str) -> dict[str, Number]:
         raise InvalidEntry(
             f"{where}: same_as names '{entry.same_as}', which itself takes numbers from elsewhere; name the first home."
         )
-    return dict(_part(other).numbers)
+    return local_numbers(_part(other))
 
 
 @checked

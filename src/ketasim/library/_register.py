@@ -65,7 +65,8 @@ class Register:
             ("port", {**mechanism.reads, **mechanism.writes}),
         )
         for section, declarations in declared:
-            for name, declaration in declarations.items():
+            for scoped, declaration in declarations.items():
+                name = scoped.rpartition(".")[2]
                 known = self._concentration(name) if section == "port" else self.find(section, name)
                 known = known or self.find(section, name)
                 if known is None:

@@ -168,7 +168,10 @@ class PopulationFile(_File):
 
 
 class EntryFile(_File):
-    """One entry: a mechanism or structure by name, and its numbers."""
+    """One entry: a mechanism or structure by name, and its numbers.
+
+    `scope` stands in front of its names in a model, so that several entries may share a structure; `bind` gives ports other names.
+    """
 
     id: Text
     revision: int = Field(ge=1)
@@ -183,6 +186,8 @@ class EntryFile(_File):
     routes: tuple[str, ...] = ()
     population: PopulationFile = PopulationFile()
     options: dict[str, Any] = Field(default_factory=dict)
+    scope: str = ""
+    bind: dict[str, str] = Field(default_factory=dict)
     same_as: str = ""
     note: str = ""
     residual_note: str = ""

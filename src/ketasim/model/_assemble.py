@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ketasim.errors import InvalidModel, InvalidParameter, PortConflict, UnitMismatch, UnmetPort, close_names
-from ketasim.model._declare import Entrance, Mechanism, Number, Param, Part, Port, ResidualError, State, Structure
+from ketasim.model._declare import STEADY, Entrance, Mechanism, Number, Param, Part, Port, ResidualError, State, Structure
+from ketasim.model._scope import Scoped, looked_up
 from ketasim.units import factor
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Model:
     routes : route -> analyte -> entrances, of the pharmacokinetic structure.
     factors : (part index, port) -> factor from the writer's unit to the reader's.
     replaced : parameter name -> the sourced value that stood there before `with_values`.
+    inputs : ports that are read and that nothing writes, by name. Each is also a parameter, which may change over time.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Model:
     correlations: Mapping[tuple[str, str], float] = field(default_factory=dict)
     residual: tuple[ResidualError, ...] = ()
     replaced: Mapping[str, Number] = field(default_factory=dict[str, Number])
+    inputs: Mapping[str, Port] = field(default_factory=dict[str, Port])
 
     @property
     def compartments(self) -> tuple[str, ...]:
@@ -123,9 +126,7 @@ class Model:
         digest = hashlib.sha256()
         if all(_is_own(part.mechanism) for part in self.parts):
             digest.update(_own_source())
-            digest.update(
-                repr([(_path_of(part.mechanism), sorted(vars(part.mechanism).items())) for part in self.parts]).encode()
-            )
+            digest.update(repr([_facts(part.mechanism) for part in self.parts]).encode())
             digest.update(repr(sorted(self.factors.items())).encode())
         else:
             digest.update(self.system.text().encode())
@@ -143,14 +144,19 @@ _PLAIN = (str, int, float, bool, type(None))
 
 def _is_own(mechanism: Mechanism) -> bool:
     """Whether a mechanism is of ketasim's library, with options that `repr` tells apart."""
+    if isinstance(mechanism, Scoped):
+        return _is_own(mechanism.inner)
     options = vars(mechanism).values()
     plain = all(isinstance(v, _PLAIN) or (isinstance(v, tuple) and all(isinstance(i, _PLAIN) for i in v)) for v in options)
     kind = type(mechanism)
     return plain and kind.__module__.startswith("ketasim.library.") and "<locals>" not in kind.__qualname__
 
 
-def _path_of(mechanism: Mechanism) -> str:
-    return f"{type(mechanism).__module__}.{type(mechanism).__qualname__}"
+def _facts(mechanism: Mechanism) -> tuple[Any, ...]:
+    """What tells a mechanism of ketasim's library from others."""
+    if isinstance(mechanism, Scoped):
+        return mechanism.scope, sorted(mechanism.bind.items()), *_facts(mechanism.inner)
+    return f"{type(mechanism).__module__}.{type(mechanism).__qualname__}", sorted(vars(mechanism).items())
 
 
 @lru_cache(maxsize=1)
@@ -184,7 +190,7 @@ def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
     Raises
     ------
     UnmetPort: a mechanism reads a port nobody writes.
-    PortConflict: two mechanisms write one port that does not sum.
+    PortConflict: two mechanisms write one port that neither sums nor multiplies, or one concentration has two ports.
     UnitMismatch: writer and reader of a port declare different dimensions.
     InvalidModel: a name declared twice with different meaning.
     """
@@ -195,15 +201,20 @@ def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
     whole = tuple(part if isinstance(part, Part) else Part(part, {}, id=part.name()) for part in parts)
     if not whole:
         raise InvalidModel("assemble() got no parts; give at least one, e.g. assemble(library.pk('otto2021')).")
+    whole = looked_up(whole)
     for part in whole:
         _check_units(part)
     params, numbers = _merge_params(whole)
     states = _merge_states(whole)
     ports, writers = _merge_ports(whole)
-    factors = _wire(whole, ports)
-    clash = (set(params) & set(states)) | (set(params) & set(ports)) | (set(states) & set(ports))
+    inputs = _inputs(whole, ports)
+    factors = _wire(whole, {**ports, **inputs}) | _added(whole, states)
+    clash = (set(params) & {*states, *ports, *inputs}) | (set(states) & {*ports, *inputs})
     if clash:
         raise InvalidModel(f"the name '{min(clash)}' is used for two kinds of thing (parameter, state, port); rename one.")
+    params |= {name: Param(port.unit, port.meaning, port.bounds) for name, port in inputs.items()}
+    numbers |= {name: Number(float(port.default or 0.0), port.unit, at="default of the port", kind="assumed", confidence="assumed",
+                             note="nothing writes this port: its default, or an input from outside") for name, port in inputs.items()}  # fmt: skip
     routes: dict[str, dict[str, tuple[Entrance, ...]]] = {}
     correlations: dict[tuple[str, str], float] = {}
     for part in whole:
@@ -214,7 +225,7 @@ def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
     _check_entrances(routes, states)
     name = id or "+".join(part.cite for part in whole)
     residual = tuple(r for part in whole for r in part.residual)
-    return Model(name, whole, params, numbers, states, ports, writers, factors, routes, correlations, residual)
+    return Model(name, whole, params, numbers, states, ports, writers, factors, routes, correlations, residual, inputs=inputs)
 
 
 #: Units of time other than the hour, as words of a unit; a year is an age.
@@ -259,7 +270,7 @@ def _merge_params(parts: tuple[Part, ...]) -> tuple[dict[str, Param], dict[str, 
             if name in params and (params[name].unit != param.unit or numbers[name] != number):
                 raise InvalidModel(
                     f"parameter '{name}' is declared twice with different values or units (second: {part.cite}). "
-                    "Rename it, or give both the same number."
+                    "Rename it, give both the same number, or give one part a scope (part.scoped)."
                 )
             params[name], numbers[name] = param, number
     return params, numbers
@@ -270,9 +281,15 @@ def _merge_states(parts: tuple[Part, ...]) -> dict[str, State]:
     for part in parts:
         for name, state in part.mechanism.states.items():
             if name in states:
-                raise InvalidModel(f"state '{name}' is declared by two mechanisms (second: {part.cite}); rename one.")
-            if isinstance(state.initial, str) and state.initial not in part.mechanism.params:
-                raise InvalidModel(f"{part.cite}: state '{name}' starts at '{state.initial}', which is no parameter of it.")
+                raise InvalidModel(
+                    f"state '{name}' is declared by two mechanisms (second: {part.cite}). Rename one, give one a scope "
+                    "(part.scoped), or let one contribute to the other's rate (adds)."
+                )
+            if isinstance(state.initial, str) and state.initial not in (*part.mechanism.params, STEADY):
+                raise InvalidModel(
+                    f"{part.cite}: state '{name}' starts at '{state.initial}', which is no parameter of it."
+                    f"{close_names(state.initial, (*part.mechanism.params, STEADY))}"
+                )
             states[name] = state
     return states
 
@@ -284,14 +301,57 @@ def _merge_ports(parts: tuple[Part, ...]) -> tuple[dict[str, Port], dict[str, tu
         for name, port in part.mechanism.writes.items():
             if name in ports:
                 first = parts[writers[name][0]].mechanism.name()
-                if ports[name].combine != "sum" or port.combine != "sum":
+                if not port.combine or ports[name].combine != port.combine:
                     raise PortConflict(
-                        f"'{name}' is written by {first} and {part.mechanism.name()}. Keep one, or declare the port combine=\"sum\"."
+                        f"'{name}' is written by {first} and {part.mechanism.name()}. Keep one, give one a scope (part.scoped), or declare "
+                        'the port in both with combine="sum" or combine="product".'
                     )
                 factor(port.unit, ports[name].unit, f"port '{name}' of {part.mechanism.name()}")
+            if port.combine == "product":
+                factor(port.unit, "1", f"port '{name}' of {part.mechanism.name()}: values that multiply")
             ports.setdefault(name, port)
             writers[name] = (*writers.get(name, ()), index)
+    _check_concentrations(ports)
     return ports, writers
+
+
+def _check_concentrations(ports: Mapping[str, Port]) -> None:
+    """One port per analyte and site: results name a concentration by these."""
+    known: dict[tuple[str, str], str] = {}
+    for name, port in ports.items():
+        if port.analyte and port.site and (first := known.setdefault((port.analyte, port.site), name)) != name:
+            raise PortConflict(f"'{first}' and '{name}' are both {port.analyte}, {port.site}: a model has one of each.")
+
+
+def _inputs(parts: tuple[Part, ...], ports: Mapping[str, Port]) -> dict[str, Port]:
+    """Ports that are read with a default and that nothing writes, as their first reader declares them."""
+    found: dict[str, Port] = {}
+    for part in parts:
+        for name, port in part.mechanism.reads.items():
+            if name in ports or port.default is None:
+                continue
+            first = found.setdefault(name, port)
+            scale = factor(first.unit, port.unit, f"port '{name}', read by {part.mechanism.name()}")
+            if abs((first.default or 0.0) * scale - port.default) > 1e-12 * abs(port.default):
+                raise PortConflict(
+                    f"port '{name}' has two defaults: {first.default:g} {first.unit}, and {port.default:g} {port.unit} in "
+                    f"{part.mechanism.name()}. Give both readers one."
+                )
+    return found
+
+
+def _added(parts: tuple[Part, ...], states: Mapping[str, State]) -> dict[tuple[int, str], float]:
+    """(part index, ``add:state``) -> factor from the state's unit to that in which another mechanism contributes to it."""
+    factors: dict[tuple[int, str], float] = {}
+    for index, part in enumerate(parts):
+        for name, state in part.mechanism.adds.items():
+            where = f"{part.mechanism.name()} adds to state '{name}'"
+            if name not in states:
+                raise InvalidModel(f"{where}, which no mechanism has.{close_names(name, states)} It has to be a state of another part.")  # fmt: skip
+            if name in part.mechanism.states:
+                raise InvalidModel(f"{where}, which is its own: give its whole rate instead.")
+            factors[index, f"add:{name}"] = factor(states[name].unit, state.unit, where)
+    return factors
 
 
 def _wire(parts: tuple[Part, ...], ports: Mapping[str, Port]) -> dict[tuple[int, str], float]:
@@ -301,7 +361,7 @@ def _wire(parts: tuple[Part, ...], ports: Mapping[str, Port]) -> dict[tuple[int,
             if name not in ports:
                 raise UnmetPort(
                     f"{part.mechanism.name()} reads port '{name}' ({port.unit}), which nothing writes.{close_names(name, ports)} "
-                    "Add a mechanism that writes it."
+                    "Add a mechanism that writes it, bind it to another name (part.scoped), or declare a default."
                 )
             try:
                 factors[index, name] = factor(ports[name].unit, port.unit)

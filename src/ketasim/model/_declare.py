@@ -5,7 +5,7 @@ Declarations only: no values (they live in TOML), no solver, no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -13,6 +13,9 @@ from ketasim.errors import InvalidModel
 
 #: An expression: plain numbers, SymPy symbols and JAX or NumPy arrays all pass through the same equations.
 Expr = Any
+
+#: Initial value of a state that starts where it stays without doses.
+STEADY = "steady"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,13 @@ class State:
 
     Attributes
     ----------
-    initial : value at time zero and after a reset: a number or the name of a parameter of the same mechanism.
+    initial : value at time zero and after a reset: a number, the name of a parameter of the same mechanism, an expression of its
+        parameters (``lambda p: p["kin"] / p["kout"]``), or ``"steady"``: where the state stays without doses.
     """
 
     unit: str
     meaning: str = ""
-    initial: float | str = 0.0
+    initial: float | str | Callable[[Mapping[str, Expr]], Expr] = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Port:
     Attributes
     ----------
     bounds : range the value must keep; checked on results, never clipped.
-    combine : ``"sum"`` lets several mechanisms write it, their values add up.
+    combine : lets several mechanisms write it: with ``"sum"`` their values add up, with ``"product"`` they are factors.
+    default : value where no mechanism writes it, for a port that is read. It can then be given from outside, also over time.
     analyte, site : for concentrations: what is measured (``s_ketamine``) and where
         (``venous``, ``arterial``, ``brain_unbound``...). They become coordinates of the result.
     """
@@ -60,9 +65,10 @@ class Port:
     unit: str
     meaning: str = ""
     bounds: tuple[float, float] = (-float("inf"), float("inf"))
-    combine: Literal["", "sum"] = ""
+    combine: Literal["", "sum", "product"] = ""
     analyte: str = ""
     site: str = ""
+    default: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,8 @@ class Mechanism:
     A concrete mechanism declares what it has and reads, and gives `rates` and/or `outputs`.
     Concrete mechanisms are final: they are not subclassed.
 
+    `adds` names states of other mechanisms to whose rates this one contributes: `rates` then gives its share of them too.
+
     Examples
     --------
     >>> class EffectSite(Mechanism):
@@ -116,19 +124,19 @@ class Mechanism:
     states: ClassVar[Mapping[str, State]] = {}
     reads: ClassVar[Mapping[str, Port]] = {}
     writes: ClassVar[Mapping[str, Port]] = {}
+    adds: ClassVar[Mapping[str, State]] = {}
 
     def rates(self, t: Expr, x: Mapping[str, Expr], u: Mapping[str, Expr], p: Mapping[str, Expr]) -> Mapping[str, Expr]:
-        """Time derivative of every declared state, in state unit per hour."""
+        """Time derivative of every declared state, and share of that of every state in `adds`, in state unit per hour."""
         return {}
 
     def outputs(self, t: Expr, x: Mapping[str, Expr], u: Mapping[str, Expr], p: Mapping[str, Expr]) -> Mapping[str, Expr]:
         """Value of every port in `writes`."""
         return {}
 
-    @classmethod
-    def name(cls) -> str:
+    def name(self) -> str:
         """Name shown to users: the class name."""
-        return cls.__name__
+        return type(self).__name__
 
 
 class Structure(Mechanism):
@@ -262,3 +270,20 @@ class Part:
     def cite(self) -> str:
         """Identifier with revision, as results cite it: ``otto2021@1``."""
         return f"{self.id or self.mechanism.name()}@{self.revision}"
+
+    def scoped(self, scope: str, bind: Mapping[str, str] | None = None) -> Part:
+        """The same part in a scope, so that it can stand beside others of its kind.
+
+        Parameters
+        ----------
+        scope : name in front of its parameters, states and ports: ``nmda_interneuron`` makes ``nmda_interneuron.Ki``. What it reads,
+            and ports that sum or multiply, keep their names unless bound; what stands in the same scope is found first.
+        bind : port it reads or writes -> name of the port in the model, e.g. ``{"C": "C_brain_unbound_s_ketamine"}``.
+
+        Raises
+        ------
+        InvalidModel: the scope is no name, or `bind` names no port of the mechanism.
+        """
+        from ketasim.model._scope import scoped
+
+        return scoped(self, scope, bind or {})

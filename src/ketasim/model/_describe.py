@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ NOTICE = "Research software: explores pharmacology, does not advise on treatment
 @checked
 def describe(model: Model, format: str = "text") -> str:
     """Description of a model; ``format`` is ``text`` or ``html``."""
-    sections = [("Parts", _parts(model)), ("Numbers", _numbers(model)), ("Equations", _equations(model)), ("Ports", _ports(model)),
+    sections = [("Parts", _parts(model)), ("Numbers", _numbers(model)), ("Equations", _equations(model)), ("States", _states(model)), ("Ports", _ports(model)),
                 ("Doses", _doses(model)), ("Variability", _variability(model)), ("Sources", [("source", "reference"), *((s, _reference(s)) for s in model.citations())])]  # fmt: skip
     if format == "html":
         from ketasim.model._page import html
@@ -96,7 +97,24 @@ def _ports(model: Model) -> Rows:
     for name, port in model.ports.items():
         writers = ", ".join(model.parts[i].mechanism.name() for i in model.writers[name])
         readers = ", ".join(p.mechanism.name() for p in model.parts if name in p.mechanism.reads)
-        rows.append((name, port.unit, writers, readers or "-", " ".join(v for v in (port.meaning, port.analyte, port.site) if v)))
+        combined = {"": "", "sum": "sum of its writers", "product": "product of its writers"}[port.combine]
+        said = " ".join(v for v in (port.meaning, port.analyte, port.site) if v)
+        rows.append((name, port.unit, writers, readers or "-", "; ".join(filter(None, (said, combined)))))
+    for name, port in model.inputs.items():
+        readers = ", ".join(p.mechanism.name() for p in model.parts if name in p.mechanism.reads)
+        rows.append((name, port.unit, f"nothing: {port.default:g}, or an input", readers, port.meaning))
+    return rows
+
+
+def _states(model: Model) -> Rows:
+    """States that start elsewhere than at 0, and those several mechanisms act on."""
+    rows: Rows = [("state", "unit", "starts at", "also changed by")]
+    system = model.system
+    for name, state in model.states.items():
+        others = ", ".join(p.mechanism.name() for p in model.parts if name in p.mechanism.adds)
+        start = "rest, found by numbers" if name in system.resting else str(system.initial[name])
+        if others or not system.initial[name].is_zero:
+            rows.append((name, state.unit, start, others or "-"))
     return rows
 
 
@@ -162,7 +180,22 @@ def mechanism_graph(model: Model) -> str:
     """Who writes and reads each port, as a Mermaid flowchart."""
     lines = ["flowchart LR"]
     for name, writers in model.writers.items():
-        for i in writers:
-            lines.append(f"  {model.parts[i].mechanism.name()} --> {name}([{name}])")
-        lines += [f"  {name}([{name}]) --> {p.mechanism.name()}" for p in model.parts if name in p.mechanism.reads]
+        lines += [f"  {_node(model.parts[i].mechanism.name())} --> {_box(name)}" for i in writers]
+    for name in (*model.ports, *model.inputs):
+        lines += [f"  {_box(name)} --> {_node(p.mechanism.name())}" for p in model.parts if name in p.mechanism.reads]
+    for name in model.states:
+        lines += [f"  {_node(p.mechanism.name())} --> {_box(name)}" for p in model.parts if name in p.mechanism.adds]
     return "\n".join(lines)
+
+
+def _plain(name: str) -> str:
+    """A name as Mermaid's identifiers allow it: a dot or a bracket ends them."""
+    return re.sub(r"\W+", "_", name).strip("_")
+
+
+def _node(name: str) -> str:
+    return name if name.isidentifier() else f'{_plain(name)}["{name}"]'
+
+
+def _box(name: str) -> str:
+    return f"{_plain(name)}([{name}])"

@@ -220,6 +220,12 @@ def _slope(rate: sympy.Expr, by: sympy.Symbol, states: set[sympy.Symbol]) -> sym
     )
 
 
+def slopes_of(rates: Mapping[str, sympy.Expr]) -> list[list[sympy.Expr]]:
+    """Derivative of every rate by every state of the same mapping: row, column."""
+    states = [symbol(name) for name in rates]
+    return [[_slope(rate, state, set(states)) for state in states] for rate in rates.values()]
+
+
 def _prepared(
     expressions: Mapping[K, sympy.Expr], xs: list[sympy.Symbol], hoist: Callable[[sympy.Expr], sympy.Symbol]
 ) -> dict[K, sympy.Expr]:

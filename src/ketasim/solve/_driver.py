@@ -19,6 +19,7 @@ from ketasim.solve._memory import aligned
 from ketasim.solve._numba import Kernel, kernel_for
 from ketasim.solve._place import place
 from ketasim.solve._plan import Plan, plan
+from ketasim.solve._rest import rest_of
 from ketasim.solve._steady import EQUILIBRIUM_SPAN, STEADY_SHARE, Flow, approach, fixed_point, period_events
 from ketasim.solve._timeline import AFTER, BEFORE, DECIMALS, Dosed, Event, Group, Inlets, Orbit, events_of, groups_of
 
@@ -378,7 +379,8 @@ class _Run:
         return groups, blocks, initial
 
     def _initial(self, params: Mapping[str, Floats], n: int) -> Floats:
-        values = self.kernel.module.initial(params)
+        module = self.kernel.module
+        values = module.initial({**params, **rest_of(module, params, n)} if module.RESTING else params)
         initial = np.array([np.broadcast_to(np.asarray(v, float), (n,)) for v in values])
         for name in self.moving:
             initial[self.kernel.states.index(name)] = params[name]

@@ -93,7 +93,7 @@ def equations_of(model: Model, program: StepProgram, tableau: Tableau) -> Equati
     return Equations(
         program, tableau, tuple(model.params),
         coefficients=jax_function([p], [e for _, e in program.coefficients]),
-        initial=jax_function([by_name], [system.initial[s] for s in system.states]),
+        initial=jax_function([by_name], [system.initial_expressions("the JAX target")[s] for s in system.states]),
         port_values=jax_function([x, p], [explicit[n].xreplace(own) for n in explicit]),
         inlets={
             s: {k: jax_function([by_name], getattr(i, k)) for k in _INLETS if getattr(i, k) is not None}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ketasim.solve._printing import Printer
 
 #: Raised whenever generated code changes, so that old caches are not used.
-CODE_VERSION = 75
+CODE_VERSION = 76
 #: ``auto``: a cascade where the model is one, else RODAS5P.
 METHODS = {"auto": RODAS5P, "rodas4": RODAS4, "rodas5p": RODAS5P}
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -269,7 +269,18 @@ class Printer:
                     lines.append(f"def {kind}_{index}(p):\n    return {array(value)}\n")
         values = ", ".join(array(self.system.initial[s]) if s in self.system.initial else "0.0" for s in self.program.states)
         lines.append(f"def initial(p):\n    return ({values},)\n")
+        lines.append(self._resting(array))
         return "\n".join(lines)
+
+    def _resting(self, array: Callable[[sympy.Expr], str]) -> str:
+        """Rates that vanish at the rest some states start at, and their slopes, over a mapping of arrays."""
+        from ketasim.solve._algebra import slopes_of
+
+        resting = self.system.resting
+        rows = slopes_of(resting)
+        rates = ", ".join(array(e) for e in resting.values())
+        slopes = "".join(f"({', '.join(array(e) for e in row)},), " for row in rows)
+        return f"RESTING = {tuple(resting)!r}\ndef balance(p):\n    return ({rates}{',' if resting else ''}), ({slopes})\n"
 
     def coefficients(self) -> str:
         """Everything constant between events, once per segment with new parameters."""
