@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+_ENVIRONMENT = [
+    ("`KETASIM_DEBUG=1`", "show tracebacks and all warnings"),
+    ("`KETASIM_CACHE=FOLDER`", "where compiled models are kept; default `~/.cache/ketasim`"),
+    ("`KETASIM_QUIET=1`", "do not say that a model is compiled"),
+]
 _MADE = "<!-- Made by docs/generate.py from the declarations; changes here are lost. -->\n"
 
 
@@ -50,7 +55,7 @@ def command_line_page() -> str:
     verbs: Any = get_command(app)
     for words in verbs.every():
         parts += [f"## ketasim {' '.join(words)}\n", shown(*words)]
-    parts += ["## Environment\n", table(("variable", "effect"), [("`KETASIM_DEBUG=1`", "show tracebacks and all warnings")])]
+    parts += ["## Environment\n", table(("variable", "effect"), _ENVIRONMENT)]
     return "\n".join(parts)
 
 

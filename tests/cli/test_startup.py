@@ -32,6 +32,7 @@ HEAVY = (
     "xarray",
     "zarr",
 )
+SIMULATOR = (*(name for name in HEAVY if name not in ("numpy", "pint")), "ketasim.simulation", "ketasim.solve")
 CALL = "import sys\nfrom ketasim.cli import main\nsys.argv = ['ketasim', *{words!r}]\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
 
 
@@ -64,6 +65,38 @@ def test_a_list_imports_nothing_heavy(kept: Path) -> None:
     found = imported(CALL.format(words=["list", "pk"]), KETASIM_CACHE=str(kept))
     assert "ketasim.library" in found
     assert not {name.partition(".")[0] for name in found} & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["simulate", "esketamine nasl 56 mg"], "'nasl' is not understood"),
+        (["simulate", "56 mg", "--modell", "x"], "No such option: --modell"),
+        (["simulate", "56 mg", "--pk", "otto2012"], "no entry 'otto2012'"),
+        (["simulate", "56 mg", "--population", "adult"], "no population 'adult'"),
+        (["simulate", "56 mg", "--with", "tiklopidin"], "no co-medication 'tiklopidin'"),
+        (["simulate", "5 mg into CENT", "--pk", "generic/two_cmt", "--param", "CLL=5"], "no parameter 'CLL'"),
+        (["simulate", "--data", "nowhere.csv"], "nowhere.csv"),
+        (["compare", "56 mg", "84 mg", "--pk", "otto2012"], "no entry 'otto2012'"),
+        (["compare", "56 mg", "84 mg", "--population", "adult"], "no population 'adult'"),
+        (["events", "56 mg", "--pk", "otto2012"], "no entry 'otto2012'"),
+        (["population", "adult"], "no population 'adult'"),
+        (["describe", "otto2012"], "no entry 'otto2012'"),
+        (["export", "sbml", "otto2012"], "no entry 'otto2012'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_slip_is_answered_before_anything_heavy_is_imported(words: list[str], said: str, kept: Path) -> None:
+    """Half a second is what the light imports take; the simulator takes another whole one."""
+    call = (
+        CALL.format(words=words)
+        + f"import sys\nassert not {{*sys.modules}} & {{*{SIMULATOR!r}}}, {{*sys.modules}} & {{*{SIMULATOR!r}}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", call], capture_output=True, text=True, timeout=120, env={**os.environ, "KETASIM_CACHE": str(kept)}
+    )
+    assert done.returncode == 0, done.stderr
+    assert said in done.stderr
 
 
 def test_help_imports_no_verb_and_a_verb_no_other() -> None:

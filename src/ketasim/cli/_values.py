@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ketasim.dose import Regimen
+    from ketasim.model import Model
     from ketasim.population import Cohort
 
 _TIMES_FORM = "a list '0,1,2,4' or a range 'start:stop:step', in h or with a unit ('0:28d:1h', '0,30min,2h')"
@@ -166,6 +167,15 @@ def cohort_of(population: str, n: int, seed: int) -> Cohort:
 def _exists(path: str, option: str) -> None:
     if not Path(path).is_file():
         raise InvalidOption(f"{option} {path}: {absent(Path(path), 'a file')}")
+
+
+def model_of(name: str, values: Mapping[str, float] | None = None) -> Model:
+    """A model of the library with typical values replaced. Without the simulator, so that a wrong name is refused at once."""
+    from ketasim.library import parts
+    from ketasim.model import assemble
+
+    model = assemble(*parts(name))
+    return model.with_values(values) if values else model
 
 
 def regimen_of(text: str) -> Regimen:

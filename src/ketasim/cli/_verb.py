@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -35,7 +37,7 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         sources = {name: context.get_parameter_source(name) for name in options}
         settings.add(json=json_, quiet=quiet, packs=pack)
         settings.typed = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
-        with guarded():
+        with guarded(), quietly():
             use_packs()
             function(*args, **options)
 
@@ -46,6 +48,19 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     command.__signature__ = signature.replace(parameters=[*own, *added], return_annotation=None)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
     return command
+
+
+@contextmanager
+def quietly() -> Generator[None]:
+    """Let the engine know of ``--quiet``; it prints nothing else than that it compiles."""
+    before = os.environ.get("KETASIM_QUIET")
+    if settings.quiet:
+        os.environ["KETASIM_QUIET"] = "1"
+    try:
+        yield
+    finally:
+        if settings.quiet:
+            os.environ.pop("KETASIM_QUIET") if before is None else os.environ.update(KETASIM_QUIET=before)
 
 
 def use_packs() -> None:

@@ -57,12 +57,16 @@ def compare(
         raise InvalidOption("--until: no meaning with --times, whose last one is the end.")
     if len(arms) < 2:
         raise InvalidOption("give at least two regimens to compare; one alone: ketasim simulate")
+    # Names first: a slip is answered before anything heavy is imported.
+    parameters = _values.parameter_values(param, params)
+    _values.model_of(model, parameters)
+    drugs, people = _values.comedication_by_arm(comedication, arms), _values.people(population, n, seed)
     options: dict[str, Any] = {
         "model": model,
         "times": _values.output_times(times),
         "until": None if times else _values.until_hours(until) or _common_end(arms),
-        "parameters": _values.parameter_values(param, params) or None,
-        "comedication": _values.comedication_by_arm(comedication, arms),
+        "parameters": parameters or None,
+        "comedication": drugs,
         "draws": draws,
         "rtol": check_rtol(rtol, precision),
         "precision": precision,
@@ -70,7 +74,7 @@ def compare(
         "chunk": chunk,
         "command": command_line(),
         "variability": False if typical else None,
-        **_values.people(population, n, seed),
+        **people,
     }
     for remark in dict.fromkeys(text for regimen in arms.values() for text in remarks(regimen)):
         note(remark)

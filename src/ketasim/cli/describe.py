@@ -46,9 +46,9 @@ def describe(
         _to_file(entry, out, html)
         return
     if html:
-        from ketasim.simulation import as_model
+        from ketasim.cli._values import model_of
 
-        _show.text(as_model(entry).describe("html"))
+        _show.text(model_of(entry).describe("html"))
         return
     shelf, _, name = entry.rpartition("/")
     if settings.json:
@@ -60,11 +60,11 @@ def describe(
 
 def _to_file(entry: str, out: Path, html: bool) -> None:
     from ketasim.cli._outputs import check_file
-    from ketasim.simulation import as_model
+    from ketasim.cli._values import model_of
     from ketasim.writing import replacing
 
     check_file(out, (".html",) if html else (".html", ".txt"))
-    content = as_model(entry).describe("html" if out.suffix.lower() == ".html" else "text")
+    content = model_of(entry).describe("html" if out.suffix.lower() == ".html" else "text")
     with replacing(out) as part:
         Path(part).write_text(content, encoding="utf-8")
     _show.note(f"Written: {out}")
@@ -91,8 +91,7 @@ def _text(shelf: str, name: str, entry: str) -> str:
 
 def _model_text(entry: str) -> str:
     from ketasim.library import load
-    from ketasim.model import Structure
-    from ketasim.simulation import as_model
+    from ketasim.model import Structure, assemble
 
     try:
         part = load(entry)
@@ -103,7 +102,7 @@ def _model_text(entry: str) -> str:
         raise error
     if not isinstance(part.mechanism, Structure):
         return _addon(part)
-    return as_model(part).describe()
+    return assemble(part).describe()
 
 
 def _elsewhere(entry: str) -> str:

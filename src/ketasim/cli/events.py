@@ -79,12 +79,12 @@ events.__doc__ = f"{events.__doc__}\n\b\n{GRAMMAR}"
 
 
 def _from_table(path: Path, model: str) -> tuple[str, pd.DataFrame]:
+    from ketasim.cli import _values
     from ketasim.dose import read_events
-    from ketasim.simulation import as_model
 
     if not path.is_file():
         raise InvalidOption(f"--data {path}: {absent(path)}")
-    data = read_events(path, as_model(model))
+    data = read_events(path, _values.model_of(model))
     counts = [_count(data.n_records, "record"), _count(data.n_subjects, "subject"), _count(len(data.groups()), "dosing pattern")]
     return (
         f"{data.name}: {counts[0]} of {counts[1]} in {counts[2]}; in order.",
@@ -101,12 +101,11 @@ def _from_regimen(text: str, model: str, weight: float, population: str, n: int,
 
     from ketasim.cli import _show, _values
     from ketasim.dose import resolve
-    from ketasim.simulation import as_model
 
     if not 0.5 <= weight <= 500:
         raise InvalidOption(f"--weight {weight:g}: must lie between 0.5 and 500 kg.")
     regimen = _values.regimen_of(text)
-    whole = as_model(model)
+    whole = _values.model_of(model)
     if population:
         cohort = _values.cohort_of(population, n, seed)
         template = resolve(regimen, whole, cohort.covariates, ids=cohort.ids).numbered()

@@ -58,8 +58,7 @@ def export(
     ketasim export nonmem pk/otto2021 --dose "esketamine iv 10 mg over 30 min" --population adults -n 20 --data data.csv -o run1.ctl
     """
     from ketasim.cli._outputs import check_file, check_writable
-    from ketasim.cli._values import parameter_values
-    from ketasim.simulation import as_model
+    from ketasim.cli._values import model_of, parameter_values
 
     if format not in FORMATS:
         raise InvalidOption(
@@ -73,9 +72,7 @@ def export(
     for path in (out, data):
         if path is not None:
             check_writable(path)
-    values = parameter_values(param, params)
-    whole = as_model(model or pk or "ketasim_reference")
-    whole = whole.with_values(values) if values else whole
+    whole = model_of(model or pk or "ketasim_reference", parameter_values(param, params))
     content = _content(format, whole, dose, weight, occasions)
     if data is not None:
         _write_data(format, whole, (dose, times, occasions), weight, (population, n, seed), data)

@@ -71,34 +71,44 @@ def simulate(
     from ketasim.dose import check_interpolation
 
     files = _outputs.checked(out, report, figure)
+    if times and until:
+        raise InvalidOption("--until: no meaning with --times, whose last one is the end.")
+    if bool(regimen) == (data is not None):
+        raise InvalidOption('give either a regimen, e.g. "esketamine nasal 56 mg", or --data FILE.csv.')
+    check_interpolation(interpolation)
+    # Names first, the cheapest first: a slip is answered before anything heavy is imported.
+    given = _values.regimen_of(regimen) if data is None else _table(data)
+    parameters = _values.parameter_values(param, params)
+    _values.model_of(model, parameters)
+    drugs = _values.check_comedication(comedication)
+    people = _values.people(population, n, seed) if data is None else {}
     options: dict[str, Any] = {
         "times": _values.output_times(times),
         "until": _values.until_hours(until),
-        "parameters": _values.parameter_values(param, params) or None,
-        "comedication": _values.check_comedication(comedication),
+        "parameters": parameters or None,
+        "comedication": drugs,
         "draws": draws,
         "rtol": check_rtol(rtol, precision),
         "precision": precision,
         "threads": threads,
         "chunk": chunk,
-        "interpolation": check_interpolation(interpolation),
+        "interpolation": interpolation,
         "command": command_line(),
     }
-    if times and until:
-        raise InvalidOption("--until: no meaning with --times, whose last one is the end.")
-    if bool(regimen) == (data is not None):
-        raise InvalidOption('give either a regimen, e.g. "esketamine nasal 56 mg", or --data FILE.csv.')
     if data is not None:
-        _values.refuse_typed(_NOT_FOR_TABLES, "with --data, whose subjects are the patients.")
         _events(data, model, options, files)
-        return
-    given = _values.regimen_of(regimen)
-    options |= _values.people(population, n, seed) | {
-        "weight": weight,
-        "stream": stream,
-        "variability": False if typical else None,
-    }
-    _regimen(given, model, options, files, resume, log)
+    else:
+        options |= people | {"weight": weight, "stream": stream, "variability": False if typical else None}
+        _regimen(given, model, options, files, resume, log)
+
+
+def _table(data: Path) -> None:
+    """Refuse an event table that is not there, and options that would be without meaning for it."""
+    from ketasim.cli import _values
+
+    _values.refuse_typed(_NOT_FOR_TABLES, "with --data, whose subjects are the patients.")
+    if not data.is_file():
+        raise InvalidOption(f"--data {data}: {absent(data)}")
 
 
 def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Path, ...], resume: bool, log: bool) -> None:
@@ -133,8 +143,6 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     from ketasim.results import assumed_sentence, held_sentence, to_dataframe
     from ketasim.simulation import as_model
 
-    if not data.is_file():
-        raise InvalidOption(f"--data {data}: {absent(data)}")
     if options.pop("until") is not None and options["times"] is None:
         raise InvalidOption(
             "--until has no meaning with --data: its observation records (EVID 0) are the output times, or give --times."

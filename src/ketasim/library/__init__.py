@@ -6,7 +6,20 @@ import ketasim.library.mechanism  # pyright: ignore[reportUnusedImport]
 import ketasim.library.pk  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ketasim.library._comedication import Comedication, comedication, comedications
 from ketasim.library._convert import REFERENCE_WEIGHT_KG, checkpoints, log_variance, quantity
-from ketasim.library._find import KINDS, Entry, add_pack, entries, generic, load, mechanism, pack, pk, register, remove_pack
+from ketasim.library._find import (
+    KINDS,
+    Entry,
+    add_pack,
+    entries,
+    generic,
+    load,
+    mechanism,
+    pack,
+    parts,
+    pk,
+    register,
+    remove_pack,
+)
 from ketasim.library._gaps import Gap, not_simulable
 from ketasim.library._register import Name, Register
 
@@ -29,6 +42,7 @@ __all__ = [
     "mechanism",
     "not_simulable",
     "pack",
+    "parts",
     "pk",
     "quantity",
     "register",

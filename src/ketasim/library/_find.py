@@ -12,7 +12,7 @@ from typing import Any
 
 from ketasim import sources
 from ketasim.arguments import checked
-from ketasim.errors import BrokenPack, InvalidEntry, UnknownEntry, close_names, warn
+from ketasim.errors import BrokenPack, InvalidEntry, InvalidOption, UnknownEntry, close_names, warn
 from ketasim.library._convert import part_from, routes_of
 from ketasim.library._modules import changed
 from ketasim.library._register import CORE_REGISTER, Register, read_register
@@ -213,6 +213,14 @@ def load(name: str) -> Part:
     known = [entry for shelf in shelves for entry in files(shelf)]
     what = {"pk": "PK model", "generic": "generic model", "mechanism": "mechanism"}.get(kind, "entry")
     raise UnknownEntry(f"no {what} '{entry_id}' in the library.{close_names(entry_id, known)} See: ketasim list {kind or 'pk'}")
+
+
+def parts(names: str) -> tuple[Part, ...]:
+    """Entries by name, several joined by ``+`` (``"otto2021+mechanism/own"``); raises as `load`."""
+    wanted = [name.strip() for name in names.split("+")]
+    if not all(wanted):
+        raise InvalidOption(f"model '{names}': a name is missing beside '+'. Write e.g. otto2021+mechanism/own.")
+    return tuple(load(name) for name in wanted)
 
 
 def _part(path: Path) -> Part:

@@ -86,10 +86,7 @@ def as_model(model: str | Part | Model) -> Model:
         return model
     if not isinstance(model, str):
         return assemble(model)
-    names = [name.strip() for name in model.split("+")]
-    if not all(names):
-        raise InvalidOption(f"model '{model}': a name is missing beside '+'. Write e.g. otto2021+mechanism/own.")
-    return assemble(*(library.load(name) for name in names))
+    return assemble(*library.parts(model))
 
 
 @checked

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption, InvalidParameter, UnusedModelledInput, close_names, warn
+from ketasim.solve._compiling import compiling
 from ketasim.solve._head import LANES, SINGLE_LANES, levels_for
 from ketasim.solve._memory import aligned
 from ketasim.solve._numba import Kernel, kernel_for
@@ -133,7 +134,8 @@ def solve(
         raise InvalidOption(f"ports: {model.id} has no '{unknown[0]}'.{close_names(unknown[0], kernel.ports)} It has: {', '.join(kernel.ports)}.")  # fmt: skip
     dtype = np.float32 if precision == "single" else np.float64
     run = _Run(kernel, template, params, t_out, rank, rtol, names, states, interpolation, moving, threads, dtype)
-    return run.solve(reference or _own_reference(model, template))
+    with compiling(kernel, model.id.partition("@")[0]):
+        return run.solve(reference or _own_reference(model, template))
 
 
 def tolerance_of(precision: str, rtol: float | None) -> float:
