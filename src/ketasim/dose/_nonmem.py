@@ -45,7 +45,7 @@ class EventData:
 
     Attributes
     ----------
-    name : of the file. records : ID TIME AMT RATE EVID CMT ADDL II SS -> (record,); CMT counts from 0, -1 where none is meant.
+    name : of the file. records : ID TIME AMT RATE EVID CMT ADDL II SS TINF -> (record,); CMT counts from 0, -1 where none is meant.
     overrides : parameter -> (record,), in declared units, no gaps.
     covariates : other columns -> (record,): numbers with NaN, or text with None, where missing.
     values : DV and MDV where the table has them -> (record,), NaN where missing.
@@ -148,7 +148,7 @@ class EventData:
         template = EventTemplate(
             r["TIME"][first], r["EVID"][first].astype(np.int64), r["CMT"][first].astype(np.int64), r["AMT"][rows],
             r["RATE"][rows], r["II"][first], r["ADDL"][first].astype(np.int64), r["SS"][first].astype(np.int64), r["ID"][rows[0]],
-            {name: values[rows] for name, values in self.overrides.items()},
+            {name: values[rows] for name, values in self.overrides.items()}, duration=r["TINF"][rows],
         )  # fmt: skip
         return EventGroup(template, members, np.unique(template.time[template.evid == 0]))
 
@@ -162,6 +162,8 @@ class EventData:
         import pandas as pd
 
         columns = {name: self.records[name] + 1 if name == "CMT" else self.records[name] for name in COLUMNS}
+        if self.records["TINF"].any():
+            columns["TINF"] = self.records["TINF"]
         return pd.DataFrame(columns | self.values | self.overrides | self.covariates)
 
 

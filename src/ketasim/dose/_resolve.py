@@ -33,6 +33,7 @@ class _Row:
     cmt: int
     amt: Floats
     rate: Floats
+    duration: float
     ii: float
     addl: int
     label: str
@@ -78,6 +79,7 @@ def resolve(regimen: Regimen, model: Model, covariates: Mapping[str, ArrayLike],
         np.array([r.amt for r in rows]), np.array([r.rate for r in rows]), np.array([r.ii for r in rows]),
         np.array([r.addl for r in rows], np.int64), np.zeros(len(rows), np.int64), subjects,
         _overrides(rows, model), tuple(r.label for r in rows),
+        np.repeat([[r.duration] for r in rows], n, axis=1).reshape(len(rows), n),
     )  # fmt: skip
 
 
@@ -119,7 +121,7 @@ def _rows(item: Item, model: Model, covariates: Mapping[str, ArrayLike], ids: ND
     dose, schedule = item.dose, item.schedule
     rows: list[_Row] = []
     given = _given(dose, covariates, ids)
-    devices = _devices(dose, given)
+    devices, lasts = _devices(dose, given), dose.duration_h if dose.duration else 0.0
     for analyte, share, entrances in _released(dose, model):
         for entrance in entrances:
             amount = _in_compartment(dose, given, share, analyte, model, entrance.compartment)
@@ -127,7 +129,8 @@ def _rows(item: Item, model: Model, covariates: Mapping[str, ArrayLike], ids: ND
             label = f"{dose}: {analyte or 'dose'}"
             cmt = model.compartments.index(entrance.compartment)
             for time, more in schedule.runs():
-                rows.append(_Row(item.start + time, cmt, amount, rate, schedule.every if more else 0.0, more, label, devices))
+                every = schedule.every if more else 0.0
+                rows.append(_Row(item.start + time, cmt, amount, rate, lasts, every, more, label, devices))
     return rows
 
 

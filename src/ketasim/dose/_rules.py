@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.dose._clock import on_clock
 from ketasim.dose._gaps import filled
 from ketasim.dose._table import MISSING_TEXT, Table
 from ketasim.errors import InvalidData, close_names
@@ -84,14 +85,17 @@ class Rules:
             self.table.fail(row, name, "." if blank else shown, problem, int(bad.sum()) - 1)
 
     def checked(self) -> dict[str, NDArray[Any]]:
-        """Every dosing column, complete and lawful: ID TIME AMT RATE EVID CMT ADDL II SS, CMT counted from 0 (-1 none).
+        """Every dosing column, complete and lawful: ID TIME AMT RATE EVID CMT ADDL II SS TINF, CMT counted from 0 (-1 none).
 
         Raises
         ------
         InvalidData: the first record that breaks a rule.
         """
         self.subjects()
-        out: dict[str, NDArray[Any]] = {"ID": self.table.columns["ID"].astype(np.int64), "TIME": self.table.columns["TIME"]}
+        out: dict[str, NDArray[Any]] = {
+            "ID": self.table.columns["ID"].astype(np.int64),
+            "TIME": on_clock(self.table.columns["TIME"]),
+        }
         for name in ("AMT", "RATE", "ADDL", "II", "SS"):
             out[name] = self.column(name)
             self.refuse(~np.isfinite(out[name]), name, "is not finite. Allowed: numbers.")
@@ -100,7 +104,7 @@ class Rules:
         dose = (out["EVID"] == 1) | (out["EVID"] == 4)
         self.sizes(out)
         self.misplaced(out, dose)
-        out["RATE"] = self.rates(out, dose)
+        out["RATE"], out["TINF"] = self.rates(out, dose)
         self.repeats(out, dose)
         out["CMT"] = self.compartments(dose)
         self.modelled(out, dose)
@@ -133,7 +137,7 @@ class Rules:
 
     def clock(self, evid: NDArray[Any]) -> None:
         """TIME: not backwards within a subject, but for a reset, with which the clock may start anew."""
-        ids, time = self.table.columns["ID"], self.table.columns["TIME"]
+        ids, time = self.table.columns["ID"], on_clock(self.table.columns["TIME"])
         back = np.append(False, (time[1:] < time[:-1]) & (ids[1:] == ids[:-1])) & ~np.isin(evid, (3, 4))
         if back.any():
             above = time[int(np.argmax(back)) - 1]
@@ -178,18 +182,20 @@ class Rules:
                     bad, name, f"stands on a record with EVID {evid}. Allowed: 0 there; a dose needs EVID 1 (or 4, with a reset)."
                 )
 
-    def rates(self, out: dict[str, NDArray[Any]], dose: Bools) -> NDArray[np.float64]:
-        """RATE, from the duration of the infusion (Monolix's TINF) where that is given."""
+    def rates(self, out: dict[str, NDArray[Any]], dose: Bools) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """RATE, from the duration of the infusion (Monolix's TINF) where that is given, and that duration."""
         lasts = np.zeros(self.n) if "TINF" in self.model.params else self.column("TINF")
         self.refuse(
             ~(np.isfinite(lasts) & (lasts >= 0)), "TINF", "is not allowed. Allowed: hours of the infusion; 0 for a bolus."
         )
         self.refuse((lasts > 0) & ~dose, "TINF", "stands on a record that is no dose. Allowed: 0 there.")
-        self.refuse((lasts > 0) & (out["RATE"] != 0), "TINF", "stands beside a RATE. Give one of them.")
         self.refuse(
             (lasts > 0) & (out["AMT"] <= 0), "TINF", "without an amount. An infusion that lasts so long needs AMT above 0."
         )
-        return np.where(lasts > 0, out["AMT"] / np.where(lasts > 0, lasts, 1.0), out["RATE"])
+        rate = np.where(lasts > 0, out["AMT"] / np.where(lasts > 0, lasts, 1.0), out["RATE"])
+        other = (lasts > 0) & (out["RATE"] != 0) & ~np.isclose(out["RATE"], rate, rtol=1e-9, atol=0.0)
+        self.refuse(other, "TINF", "stands beside a RATE that is not AMT / TINF. Give one of them.")
+        return rate, lasts
 
     def repeats(self, out: dict[str, NDArray[Any]], dose: Bools) -> None:
         """ADDL, II and SS together."""

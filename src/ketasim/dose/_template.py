@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ketasim.dose._clock import on_clock
 from ketasim.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class EventTemplate:
     ids : (subject,), whole numbers, or words where subjects have names.
     overrides : parameter name -> (record, subject): values carried by the records, in declared units; never missing.
     labels : (record,) what each record is, in words.
+    duration : (record, subject), h: of infusions whose duration is stated, whatever part of the amount is available; 0: not
+        stated, and an infusion lasts until its rate has given what is available.
     """
 
     time: Floats
@@ -49,10 +52,14 @@ class EventTemplate:
     ids: NDArray[Any]
     overrides: Mapping[str, Floats] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    duration: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         rows, subjects = len(self.time), len(self.ids)
-        for name, array in (("amt", self.amt), ("rate", self.rate), *self.overrides.items()):
+        object.__setattr__(self, "time", on_clock(self.time))
+        if not self.duration.size:
+            object.__setattr__(self, "duration", np.zeros((rows, subjects)))
+        for name, array in (("amt", self.amt), ("rate", self.rate), ("duration", self.duration), *self.overrides.items()):
             if np.shape(array) != (rows, subjects):
                 raise InvalidData(
                     f"event template: {name} has shape {np.shape(array)}; needed is (records, subjects) = {(rows, subjects)}."
@@ -71,7 +78,7 @@ class EventTemplate:
     def build(
         cls, *, time: ArrayLike, amt: ArrayLike, ids: ArrayLike, evid: ArrayLike = 1, cmt: ArrayLike = 0, rate: ArrayLike = 0.0,
         ii: ArrayLike = 0.0, addl: ArrayLike = 0, ss: ArrayLike = 0, overrides: Mapping[str, ArrayLike] | None = None,
-        labels: Sequence[str] = (),
+        labels: Sequence[str] = (), duration: ArrayLike = 0.0,
     ) -> EventTemplate:  # fmt: skip
         """A checked template from anything array-like: broadcast, typed, sorted by time (records at one time keep their order).
 
@@ -99,7 +106,7 @@ class EventTemplate:
         template = cls(
             times[order], shared(evid, np.int64), shared(cmt, np.int64), each(amt), each(rate), shared(ii, float),
             shared(addl, np.int64), shared(ss, np.int64), subjects, {name: each(v) for name, v in (overrides or {}).items()},
-            tuple(str(labels[int(k)]) for k in order) if labels else (),
+            tuple(str(labels[int(k)]) for k in order) if labels else (), each(duration),
         )  # fmt: skip
         template._check_values()
         return template
@@ -115,6 +122,16 @@ class EventTemplate:
                 "rate",
                 ~((np.isfinite(self.rate) & (self.rate >= 0)) | np.isin(self.rate, (-1, -2))).all(axis=1),
                 "must be 0 or more, -1 or -2",
+            ),
+            (
+                "duration",
+                ~(np.isfinite(self.duration) & (self.duration >= 0)).all(axis=1),
+                "must be a number of hours, 0 or more",
+            ),
+            (
+                "duration",
+                ((self.duration > 0) & ((self.rate < 0) | (self.amt <= 0))).any(axis=1),
+                "must be 0 without an amount, and beside a rate of -1 or -2",
             ),
             ("cmt", np.isin(self.evid, (1, 4)) & (self.cmt < 0), "must name a compartment for a dose"),
             ("ii", ~(np.isfinite(self.ii) & (self.ii >= 0)), "must be a number of hours, 0 or more"),
@@ -140,6 +157,7 @@ class EventTemplate:
         return EventTemplate(
             self.time, self.evid, self.cmt, self.amt[:, subjects], self.rate[:, subjects], self.ii, self.addl, self.ss,
             self.ids[subjects], {name: values[:, subjects] for name, values in self.overrides.items()}, self.labels,
+            self.duration[:, subjects],
         )  # fmt: skip
 
     def numbered(self) -> EventTemplate:
@@ -151,7 +169,7 @@ class EventTemplate:
         count = self.addl + 1
         row = np.repeat(np.arange(len(self.time)), count)
         k = np.concatenate([np.arange(c) for c in count]) if len(count) else np.zeros(0, np.int64)
-        time = self.time[row] + k * self.ii[row]
+        time = on_clock(self.time[row] + k * self.ii[row])
         order = np.argsort(time, kind="stable")
         row, k, time = row[order], k[order], time[order]
         steady = (self.ss[row] > 0) & (k == 0)
@@ -159,13 +177,14 @@ class EventTemplate:
         return EventTemplate(
             time, evid, self.cmt[row], self.amt[row], self.rate[row], np.where(steady, self.ii[row], 0.0),
             np.zeros_like(row), np.where(steady, self.ss[row], 0), self.ids, {name: v[row] for name, v in self.overrides.items()},
-            tuple(self.labels[int(r)] for r in row) if self.labels else (),
+            tuple(self.labels[int(r)] for r in row) if self.labels else (), self.duration[row],
         )  # fmt: skip
 
     def to_frame(self, model: Model) -> pd.DataFrame:
         """One row per subject and record with NONMEM's columns; CMT counts from 1 (0: none), units are the compartments'.
 
-        Columns of overridden parameters follow, then ``LABEL``, which says each record in words.
+        ``TINF`` follows where a duration is stated, h; then columns of overridden parameters, and ``LABEL``, which says each record
+        in words.
         """
         import pandas as pd
 
@@ -174,6 +193,8 @@ class EventTemplate:
         columns: dict[str, Any] = {"ID": np.repeat(self.ids, rows), "AMT": self.amt.T.ravel(), "RATE": self.rate.T.ravel()}
         columns |= {name: np.tile(values, subjects) for name, values in shared.items()}
         columns = {name: columns[name] for name in COLUMNS}
+        if self.duration.any():
+            columns["TINF"] = self.duration.T.ravel()
         columns |= {name: values.T.ravel() for name, values in self.overrides.items()}
         names = [model.compartments[c] if c >= 0 else "none" for c in self.cmt]
         said = self.labels or tuple(_EVENTS[int(e)] for e in self.evid)

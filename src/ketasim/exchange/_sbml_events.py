@@ -70,7 +70,11 @@ def _dose(model: Model, each: EventTemplate, k: int, named: Named) -> Iterator[C
     if rate == 0.0:
         yield Change(at, name, False, amount)
         return
-    if rate == -2.0:
+    stated = float(each.duration[k, 0])
+    if stated > 0.0:  # the time holds, whatever is available of the amount
+        duration = sympy.Float(stated)
+        flow = amount / duration
+    elif rate == -2.0:
         duration = _declared(inlet.duration, name, "duration", carried)
         flow = amount / duration
     else:

@@ -81,7 +81,9 @@ def make_plan(model: Model, observations: Sequence[Observation]) -> Plan:
 def _needed(o: Observation) -> list[tuple[Situation, str]]:
     """Scenarios of an observation: its own and what its ratio compares with."""
     own = situation(o)
-    plain: Situation = (tuple(x for x in own[0] if x[0] == "WT"), "")
+    # The same people without what is studied: of their own weight, unless weight itself is studied.
+    weight_alone = not o.comedication and set(o.covariates) == {"WT"}
+    plain: Situation = (() if weight_alone else tuple(x for x in own[0] if x[0] == "WT"), "")
     iv = f"1 mg {DRUGS[o.drug]} iv"
     if o.metric == "covariate_ratio":
         return [(own, o.regimen), (own, o.reference)] if o.reference else [(own, o.regimen), (plain, o.regimen)]

@@ -215,14 +215,10 @@ def assemble(*parts: Part | Mechanism, id: str = "") -> Model:
     params |= {name: Param(port.unit, port.meaning, port.bounds) for name, port in inputs.items()}
     numbers |= {name: Number(float(port.default or 0.0), port.unit, at="default of the port", kind="assumed", confidence="assumed",
                              note="nothing writes this port: its default, or an input from outside") for name, port in inputs.items()}  # fmt: skip
-    routes: dict[str, dict[str, tuple[Entrance, ...]]] = {}
+    routes = _merge_routes(whole, states)
     correlations: dict[tuple[str, str], float] = {}
     for part in whole:
         correlations.update(part.correlations)
-        if isinstance(part.mechanism, Structure):
-            for route, by_analyte in part.mechanism.routes.items():
-                routes.setdefault(route, {}).update(by_analyte)
-    _check_entrances(routes, states)
     name = id or "+".join(part.cite for part in whole)
     residual = tuple(r for part in whole for r in part.residual)
     return Model(name, whole, params, numbers, states, ports, writers, factors, routes, correlations, residual, inputs=inputs)
@@ -373,9 +369,22 @@ def _wire(parts: tuple[Part, ...], ports: Mapping[str, Port]) -> dict[tuple[int,
     return factors
 
 
-def _check_entrances(routes: Mapping[str, Mapping[str, tuple[Entrance, ...]]], states: Mapping[str, Any]) -> None:
-    for route, by_analyte in routes.items():
-        for analyte, entrances in by_analyte.items():
-            for entrance in entrances:
-                if entrance.compartment not in states:
-                    raise InvalidModel(f"route '{route}' of {analyte} enters '{entrance.compartment}', which is no state.")
+def _merge_routes(parts: tuple[Part, ...], states: Mapping[str, Any]) -> dict[str, dict[str, tuple[Entrance, ...]]]:
+    """Where doses enter: of each route and analyte one structure decides."""
+    routes: dict[str, dict[str, tuple[Entrance, ...]]] = {}
+    taker: dict[tuple[str, str], Part] = {}
+    for part in parts:
+        if not isinstance(part.mechanism, Structure):
+            continue
+        for route, by_analyte in part.mechanism.routes.items():
+            for analyte, entrances in by_analyte.items():
+                if (first := taker.setdefault((route, analyte), part)) is not part:
+                    raise InvalidModel(
+                        f"route '{route}' of {analyte or 'the drug'} is taken by {first.cite} and by {part.cite}: a dose enters one of "
+                        "them. Keep one, or give their analytes or routes different names."
+                    )
+                for entrance in entrances:
+                    if entrance.compartment not in states:
+                        raise InvalidModel(f"route '{route}' of {analyte} enters '{entrance.compartment}', which is no state.")
+                routes.setdefault(route, {})[analyte] = entrances
+    return routes

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim.dose import EventData, EventTemplate, filled
+from ketasim.dose._clock import on_clock
 from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names, warn
 from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters, undrawn
 from ketasim.results import add_record_draws, provenance
@@ -143,7 +144,7 @@ def _warn_unused(model: Model, data: EventData) -> None:
 def _output_times(template: EventTemplate, times: Sequence[float] | Floats | None) -> tuple[Floats, NDArray[np.int64]]:
     """Output times and the records they belong to: an observation sees what stands before it in the table, with its own values."""
     if times is not None:
-        wanted = np.unique(np.asarray(times, float))
+        wanted = np.unique(on_clock(times))
         latest = np.searchsorted(template.time, wanted, side="right") - 1
         return wanted, np.where(np.isin(wanted, template.time), latest, -2)
     rows = np.flatnonzero(template.evid == 0)
@@ -169,9 +170,7 @@ def _parameters(
     by_record = {name: v for name, v in values.items() if np.ndim(v) == 2 and name not in template.overrides}
     if not by_record:
         return params, template
-    changed = EventTemplate(template.time, template.evid, template.cmt, template.amt, template.rate, template.ii, template.addl,
-                            template.ss, template.ids, {**template.overrides, **by_record}, template.labels)  # fmt: skip
-    return params, changed
+    return params, replace(template, overrides={**template.overrides, **by_record})
 
 
 def _frame(template: EventTemplate, solution: Solution, times: Floats) -> pd.DataFrame:

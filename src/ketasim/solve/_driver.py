@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.dose._clock import on_clock
 from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption, InvalidParameter, UnusedModelledInput, close_names, warn
@@ -22,7 +23,7 @@ from ketasim.solve._place import place
 from ketasim.solve._plan import Plan, plan
 from ketasim.solve._rest import rest_of
 from ketasim.solve._steady import EQUILIBRIUM_SPAN, STEADY_SHARE, Flow, approach, fixed_point, period_events
-from ketasim.solve._timeline import AFTER, BEFORE, DECIMALS, Dosed, Event, Group, Inlets, Orbit, events_of, groups_of
+from ketasim.solve._timeline import AFTER, BEFORE, Dosed, Event, Group, Inlets, Orbit, events_of, groups_of
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -117,7 +118,7 @@ def solve(
     -----
     A subject's numbers depend on nothing but their own records and parameters, the reference and rtol.
     """
-    t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)
+    t_out = on_clock(times)
     if t_out.ndim != 1 or not len(t_out) or np.any(np.diff(t_out) < 0):
         raise InvalidOption("times: give at least one output time, ascending, in hours.")
     if not (np.abs(t_out) <= MOST_HOURS).all():
@@ -192,7 +193,7 @@ def _own_reference(model: Model, template: EventTemplate) -> Reference:
     typical = {name: np.array([value]) for name, value in model.typical().items()}
     overrides = {n: np.full((len(one.time), 1), float(typical[n][0])) for n in one.overrides if n in typical}
     rounded = EventTemplate(one.time, one.evid, one.cmt, _one_digit(one.amt), _one_digit(one.rate), one.ii, one.addl, one.ss,
-                            one.ids, overrides, one.labels)  # fmt: skip
+                            one.ids, overrides, one.labels, one.duration)  # fmt: skip
     return Reference(rounded, typical)
 
 
@@ -289,7 +290,7 @@ class _Run:
             tuple(own),
             tuple(template.overrides),
         )
-        records = (getattr(template, name) for name in ("time", "evid", "cmt", "amt", "rate", "ii", "addl", "ss"))
+        records = (getattr(template, name) for name in ("time", "evid", "cmt", "amt", "rate", "duration", "ii", "addl", "ss"))
         digest = hashlib.sha256(repr(facts).encode())
         for array in (self.t_out, self.rank, *records, *own.values(), *template.overrides.values()):
             digest.update(repr(np.shape(array)).encode())

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.dose._clock import on_clock
 from ketasim.dose._gaps import check_interpolation
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption
@@ -26,7 +27,7 @@ from ketasim.solve._jax_flow import halvings
 from ketasim.solve._jax_steady import Steady
 from ketasim.solve._numba import METHODS, kernel_for
 from ketasim.solve._plan import plan
-from ketasim.solve._timeline import DECIMALS, Group
+from ketasim.solve._timeline import Group
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -63,7 +64,7 @@ def differentiable(
     check_values(model, template, params)
     moving = _moving(template, params) if interpolation == "linear" else ()
     kernel = kernel_for(model, moving, method)
-    t_out: Floats = np.asarray(np.round(np.asarray(times, np.float64), DECIMALS), np.float64)
+    t_out = on_clock(times)
     rank = ranks_of(t_out, at_record)
     run = _Run(kernel, template, params, t_out, rank, rtol, (), True, interpolation, moving, 1)
     groups, blocks, initial = run._timelines(template, run.params)
@@ -112,12 +113,12 @@ class _Target:
         carried = {name: jnp.asarray(v.T) for name, v in self.carried.items()}
         guesses = {row: steady.guess for row, steady in self.steady.items()}
         states, ports = jax.vmap(self._one)(given, carried, jnp.asarray(self.blocks), jnp.asarray(template.amt.T),
-                                            jnp.asarray(template.rate.T), guesses)  # fmt: skip
+                                            jnp.asarray(template.rate.T), jnp.asarray(template.duration.T), guesses)  # fmt: skip
         return jnp.moveaxis(states, 0, -1), jnp.moveaxis(ports, 0, -1)
 
     def _one(
         self, given: Mapping[str, Array], carried: Mapping[str, Array], blocks: Array, amounts: Array, rates: Array,
-        guesses: Mapping[int, tuple[Array, Array]],
+        durations: Array, guesses: Mapping[int, tuple[Array, Array]],
     ) -> tuple[Array, Array]:  # fmt: skip
         """States and ports of one patient at all output times."""
         course, equations = self.course, self.course.equations
@@ -125,8 +126,8 @@ class _Target:
         first = {**given, **{name: v[0] for name, v in carried.items()}}
         p = jnp.stack([blocks[:, j] if name is None else jnp.broadcast_to(given[name], blocks[:, j].shape)
                        for j, name in enumerate(self.columns)], axis=1) if self.columns else blocks  # fmt: skip
-        orbits = {row: steady(records[row], amounts, rates, *guesses[row]) for row, steady in self.steady.items()}
-        person = Person(p, equations.coefficient_rows(p), records, amounts, rates, orbits)
+        orbits = {row: steady(records[row], (amounts, rates, durations), *guesses[row]) for row, steady in self.steady.items()}
+        person = Person(p, equations.coefficient_rows(p), records, amounts, rates, durations, orbits)
         x0 = equations.start(first, self.moving, course.start)
         stored, flow = course.run(person, x0, x0)
         states, block = course.states_at(stored, flow, self.times, self.ranks)

@@ -33,7 +33,7 @@ class Person:
     Attributes
     ----------
     p : (block, parameter). q : (block, coefficient).
-    records : record -> name -> value, of the records that give doses or move values. amounts, rates : (record,), as given.
+    records : record -> name -> value, of the records that give doses or move values. amounts, rates, durations : (record,), as given.
     orbits : record -> states at its steady state.
     """
 
@@ -42,6 +42,7 @@ class Person:
     records: Mapping[int, Mapping[str, Array]]
     amounts: Array
     rates: Array
+    durations: Array
     orbits: Mapping[int, Array]
 
 
@@ -148,7 +149,9 @@ class Course:
             duration = jnp.asarray(inlet["duration"](listed), float)
             lasts = duration > 0
             return lag, amount, jnp.where(lasts, amount / jnp.where(lasts, duration, 1.0), 0.0), jnp.maximum(duration, 0.0)
-        rate = jnp.asarray(inlet["rate"](listed) if kind == -1 else person.rates[row], float)
+        stated = person.durations[row]
+        given = jnp.where(stated > 0, amount / jnp.where(stated > 0, stated, 1.0), person.rates[row])
+        rate = jnp.asarray(inlet["rate"](listed) if kind == -1 else given, float)
         flows = rate > 0
         return lag, amount, jnp.where(flows, rate, 0.0), jnp.where(flows, amount / jnp.where(flows, rate, 1.0), 0.0)
 

@@ -36,11 +36,11 @@ class Steady:
         self.guess = jnp.asarray(np.nan_to_num(orbit.states).T), jnp.asarray(orbit.scale)
         self.course = Course(equations, template, group, plan, 0.0, orbit.span, halvings, row)
 
-    def __call__(self, values: Mapping[str, Array], amounts: Array, rates: Array, guess: Array, scale: Array) -> Array:
-        """States, (own state,). values : parameters of the record. guess : (own state,). scale : size of the input."""
+    def __call__(self, values: Mapping[str, Array], given: tuple[Array, ...], guess: Array, scale: Array) -> Array:
+        """States, (own state,). values : parameters of the record. given : amounts, rates, durations, (record,). guess : (own state,). scale : size of the input."""
 
         def change(x: Array, values: Mapping[str, Array]) -> Array:
-            return self._after(x, values, amounts, rates) - x
+            return self._after(x, values, given) - x
 
         frozen = {name: jax.lax.stop_gradient(v) for name, v in values.items()}
         slope_and_change = jax.jacfwd(lambda x: (change(x, frozen),) * 2, has_aux=True)
@@ -60,11 +60,11 @@ class Steady:
         x = x - jnp.linalg.solve(jax.lax.stop_gradient(slope), change(x, values))
         return jnp.where(found & jnp.all((guess < 0) | (x >= -1e-6 * scale)), x, jnp.nan)
 
-    def _after(self, x: Array, values: Mapping[str, Array], amounts: Array, rates: Array) -> Array:
+    def _after(self, x: Array, values: Mapping[str, Array], given: tuple[Array, ...]) -> Array:
         """States after one interval."""
         equations, own = self.equations, self.equations.program.own
         p = equations.constant(values)[None]
-        person = Person(p, equations.coefficient_rows(p), {self.row: values}, amounts, rates, {})
+        person = Person(p, equations.coefficient_rows(p), {self.row: values}, *given, {})
         start = equations.start(values, self.moving, 0.0)
         stored, flow = self.course.run(person, start.at[:own].set(x), start)
         return self.course.states_at(stored, flow, np.array([self.span]), np.array([BEFORE]))[0][0, :own]

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ketasim.solve._timeline import DECIMALS, Dosed, Event, entering
+from ketasim.dose._clock import on_clock
+from ketasim.solve._timeline import Dosed, Event, entering
 
 Floats = NDArray[np.float64]
 #: Interval over which a constant infusion is followed to find its equilibrium, h.
@@ -34,7 +35,7 @@ def phase_events(state: int, lag: Floats, dosed: Dosed, ii: float, token: int) -
     n_back = int(np.ceil(np.max((lag + dosed.duration) / ii))) if len(lag) else 0
     for k in range(1, n_back + 1):
         begin = lag - k * ii
-        arrives = np.where((np.round(begin, DECIMALS) >= 0) & (np.round(dosed.duration, DECIMALS) == 0), dosed.amount, 0.0)
+        arrives = np.where((on_clock(begin) >= 0) & (on_clock(dosed.duration) == 0), dosed.amount, 0.0)
         zero = np.zeros_like(begin)
         for event in entering(
             state, np.maximum(begin, zero), np.maximum(begin + dosed.duration, zero), arrives, dosed.rate, -(token * 1000 + k)
@@ -46,7 +47,7 @@ def phase_events(state: int, lag: Floats, dosed: Dosed, ii: float, token: int) -
 
 def period_events(state: int, lag: Floats, dosed: Dosed, ii: float) -> list[Event]:
     """Inputs of one interval [0, ii) of a regimen that has run forever."""
-    own = np.where(np.round(lag - ii, DECIMALS) < 0, dosed.amount, 0.0)
+    own = np.where(on_clock(lag - ii) < 0, dosed.amount, 0.0)
     return phase_events(state, lag, dosed, ii, 1) + entering(state, lag, lag + dosed.duration, own, dosed.rate, 1)
 
 

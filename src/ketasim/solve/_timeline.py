@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.dose._clock import on_clock
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidData
 
 Floats = NDArray[np.float64]
 ADD, RATE, RESET, SET = 0, 1, 2, 3
-#: Times are compared after rounding to this many decimals of an hour (0.4 microseconds).
-DECIMALS = 10
 #: Ranks among what happens at one time: before all events, the ends of infusions aside, and after all.
 FIRST, BEFORE, AFTER = -4, -3, 2**62
 
@@ -154,7 +153,7 @@ def _dose(
             event.time, event.record = event.time + at, row
             events.append(event)
     for k in range(int(template.addl[row]) + 1):
-        begin = at + k * ii + lag
+        begin = on_clock(at + k * ii + lag)
         if k and np.all(begin > end):
             break
         for event in entering(state, begin, begin + duration, amount, rate, row * 1_000_003 + k):
@@ -164,7 +163,7 @@ def _dose(
 
 def entering(state: int, begin: Floats, finish: Floats, amount: Floats, rate: Floats, token: int) -> list[Event]:
     """A dose of every subject: an infusion from `begin` to `finish`, or all at once where these are one time."""
-    lasts = np.round(finish, DECIMALS) > np.round(begin, DECIMALS)
+    lasts = on_clock(finish) > on_clock(begin)
     events: list[Event] = []
     if np.any(lasts):
         # Where the infusion takes no time its rate is 0: its end, which sorts first, would not stop it.
@@ -215,16 +214,21 @@ def _input(template: EventTemplate, row: int, amount: Floats, p: dict[str, Float
             )
         duration = np.broadcast_to(np.asarray(duration, float), amount.shape)
         return np.where(duration > 0, amount / np.where(duration > 0, duration, 1.0), 0.0), np.maximum(duration, 0.0)
+    stated = template.duration[row]
+    # A stated duration holds whatever is available of the amount; a rate holds until that has entered.
+    rate = np.where(stated > 0, amount / np.where(stated > 0, stated, 1.0), given)
     steady_constant = template.amt[row] == 0
-    return given.copy(), np.where(steady_constant, 0.0, amount / np.where(given > 0, given, 1.0))
+    lasts = np.where(stated > 0, stated, amount / np.where(given > 0, given, 1.0))
+    return rate, np.where(steady_constant, 0.0, lasts)
 
 
 def groups_of(events: list[Event], n: int, start: float, t_out: Floats, n_blocks_first: int = 0) -> list[Group]:
     """Sort events per subject, split subjects by order of events, and write the kernel's arrays."""
     end = float(t_out[-1])
-    events = [e for e in events if np.any(e.time <= end)]
-    events.sort(key=lambda e: e.rank)
-    times = np.round(np.array([e.time for e in events]).reshape(len(events), n), DECIMALS)
+    events = sorted(events, key=lambda e: e.rank)
+    times = on_clock(np.array([e.time for e in events]).reshape(len(events), n))
+    seen = np.any(times <= end, axis=1)
+    events, times = [e for e, it in zip(events, seen, strict=True) if it], times[seen]
     if not len(events):
         return [_group([], np.zeros((0, n)), np.arange(n), start, end, n_blocks_first)]
     rows = np.argsort(times[:, 0], kind="stable")

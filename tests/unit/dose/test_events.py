@@ -156,9 +156,12 @@ def test_constant_infusion_at_steady_state_is_legal(read):
 def test_an_infusion_may_be_given_by_its_duration(read):
     data = read("ID,TIME,AMT,RATE,tinf\n1,0,100,0,0.5\n1,4,60,20,.\n1,8,7,.,\n1,9,,,\n")
     assert data.records["RATE"].tolist() == [200, 20, 0, 0]
+    assert data.groups()[0].template.duration[:, 0].tolist() == [0.5, 0, 0, 0]
+    both = read("ID,TIME,AMT,RATE,TINF\n1,0,100,200,0.5\n")  # as written by write_events: they agree, and the duration is stated
+    assert both.groups()[0].template.duration.tolist() == [[0.5]]
     assert data.covariates == {}
     for row, message in (
-        ("100,5,0.5,1", "'0.5' stands beside a RATE"),
+        ("100,5,0.5,1", "'0.5' stands beside a RATE that is not AMT / TINF"),
         ("100,0,-1,1", "'-1' is not allowed"),
         ("0,0,2,0", "'2' stands on a record that is no dose"),
         ("0,0,2,1", "'2' without an amount"),
@@ -223,11 +226,12 @@ def test_what_is_written_is_read_back(tmp_path, generic, enantiomers):
     write_events(data, path)
     again = read_events(path, generic)
     pd.testing.assert_frame_equal(data.to_frame(), again.to_frame())
-    template = resolve(parse("56 mg, 2/week x 4 week"), enantiomers, {}, ids=[1, 2])
+    template = resolve(parse("56 mg, 2/week x 4 week then 10 mg esketamine iv over 40 min"), enantiomers, {}, ids=[1, 2])
     write_events(template, path, enantiomers)
     (group,) = read_events(path, enantiomers).groups()
-    for name in ("time", "evid", "cmt", "amt", "rate", "ii", "addl", "ss", "ids"):
+    for name in ("time", "evid", "cmt", "amt", "rate", "duration", "ii", "addl", "ss", "ids"):
         assert np.array_equal(getattr(group.template, name), getattr(template, name)), name
+    assert template.duration.max() == 40 / 60
     assert np.array_equal(group.template.overrides["n_devices"], template.overrides["n_devices"])
 
 

@@ -77,13 +77,14 @@ def test_the_reference_model_gives_the_same_trajectories() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::ketasim.errors.UnusedModelledInput")
-@pytest.mark.parametrize("rate", [0.0, 40.0, -1.0, -2.0])
-def test_lag_bioavailability_duration_and_rate(rate: float) -> None:
-    """As NONMEM has it: F shortens a given or modelled rate, and lowers the rate of a modelled duration."""
+@pytest.mark.parametrize(("rate", "lasts"), [(0.0, 0.0), (40.0, 0.0), (40.0, 2.5), (-1.0, 0.0), (-2.0, 0.0)])
+def test_lag_bioavailability_duration_and_rate(rate: float, lasts: float) -> None:
+    """F shortens an infusion of given or modelled rate, and lowers the rate of one of stated or modelled duration."""
     values = {"F1": 0.6, "ALAG1": 0.7, "D1": 1.5, "R1": 25.0, "ALAG2": 0.25}
     model = assemble(library.load("generic/two_cmt")).with_values(values)
     doses = EventTemplate.build(
-        time=[0.0, 2.0, 2.0], amt=[100.0, 80.0, 50.0], rate=[rate, rate, 0.0], cmt=[0, 0, 1], ii=[12.0, 0.0, 0.0], addl=[2, 0, 0], ids=[1]
+        time=[0.0, 2.0, 2.0], amt=[100.0, 80.0, 50.0], rate=[rate, rate, 0.0], cmt=[0, 0, 1], ii=[12.0, 0.0, 0.0], addl=[2, 0, 0], ids=[1],
+        duration=[lasts, lasts, 0.0],
     )  # fmt: skip
     assert_close(roadrunner_path(export_sbml(model, doses), model), own_path(model, doses, {}))
 

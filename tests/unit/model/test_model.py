@@ -9,12 +9,14 @@ from ketasim import library
 from ketasim.dose import EventTemplate
 from ketasim.errors import InvalidModel, InvalidParameter, PortConflict, UnitMismatch, UnmetPort
 from ketasim.model import (
+    Entrance,
     Mechanism,
     Number,
     Param,
     Part,
     Port,
     State,
+    Structure,
     assemble,
     latex,
     mechanism_graph,
@@ -62,6 +64,12 @@ class Loop(Mechanism):
         return {"C": u["seen"]}
 
 
+class Takes(Structure):
+    """Takes doses of S-ketamine into what another mechanism follows."""
+
+    routes = {"iv": {"s_ketamine": (Entrance("level"),)}}
+
+
 SOURCE = Part(Source(), {"C0": Number(2.0, "umol/L", source="invented", at="table 1")}, id="source")
 NO_DOSE = EventTemplate(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 1)), np.zeros((0, 1)), np.zeros(0),
                         np.zeros(0, np.int64), np.zeros(0, np.int64), np.array([1]))  # fmt: skip
@@ -81,6 +89,9 @@ def test_refusals() -> None:
         assemble(SOURCE, Heavy())
     with pytest.raises(InvalidModel, match="loop"):
         assemble(Reader(), Loop()).system
+    one, other = (Part(Takes(), {}, id=name) for name in ("one", "other"))
+    with pytest.raises(InvalidModel, match="route 'iv' of s_ketamine is taken by one@1 and by other@1"):
+        assemble(SOURCE, one, other)
     with pytest.raises(InvalidModel, match="no value for C0"):
         Part(Source(), {}, id="empty")
     with pytest.raises(InvalidParameter, match="no parameter 'C1'"):

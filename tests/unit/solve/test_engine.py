@@ -22,7 +22,7 @@ def two_cmt() -> Model:
 
 
 def template(rows: list[dict[str, float]], n: int = 1) -> EventTemplate:
-    """Event template of plain rows; keys time amt cmt rate ii addl ss evid."""
+    """Event template of plain rows; keys time amt cmt rate duration ii addl ss evid."""
 
     def column(name: str, default: float = 0.0) -> np.ndarray:
         return np.array([row.get(name, default) for row in rows], float)
@@ -31,7 +31,7 @@ def template(rows: list[dict[str, float]], n: int = 1) -> EventTemplate:
     return EventTemplate(
         column("time"), column("evid", 1).astype(np.int64), column("cmt", 1).astype(np.int64), column("amt")[:, None] * ones,
         column("rate")[:, None] * ones, column("ii"), column("addl").astype(np.int64), column("ss").astype(np.int64),
-        np.arange(1, n + 1),
+        np.arange(1, n + 1), duration=column("duration")[:, None] * ones,
     )  # fmt: skip
 
 

@@ -100,6 +100,7 @@ def test_gradient_is_the_finite_difference(name: str, wrt: str) -> None:
 REPEATING = {
     "lag beyond the interval": [{"amt": 100, "cmt": 0, "ii": 12, "ss": 1}],
     "infusion beyond the interval": [{"amt": 100, "cmt": 1, "rate": 5, "ii": 12, "ss": 1, "addl": 1}],
+    "infusion of a stated duration": [{"amt": 100, "cmt": 0, "rate": 50, "duration": 2, "ii": 12, "ss": 1, "addl": 1}],
     "added to what is there": [{"amt": 50, "cmt": 1}, {"time": 3, "amt": 100, "cmt": 0, "rate": -1, "ii": 12, "ss": 2}],
     "constant infusion": [{"amt": 0, "cmt": 1, "rate": 7, "ss": 1}],
     "reset": [

@@ -145,6 +145,17 @@ def test_interaction_goes_the_right_way() -> None:
     assert predicted[2] == pytest.approx(1.0)
 
 
+def test_a_ratio_of_weights_compares_with_the_reference_weight() -> None:
+    """As the areas of both weights have it; beside a drug, both have the weight, as its study's people did."""
+    row = {**ROW, "infusion_min": "40"}
+    ratio = {**row, "metric": "covariate_ratio", "unit": "ratio", "ratio_of": "auc_inf", "value": "1", "covariates": "WT=120"}
+    rows = [{**row, "covariates": "WT=120"}, row, ratio, {**ratio, "comedication": "itraconazole"}]
+    heavy, usual, alone, beside = validate_pk(pd.DataFrame(rows)).table["predicted"]
+    assert alone == pytest.approx(heavy / usual, rel=1e-9)
+    assert alone < 0.8
+    assert beside == pytest.approx(1.0)
+
+
 def test_unknown_model() -> None:
     with pytest.raises(UnknownEntry):
         validate_pk(model="no_such_model")
