@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -108,6 +109,7 @@ def test_entries_stand_beside_each_other_in_scopes(pack: Path, tmp_path: Path) -
     assert block["outer.block"] == pytest.approx(0.5 * ratio / (1.0 + 0.5 * ratio), rel=1e-12)
     own = tmp_path / "own" / "mechanism"
     own.mkdir(parents=True)
+    shutil.copy(PACK / "mechanism" / "block.py", own)
     (own / "doe2031_bad.toml").write_text(
         (PACK / "mechanism" / "doe2031_block_inner.toml")
         .read_text()

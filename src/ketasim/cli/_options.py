@@ -45,6 +45,14 @@ ParamFiles = Annotated[
     list[Path] | None,
     typer.Option("--params", metavar="FILE", help="Values from a JSON, TOML or YAML file; --param wins."),
 ]
+Input = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=VALUE@TIME,...",
+        help="What acts on the model from outside, as steps: stress=0@0,1@24h; repeatable.",
+    ),
+]
 With = Annotated[
     list[str] | None,
     typer.Option(

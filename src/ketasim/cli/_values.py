@@ -87,6 +87,22 @@ def parameter_values(pairs: Sequence[str] | None, files: Sequence[Path] | None) 
     return values
 
 
+def input_steps(texts: Sequence[str] | None) -> dict[str, list[tuple[float, float]]] | None:
+    """Inputs of a model from texts such as ``stress=0@0,1@24h``: name -> (time in h, value); None where not given."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for text in texts or []:
+        name, equals, steps = text.partition("=")
+        pairs = [step.partition("@") for step in steps.split(",")]
+        if not equals or not name.strip() or not all(at and value.strip() and time.strip() for value, at, time in pairs):
+            raise InvalidOption(f"--input {text!r}: write NAME=VALUE@TIME,..., e.g. --input stress=0@0,1@24h,0@2d.")
+        if name.strip() in found:
+            raise InvalidOption(f"--input {text!r}: {name.strip()} stands twice. Give all its steps at once.")
+        found[name.strip()] = [
+            (hours(time.strip(), "--input"), _number(value.strip(), name.strip(), "--input")) for value, _, time in pairs
+        ]
+    return found or None
+
+
 def _number(value: Any, name: str, where: str) -> float:
     if isinstance(value, Mapping) and "value" in value:
         value = value["value"]

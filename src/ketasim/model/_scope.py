@@ -135,9 +135,12 @@ def scoped(part: Part, scope: str, bind: Mapping[str, str]) -> Part:
     def own(name: str) -> str:
         return new.own(local.get(name, name))
 
+    stored = part.info.get("posterior") or {}  # of parameters, and of what is none: ``drug.parameter``
+    drawn = {own(name) if local.get(name, name) in inner.params else name: draws for name, draws in stored.items()}
     return replace(
         part,
         mechanism=new,
+        info={**part.info, "posterior": drawn} if drawn else part.info,
         numbers={own(name): number for name, number in part.numbers.items()},
         correlations={(own(a), own(b)): value for (a, b), value in part.correlations.items()},
         residual=tuple(replace(r, port=new.written(ports.get(r.port, r.port))) for r in part.residual),

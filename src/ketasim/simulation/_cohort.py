@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -60,6 +60,7 @@ from ketasim.simulation._asked import (
     whole_number,
 )
 from ketasim.simulation._draws import check_draws, with_draws
+from ketasim.simulation._inputs import Inputs, checked_inputs, with_inputs
 from ketasim.simulation._outputs import warn_of_failures, warn_of_outputs
 from ketasim.solve import STATUS, Reference, Solution, solve, solver_of, tolerance_of
 from ketasim.writing import replacing
@@ -113,6 +114,7 @@ def simulate(
     times: Sequence[float] | Floats | None = None,
     until: float | None = None,
     parameters: Mapping[str, float] | None = None,
+    inputs: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     comedication: Iterable[str] = (),
     variability: bool | None = None,
     states: bool = False,
@@ -138,7 +140,8 @@ def simulate(
     population, n, seed : virtual cohort (adults by default); or give `cohort`. One patient (n=1) of no population in particular is
         the typical adult of 70 kg, or of `weight`. None of them has a meaning for an event table, whose subjects are its own.
     times, until : output times, h; by default `default_times`.
-    parameters : typical values to replace. comedication : names of co-medications.
+    parameters : typical values to replace. inputs : what acts on the model from outside (`Model.inputs`), as steps of (time in h, value):
+        ``{"stress": [(0, 0.0), (24, 1.0)]}``; in an event table a column of that name says it. comedication : names of co-medications.
     variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
     stream : quantiles only, in bounded memory; default above 20,000 patients.
     draws : repeats the run in the same patients with this many plausible versions of the model's typical values (its
@@ -158,13 +161,18 @@ def simulate(
     drugs = _comedication(comedication)
     check_interpolation(interpolation)
     common = _Common(
-        whole, drugs, tolerance_of(precision, rtol), precision, threads_of(threads), interpolation, states, command, seed
-    )
+        whole, drugs, tolerance_of(precision, rtol), precision, threads_of(threads), interpolation, states, command, seed,
+        inputs=checked_inputs(inputs, whole),
+    )  # fmt: skip
     check_switches(variability, states, stream, progress, checkpoint)
     dosing, times, until = _dosing(dosing), None if times is None else output_times(times), end_time(until, times)
     with listening() as heard:
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):
             check_table((cohort, population, weight, None if n == 1 else n), until, (stream or None, checkpoint))
+            if inputs is not None:
+                raise InvalidOption(
+                    "inputs have no meaning for an event table: give it a column of the input's name, a value per record."
+                )
             check_draws(draws, whole, streamed=False)
             result = _simulate_data(common, dosing, times, bool(variability), draws, progress)
         else:
@@ -297,6 +305,7 @@ class _Common:
     command: str | None
     seed: int
     draw: int | None = None
+    inputs: Inputs = field(default_factory=dict)
 
     @property
     def drugs(self) -> dict[str, list[str]]:
@@ -364,15 +373,17 @@ class _Cohort:
         model = self.common.model
         common = self.common
         params = individual_parameters(model, cohort, comedication=common.comedication, variability=vary, uncertainty=common.draw)
+        params = {k: np.asarray(v, float) for k, v in params.items()}
         template = resolve(self.regimen, model, cohort.covariates, ids=cohort.ids)
-        return template, {k: np.asarray(v, float) for k, v in params.items()}
+        return with_inputs(template, common.inputs, params), params
 
     def _solve(self, start: int, stop: int, states: bool) -> tuple[Cohort, EventTemplate, dict[str, Floats], Any]:
         cohort = self.people.take(start, stop)
         template, params = self._patients(cohort, self.vary)
         common = self.common
         solution = solve(common.model, template, params, self.times, rtol=common.rtol, ports=self.ports, states=states,
-                         reference=self.reference, threads=common.threads, precision=common.precision)  # type: ignore[arg-type]  # fmt: skip
+                         reference=self.reference, interpolation="locf" if common.inputs else "nocb", threads=common.threads,
+                         precision=common.precision)  # type: ignore[arg-type]  # fmt: skip
         warn_of_outputs(common.model, solution)
         return cohort, template, params, solution
 
@@ -459,7 +470,7 @@ class _Cohort:
         given = self.people.cohort.fingerprint if self.people.cohort is not None else ""
         text = repr((common.model.id, common.model.fingerprint, sorted(numbers.items()), str(self.regimen), self.times.tobytes(),
                      self.people.label, given, self.people.n, self.people.seed, [d.cite for d in common.comedication], self.vary, common.rtol,
-                     common.precision, self.chunk))  # fmt: skip
+                     common.precision, self.chunk, *([sorted(common.inputs.items())] if common.inputs else [])))  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _dose(self, template: EventTemplate) -> xr.Dataset:
@@ -472,6 +483,7 @@ class _Cohort:
         missing = assumed_covariates(common.model.numbers, own.covariates) if own is not None else {}
         return provenance(common.model, population=self.people.label, assumed_covariates=[f"{k} {v}" for k, v in missing.items()],
                           n=self.people.n, seed=self.people.seed, rtol=common.rtol, solver=solver_of(common.model, common.precision), **common.drugs, command=common.command,
+                          inputs=[f"{name}: {', '.join(f'{v:g} from {t:g} h' for t, v in steps)}" for name, steps in common.inputs.items()] or None,
                           regimen=str(self.regimen.text or self.regimen), variability=int(self.vary))  # fmt: skip
 
 

@@ -6,11 +6,14 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import brentq
 
+import ketasim
+from ketasim import library
 from ketasim.dose import EventTemplate
-from ketasim.errors import InvalidModel, PortConflict, UnitMismatch, UnmetPort
+from ketasim.errors import InvalidModel, InvalidOption, PortConflict, UnitMismatch, UnmetPort
 from ketasim.exchange import export_mrgsolve, export_nonmem, export_sbml
 from ketasim.model import Mechanism, Model, Number, Param, Part, Port, State, assemble, mechanism_graph
 from ketasim.model.functions import hill
@@ -173,6 +176,38 @@ def test_factors_multiply_and_a_port_nobody_writes_takes_its_default() -> None:
     both = assemble(Signal(), half, fifth, id="both")
     assert set(both.inputs) == {"stress"} and "product of its writers" in both.describe()
     np.testing.assert_allclose(at(both, [0.0, 1.0, 3.0])["signal"], 0.35 * rise, rtol=1e-9, atol=1e-12)
+
+
+def test_an_input_acts_over_time_and_its_steps_meet_the_doses_of_their_time() -> None:
+    model = assemble(library.load("generic/one_cmt"), Signal(), id="signal")
+    times = [0.0, 1.0, 2.0, 3.0, 5.0]
+    options: dict[str, Any] = {"times": times, "states": True, "inputs": {"stress": [(1.0, 0.0), (2.0, 3.0)]}}
+    result = ketasim.simulate(model, "esketamine iv 20 mg over 30 min then after 2 h esketamine iv 10 mg bolus", **options)
+    # gain 1, stress 0.25 to 1 h, 0 to 2 h, then 3
+    one = 1.25 * (1 - np.exp(-1.0))
+    two = 1.0 + (one - 1.0) * np.exp(-1.0)
+    want = [0.0, one, two, 4.0 + (two - 4.0) * np.exp(-1.0), 4.0 + (two - 4.0) * np.exp(-3.0)]
+    np.testing.assert_allclose(result["state"]["signal"].values[0], want, rtol=1e-6, atol=1e-12)
+    assert result.attrs["inputs"] == ["stress: 0 from 1 h, 3 from 2 h"]
+    plain = ketasim.simulate(model, "esketamine iv 20 mg over 30 min then after 2 h esketamine iv 10 mg bolus", times=times)
+    np.testing.assert_allclose(result["plasma"]["venous"], plain["plasma"]["venous"], rtol=1e-7)
+    many = ketasim.simulate(
+        model, "esketamine iv 20 mg over 30 min then after 2 h esketamine iv 10 mg bolus", n=3, variability=False, **options
+    )
+    np.testing.assert_allclose(many["state"]["signal"].values, np.tile(want, (3, 1)), rtol=1e-6, atol=1e-12)
+    table = pd.DataFrame({"ID": 1, "TIME": [0.0, *times[1:]], "AMT": [80.0, 0, 0, 0, 0], "EVID": [1, 0, 0, 0, 0], "CMT": 1,
+                          "stress": [0.25, 0.0, 3.0, 3.0, 3.0]})  # fmt: skip
+    got = ketasim.simulate(model, table, interpolation="locf")["output"]["signal"].values
+    np.testing.assert_allclose(got, want[1:], rtol=1e-6)
+    for bad, said in (
+        ({"gains": [(0, 1)]}, "'gains' is no input of signal. Close: 'gain'"),
+        ({"seen": [(0, 1)]}, "'seen' is written by a mechanism"),
+        ({"gain": [(0, 11.0)]}, "11 1 is outside"),
+        ({"stress": [(2, 0), (1, 1)]}, "ascending"),
+        ({"stress": [0, 1]}, "pairs of a time in h"),
+    ):
+        with pytest.raises(InvalidOption, match=said):
+            ketasim.simulate(model, "esketamine iv 20 mg", inputs=bad)
 
 
 def test_what_factors_and_defaults_refuse() -> None:
