@@ -123,7 +123,7 @@ def typical_weight(weight: Any, typical: bool) -> float:
     return float(weight)
 
 
-def check_table(people: tuple[Any, ...], until: float | None, streaming: tuple[Any, ...]) -> None:
+def check_table(people: tuple[Any, ...], until: float | None, streaming: tuple[Any, ...], inputs: Any = None) -> None:
     """Refuse what an event table says itself, where it was given. people : who is simulated. streaming : how a streamed run goes on.
 
     Raises
@@ -134,6 +134,10 @@ def check_table(people: tuple[Any, ...], until: float | None, streaming: tuple[A
         raise InvalidOption("population, n, cohort and weight have no meaning for an event table: its subjects are simulated.")
     if any(given is not None for given in streaming):
         raise InvalidOption("stream and checkpoint have no meaning for an event table: the records of all its subjects are kept.")
+    if inputs is not None:
+        raise InvalidOption(
+            "inputs have no meaning for an event table: give it a column of the input's name, a value per record."
+        )
     if until is not None:
         raise InvalidOption(
             "until has no meaning for an event table: its observation records are the output times, or give times."

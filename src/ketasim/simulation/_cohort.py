@@ -158,30 +158,23 @@ def simulate(
         model, dosing = DEFAULT_MODEL, model
     whole = as_model(model)
     whole = whole.with_values(parameters) if parameters is not None else whole
-    drugs = _comedication(comedication)
     check_interpolation(interpolation)
     common = _Common(
-        whole, drugs, tolerance_of(precision, rtol), precision, threads_of(threads), interpolation, states, command, seed,
+        whole, _comedication(comedication), tolerance_of(precision, rtol), precision, threads_of(threads), interpolation, states, command, seed,
         inputs=checked_inputs(inputs, whole),
     )  # fmt: skip
     check_switches(variability, states, stream, progress, checkpoint)
     dosing, times, until = _dosing(dosing), None if times is None else output_times(times), end_time(until, times)
     with listening() as heard:
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):
-            check_table((cohort, population, weight, None if n == 1 else n), until, (stream or None, checkpoint))
-            if inputs is not None:
-                raise InvalidOption(
-                    "inputs have no meaning for an event table: give it a column of the input's name, a value per record."
-                )
+            check_table((cohort, population, weight, None if n == 1 else n), until, (stream or None, checkpoint), inputs)
             check_draws(draws, whole, streamed=False)
             result = _simulate_data(common, dosing, times, bool(variability), draws, progress)
         else:
-            regimen = _regimen(dosing)
-            grid = default_times(regimen, until) if times is None else times
             people = _people(whole, cohort, population, n, weight, seed, variability)
             vary = variability if variability is not None else not people.typical and (people.n > 1 or population is not None)
             streamed = is_streamed(people.n, stream)
-            run = _Cohort(common, regimen, grid, people, vary, whole_number("chunk", chunk))
+            run = _run_of(common, _regimen(dosing), times, until, people, vary, chunk)
             check_draws(draws, whole, streamed)
             check_stream(streamed, states, checkpoint)
             result = run.result(streamed, check_quantiles(quantiles), draws, progress, checkpoint)
@@ -189,6 +182,13 @@ def simulate(
     # A cohort may have been sampled, and warned of, long before this run.
     result.attrs["warnings"] = list(dict.fromkeys((*(cohort.warnings if cohort is not None else ()), *heard)))
     return result
+
+
+def _run_of(
+    common: _Common, regimen: Regimen, times: Floats | None, until: float | None, people: _People, vary: bool, chunk: Any
+) -> _Cohort:
+    grid = default_times(regimen, until) if times is None else times
+    return _Cohort(common, regimen, grid, people, vary, whole_number("chunk", chunk))
 
 
 @checked
