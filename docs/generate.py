@@ -1,9 +1,10 @@
-"""Pages made from the declarations: the command line and the catalogue. Runs before every build of the documentation."""
+"""Pages made from the declarations: the command line, the catalogue and the Python packages. Runs before every build of the documentation."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,18 @@ _ENVIRONMENT = [
 _MADE = "<!-- Made by docs/generate.py from the declarations; changes here are lost. -->\n"
 
 
+#: Packages with a page of their own, in the order in which they are met.
+PACKAGES = (
+    "simulation", "dose", "population", "results", "report", "library", "model", "solve", "nca", "exchange", "validate", "fit",
+    "evidence", "synthesis", "review",
+)  # fmt: skip
+
+
 def on_config(config: Any) -> Any:
-    """Hook of MkDocs: every decision gets its place in the navigation."""
+    """Hook of MkDocs: every decision and every package gets its place in the navigation."""
     pages = [f"decisions/{path.name}" for path in sorted((HERE / "decisions").glob("*.md"))]
-    config["nav"] = [*config["nav"], {"Decisions": pages}]
+    python = [{f"ketasim.{name}": f"reference/python/{name}.md"} for name in PACKAGES]
+    config["nav"] = [*config["nav"], {"Python": python}, {"Decisions": pages}]
     return config
 
 
@@ -29,8 +38,9 @@ def on_pre_build(config: Any) -> None:
 
 
 def write_pages(folder: Path) -> None:
-    """Write both pages; unchanged ones are left alone, so that a watching server does not turn in circles."""
-    for name, content in (("cli.md", command_line_page()), ("catalogue.md", catalogue_page())):
+    """Write all pages; unchanged ones are left alone, so that a watching server does not turn in circles."""
+    python = [(f"python/{name}.md", package_page(name)) for name in PACKAGES]
+    for name, content in (("cli.md", command_line_page()), ("catalogue.md", catalogue_page()), *python):
         path, text = folder / name, _MADE + content
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +66,24 @@ def command_line_page() -> str:
     for words in verbs.every():
         parts += [f"## ketasim {' '.join(words)}\n", shown(*words)]
     parts += ["## Environment\n", table(("variable", "effect"), _ENVIRONMENT)]
+    return "\n".join(parts)
+
+
+def package_page(name: str) -> str:
+    """Public names of a package: functions and classes with their docstrings, constants in a list."""
+    package = import_module(f"ketasim.{name}")
+    parts, constants = [f"# ketasim.{name}\n", f"{(package.__doc__ or '').strip()}\n"], list[str]()
+    for public in sorted(package.__all__, key=str.lower):
+        thing = getattr(package, public)
+        if not callable(thing) or not getattr(thing, "__qualname__", ""):
+            constants.append(public)
+            continue
+        # Where it is defined is where its docstring is read; where it is public is what the reader imports.
+        parts.append(
+            f"::: {thing.__module__}.{thing.__qualname__}\n    options:\n      heading: {public}\n      toc_label: {public}\n"
+        )
+    if constants:
+        parts.append(f"## Constants\n\n{', '.join(f'`{c}`' for c in constants)}\n")
     return "\n".join(parts)
 
 

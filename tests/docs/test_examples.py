@@ -1,41 +1,25 @@
-"""Examples of the documentation do what the page says: every block after ``<!-- run -->`` runs, in the order of the page.
-
-``<!-- run: fails -->`` marks a command that must be refused. A page's blocks share one empty working folder.
-"""
+"""Examples of the documentation do what the page says, and print what it shows: ``docs/outputs.py`` tells how they are marked."""
 
 from __future__ import annotations
 
-import re
-import shlex
-import subprocess
+import importlib.util
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from typer.testing import CliRunner
 
 from ketasim import library
-from ketasim.cli._app import app
 from ketasim.library import _find
 
 ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"^<!-- run(?P<fails>: fails)? -->\n```(?P<kind>python|console)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-class Block(NamedTuple):
-    kind: str
-    body: str
-    fails: bool
-    line: int
-
-
-def _blocks(page: Path) -> list[Block]:
-    text = page.read_text(encoding="utf-8")
-    return [Block(m["kind"], m["body"], bool(m["fails"]), text.count("\n", 0, m.start()) + 1) for m in _BLOCK.finditer(text)]
-
-
-PAGES = [p for p in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if _blocks(p)]
+_SPEC = importlib.util.spec_from_file_location("docs_outputs", ROOT / "docs" / "outputs.py")
+assert _SPEC
+assert _SPEC.loader
+outputs = importlib.util.module_from_spec(_SPEC)
+sys.modules["docs_outputs"] = outputs
+_SPEC.loader.exec_module(outputs)
+PAGES = outputs.pages()
 
 
 @pytest.fixture
@@ -52,24 +36,31 @@ def no_packs_left() -> Iterator[None]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for block in _blocks(page):
-        if block.kind == "python":
-            exec(compile(block.body, f"{page}:{block.line}", "exec"), {"__name__": "__example__"})
-        else:
-            _console(block, f"{page.relative_to(ROOT)}:{block.line}")
-
-
-def _console(block: Block, where: str) -> None:
-    commands = [line[2:] for line in block.body.splitlines() if line.startswith("$ ")]
-    assert commands, f"{where}: a console block to run has lines that begin with '$ '"
-    for command in commands:
-        if not command.startswith("ketasim "):
-            subprocess.run(command, shell=True, check=True)
-            continue
-        done = CliRunner().invoke(app, shlex.split(command, comments=True)[1:], prog_name="ketasim")
-        assert (done.exit_code != 0) == block.fails, f"{where}: {command}\n{done.output}"
-        assert done.exception is None or isinstance(done.exception, SystemExit), f"{where}: {command}\n{done.exception!r}"
+    for ran in outputs.run(page):
+        where = f"{page.relative_to(ROOT)}:{ran.block.line}"
+        assert ran.refused == ran.block.fails, f"{where}\n{ran.output}"
+        if ran.block.shown is not None:
+            shown, _, _, lines = ran.block.shown
+            printed = outputs.tidy(ran.output, lines)
+            assert outputs.alike(shown, printed), f"{where} is out of date; run: python docs/outputs.py\n{printed}"
+    for drawn, image in outputs.figures(page):
+        assert drawn.is_file(), f"{page.name}: no run drew {drawn}"
+        assert image.is_file(), f"{image} is missing; run: python docs/outputs.py"
 
 
 def test_the_tutorial_is_among_the_pages() -> None:
     assert ROOT / "docs" / "tutorial" / "index.md" in PAGES
+
+
+def test_outputs_are_compared_by_words_and_numbers() -> None:
+    assert outputs.alike("peak  75.45 ng/mL at 0.33 h", "peak 75.46 ng/mL  at 0.33 h")
+    assert not outputs.alike("peak 75.45 ng/mL", "peak 85.45 ng/mL")
+    assert not outputs.alike("peak 75.45 ng/mL", "Peak 75.45 ng/mL")
+    assert not outputs.alike("peak 75.45", "peak 75.45 1")
+
+
+def test_an_output_goes_with_the_run_before_it() -> None:
+    text = "<!-- run -->\n```console\n$ a\n```\n\n<!-- output: 2 lines -->\n```text\nold\n```\n\n<!-- run: fails -->\n```console\n$ b\n```\n"
+    first, second = outputs.blocks(text)
+    assert first.shown[0] == "old\n" and first.shown[3] == 2 and second.shown is None and second.fails
+    assert outputs.tidy("x \ny\nz\n", 2) == "x\ny\n...\n"
