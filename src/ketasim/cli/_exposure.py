@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketasim.cli import _show
+from ketasim.cli._care import care_json, has_care, show_care
 from ketasim.cli._settings import settings
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def show_result(result: xr.DataTree) -> None:
     if settings.json:
         from ketasim.results import summary
 
-        _show.emit_json({**summary(result), "exposure": rows, "failed": _failed(result)} | _draws_json({"": result}))
+        _show.emit_json(
+            {**summary(result), "exposure": rows, "failed": _failed(result)} | _draws_json({"": result}) | care_json(result)
+        )
         return
     attrs = result.attrs
     who = attrs["population"] if attrs["n"] == 1 else f"{attrs['n']:,} patients, {attrs['population']}, seed {attrs['seed']}"
@@ -34,6 +37,8 @@ def show_result(result: xr.DataTree) -> None:
     else:
         _show.text("No drug at these times.")
     _show_draws({"": result}, [row["analyte"] for row in rows])
+    if has_care({"": result}):
+        show_care({"": result})
     _remarks(result)
 
 
@@ -51,7 +56,7 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
             other = base.get(row["analyte"])
             row["ratio_cmax"], row["ratio_auc"] = (_ratio(row, other, key) for key in ("cmax", "auc"))
     if settings.json:
-        arms = {k: {**_facts(r), "exposure": rows[k], "failed": _failed(r)} for k, r in results.items()}
+        arms = {k: {**_facts(r), "exposure": rows[k], "failed": _failed(r), **care_json(r)} for k, r in results.items()}
         from ketasim.results import warnings_of
 
         facts = {"arms": arms, "first": first, "warnings": warnings_of(results), "notice": _show.NOTICE}
@@ -71,6 +76,8 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
     ]
     _show.table(("arm", *_HEAD, f"Cmax / {first}", f"AUC / {first}"), table, _title(rows[first], one), numbers_from=3)
     _show_draws(results, wanted)
+    if has_care(results):
+        show_care(results)
     _remarks(one)
 
 

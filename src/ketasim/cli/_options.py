@@ -80,6 +80,29 @@ Population = Annotated[
         autocompletion=complete_population,
     ),
 ]
+Data = Annotated[Path | None, typer.Option("--data", metavar="FILE.csv", help="NONMEM-style event table instead of a regimen.")]
+Weight = Annotated[
+    float | None, typer.Option("--weight", metavar="KG", help="Body weight of the typical patient; default 70 kg.")
+]
+Disorder = Annotated[
+    str | None,
+    typer.Option(
+        "--disorder",
+        metavar="NAME",
+        help="Symptoms and side effects too; see: ketasim list disorder.",
+        autocompletion=lambda incomplete: _names("disorder", incomplete),
+    ),
+]
+Control = Annotated[
+    str | None,
+    typer.Option(
+        "--control", metavar="NAME", help="Control arm of the disorder: what everybody gets beside the drug, e.g. midazolam."
+    ),
+]
+Visits = Annotated[
+    str, typer.Option("--visits", metavar="TIMES", help="When the scale is read, e.g. '0,24,168' (h) or '0:28d:7d'.")
+]
+Baseline = Annotated[float | None, typer.Option("--baseline", metavar="POINTS", help="Mean severity at the start, on the scale.")]
 N = Annotated[int, typer.Option("-n", "--patients", min=1, help="Virtual patients; 1 is the typical 70 kg adult.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same patients.")]
 Typical = Annotated[bool, typer.Option("--typical", help="No random differences between patients.")]

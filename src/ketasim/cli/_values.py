@@ -49,7 +49,7 @@ def until_hours(text: str) -> float | None:
     return end
 
 
-def output_times(text: str) -> NDArray[np.float64] | None:
+def output_times(text: str, option: str = "--times") -> NDArray[np.float64] | None:
     """Output times, h, ascending; None where not given. A file name gives one time per line."""
     import numpy as np
 
@@ -57,19 +57,19 @@ def output_times(text: str) -> NDArray[np.float64] | None:
         return None
     pieces: list[NDArray[np.float64]] = []
     for part in (p.strip() for p in text.split(",")):
-        bounds = [hours(b.strip(), "--times") if b.strip() else np.nan for b in part.split(":")]
+        bounds = [hours(b.strip(), option) if b.strip() else np.nan for b in part.split(":")]
         if len(bounds) == 1:
             pieces.append(np.array(bounds))
         elif len(bounds) == 3 and bounds[2] > 0 and bounds[1] >= bounds[0]:
             if (bounds[1] - bounds[0]) / bounds[2] >= _MAX_TIMES:
-                raise InvalidOption(f"--times {part!r}: is more than {_MAX_TIMES:,} output times. Take longer steps.")
+                raise InvalidOption(f"{option} {part!r}: is more than {_MAX_TIMES:,} output times. Take longer steps.")
             count = int(np.floor((bounds[1] - bounds[0]) / bounds[2] + 1e-9))
             pieces.append(bounds[0] + bounds[2] * np.arange(count + 1))
         else:
-            raise InvalidOption(f"--times {part!r}: write {_TIMES_FORM}.")
+            raise InvalidOption(f"{option} {part!r}: write {_TIMES_FORM}.")
     times = np.unique(np.round(np.concatenate(pieces), 12))
     if not np.all(np.isfinite(times)) or times[0] < 0:
-        raise InvalidOption(f"--times {text!r}: times are finite and not before 0; write {_TIMES_FORM}.")
+        raise InvalidOption(f"{option} {text!r}: times are finite and not before 0; write {_TIMES_FORM}.")
     return times
 
 
@@ -144,6 +144,11 @@ def refuse_typed(options: Mapping[str, str], why: str) -> None:
     """Refuse options that would be ignored. options : name in Python -> on the command line."""
     if ignored := [shown for name, shown in options.items() if name in settings.typed]:
         raise InvalidOption(f"{', '.join(ignored)}: no meaning {why}")
+
+
+def care(disorder: str | None, control: str | None, visits: str, baseline: float | None) -> dict[str, Any]:
+    """Options of `simulate` that ask for symptoms."""
+    return {"disorder": disorder, "control": control, "visits": output_times(visits, "--visits"), "baseline": baseline}
 
 
 def people(population: str, n: int, seed: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,6 +74,8 @@ def _collect(entry: str, used: Citations) -> None:
         _collect_population(name, used)
     elif shelf == "source" or (not shelf and name in bibliography() and not _is_model(name)):
         used.add(name)
+    elif (clinical := _clinical(shelf, name)) is not None:
+        used.extend([clinical.source, *(n.source for n in clinical.numbers.values())], clinical.cite)
     elif shelf == "comedication" or (not shelf and name in [c.id for c in comedications()]):
         for c in (c for c in comedications() if c.id == name):
             used.extend([c.source, *(n.source for n in c.multipliers.values())], c.cite)
@@ -85,6 +87,15 @@ def _collect(entry: str, used: Citations) -> None:
                 by_source.setdefault(number.source, []).append(parameter)
         for key, parameters in by_source.items():
             used.add(key, f"{part.cite}: {', '.join(parameters)}")
+
+
+def _clinical(shelf: str, name: str) -> Any:
+    """Disorder or side effect of a name, if it is one."""
+    from ketasim.library import disorders, endpoints
+
+    shelves = {"disorder": disorders, "safety": endpoints}
+    found = (one for key, read in shelves.items() if shelf in ("", key) for one in read() if one.id == name)
+    return next(found, None)
 
 
 def _is_model(name: str) -> bool:

@@ -72,7 +72,7 @@ def _to_file(entry: str, out: Path, html: bool) -> None:
 
 def _has_no_page(entry: str) -> bool:
     """Whether an entry is of a kind that is described in text alone."""
-    return entry.partition("/")[0] in ("population", "comedication", "source") or bool(_elsewhere(entry))
+    return entry.partition("/")[0] in (*_IN_TEXT, "population", "comedication", "source") or bool(_elsewhere(entry))
 
 
 def _text(shelf: str, name: str, entry: str) -> str:
@@ -82,11 +82,24 @@ def _text(shelf: str, name: str, entry: str) -> str:
         return population(name).describe()
     if shelf == "comedication":
         return _comedication(name)
+    if shelf in _IN_TEXT:
+        return _clinical(shelf, name)
     if shelf == "source":
         from ketasim.sources import format_citation
 
         return format_citation(name)
     return _model_text(entry)
+
+
+#: Shelves of clinical entries, which have no equations page of their own.
+_IN_TEXT = ("disorder", "safety")
+
+
+def _clinical(shelf: str, name: str) -> str:
+    from ketasim import library
+    from ketasim.clinical import described
+
+    return described(library.disorder(name) if shelf == "disorder" else library.endpoint(name))
 
 
 def _model_text(entry: str) -> str:
@@ -109,9 +122,12 @@ def _elsewhere(entry: str) -> str:
     """A bare name that is a population or co-medication."""
     if "/" in entry:
         return ""
-    from ketasim.library import comedications
+    from ketasim.library import comedications, disorders, endpoints
     from ketasim.population import populations
 
+    for shelf, known in (("disorder", disorders()), ("safety", endpoints())):
+        if entry in [one.id for one in known]:
+            return _clinical(shelf, entry)
     if entry in populations():
         return _text("population", entry, entry)
     return _comedication(entry) if entry in [c.id for c in comedications()] else ""
@@ -136,7 +152,7 @@ def _comedication(name: str) -> str:
 
 
 def _data(shelf: str, name: str, entry: str) -> dict[str, Any]:
-    if shelf in ("population", "comedication", "source"):
+    if shelf in (*_IN_TEXT, "population", "comedication", "source"):
         return {"name": entry, "description": _text(shelf, name, entry)}
     from ketasim.library import load
 

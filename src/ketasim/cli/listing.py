@@ -66,6 +66,53 @@ def _comedications() -> Rows:
     ]
 
 
+def _disorders() -> Rows:
+    from ketasim.library import disorders
+
+    return [
+        {
+            "name": d.id,
+            "title": d.title,
+            "scale": d.scale.id,
+            "control arms": ", ".join(d.controls),
+            "evidence": d.grade,
+            "status": f"{d.status}@{d.revision}",
+        }
+        for d in disorders()
+    ]
+
+
+def _scales() -> Rows:
+    from ketasim.library import scales
+
+    return [
+        {
+            "name": s.id,
+            "title": s.title,
+            "range": f"{s.low:g} - {s.high:g}",
+            "response": f"{s.response:.0%} lost",
+            "remission": f"{s.remission:g} or less",
+        }
+        for s in scales()
+    ]
+
+
+def _endpoints() -> Rows:
+    from ketasim.library import endpoints
+
+    return [
+        {
+            "name": e.id,
+            "title": e.title,
+            "unit": e.unit,
+            "definitions": ", ".join(e.definitions),
+            "evidence": e.grade,
+            "status": f"{e.status}@{e.revision}",
+        }
+        for e in endpoints()
+    ]
+
+
 def _sources() -> Rows:
     from ketasim.sources import bibliography, format_citation
 
@@ -98,6 +145,9 @@ KINDS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "pk": ("pharmacokinetic models", _models("pk")),
     "generic": ("models without a drug", _models("generic")),
     "mechanism": ("mechanisms that join a model", _models("mechanism")),
+    "disorder": ("disorders, for --disorder", _disorders),
+    "scale": ("symptom scales", _scales),
+    "safety": ("side effects that are simulated with a disorder", _endpoints),
     "population": ("virtual populations", _populations),
     "comedication": ("drugs taken beside ketamine, for --with", _comedications),
     "drug": ("drugs of the regimen language", _drugs),
@@ -107,6 +157,8 @@ KINDS: dict[str, tuple[str, Callable[[], Rows]]] = {
 }
 _ALSO = {
     "populations": "population",
+    "disorders": "disorder",
+    "scales": "scale",
     "comedications": "comedication",
     "models": "pk",
     "sources": "source",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _NOT_FOR_TABLES = {
+    "disorder": "--disorder", "control": "--control", "visits": "--visits", "baseline": "--baseline",
     "population": "--population", "n": "-n", "weight": "--weight", "typical": "--typical", "stream": "--stream", "resume": "--resume", "log": "--log",
 }  # fmt: skip
 
@@ -29,17 +30,17 @@ def simulate(
         str, typer.Argument(metavar="REGIMEN", help="Text such as 'esketamine nasal 56 mg', or a YAML, TOML or .txt file.")
     ] = "",
     *,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE.csv", help="NONMEM-style event table instead of a regimen.")
-    ] = None,
+    data: opt.Data = None,
     model: opt.Model = "ketasim_reference",
     population: opt.Population = "adults",
     n: opt.N = 1,
-    weight: Annotated[
-        float | None, typer.Option("--weight", metavar="KG", help="Body weight of the typical patient; default 70 kg.")
-    ] = None,
+    weight: opt.Weight = None,
     seed: opt.Seed = 1,
     typical: opt.Typical = False,
+    disorder: opt.Disorder = None,
+    control: opt.Control = None,
+    visits: opt.Visits = "",
+    baseline: opt.Baseline = None,
     draws: opt.Draws = 0,
     comedication: opt.With = None,
     param: opt.Param = None,
@@ -64,7 +65,7 @@ def simulate(
     \b
     ketasim simulate "esketamine nasal 56 mg, 2/week x 4 week" -n 1000 --report out.html
     ketasim simulate "0.5 mg/kg racemic ketamine iv over 40 min" --with ticlopidine -o curves.csv
-    ketasim simulate "esketamine nasal 56 mg" -n 200 --draws 100
+    ketasim simulate "0.5 mg/kg racemic ketamine iv over 40 min, 2/week x 4 week" --disorder trd --control midazolam -n 1000
     ketasim simulate --data events.csv --model generic/two_cmt --param CL=5 -o out.csv
     ketasim simulate --data events.csv --model pk/otto2021 --draws 100 -o out.csv
     """
@@ -90,6 +91,7 @@ def simulate(
         "inputs": _values.input_steps(inputs),
         "comedication": drugs,
         "draws": draws,
+        **_values.care(disorder, control, visits, baseline),
         "rtol": check_rtol(rtol, precision),
         "precision": precision,
         "threads": threads,
@@ -124,7 +126,8 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
         _note(remark)
     note_on_areas(options["times"])
     size = len(options["cohort"].ids) if "cohort" in options else options["n"]
-    checkpoint = _checkpoint(files, resume) if is_streamed(size, options["stream"]) else _no_checkpoint(resume)
+    kept = is_streamed(size, options["stream"]) and options["disorder"] is None
+    checkpoint = _checkpoint(files, resume) if kept else _no_checkpoint(resume)
     try:
         with progress(size * (1 + options["draws"])) as bar:
             result = ketasim.simulate(model, regimen, progress=bar, checkpoint=checkpoint, **options)
@@ -185,7 +188,7 @@ def _no_checkpoint(resume: bool) -> None:
     """A run that keeps every patient begins anew."""
     if resume:
         raise InvalidOption(
-            "--resume: only a streamed run can go on (above 20,000 patients, or --stream). Run it again without --resume."
+            "--resume: only a streamed run without a disorder can go on (above 20,000 patients, or --stream). Run it again without --resume."
         )
 
 

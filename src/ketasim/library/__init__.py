@@ -1,11 +1,15 @@
 """Content: published models as data, mechanisms as equations, populations, co-medications. Never imports the solver."""
 
 # Shelves are packages and functions of one name: loaded first, the packages leave their names to the functions.
+import ketasim.library.disorder  # pyright: ignore[reportUnusedImport]
 import ketasim.library.generic  # pyright: ignore[reportUnusedImport]
 import ketasim.library.mechanism  # pyright: ignore[reportUnusedImport]
-import ketasim.library.pk  # noqa: F401  # pyright: ignore[reportUnusedImport]
+import ketasim.library.pk  # pyright: ignore[reportUnusedImport]
+import ketasim.library.safety  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ketasim.library._comedication import Comedication, comedication, comedications
 from ketasim.library._convert import REFERENCE_WEIGHT_KG, checkpoints, log_variance, quantity
+from ketasim.library._disorder import disorder, disorders, scale, scales
+from ketasim.library._endpoint import endpoint, endpoints
 from ketasim.library._find import (
     KINDS,
     Entry,
@@ -35,6 +39,10 @@ __all__ = [
     "checkpoints",
     "comedication",
     "comedications",
+    "disorder",
+    "disorders",
+    "endpoint",
+    "endpoints",
     "entries",
     "generic",
     "load",
@@ -47,4 +55,6 @@ __all__ = [
     "quantity",
     "register",
     "remove_pack",
+    "scale",
+    "scales",
 ]

@@ -1,5 +1,6 @@
 """Figures and reports of simulated results and of syntheses."""
 
+from ketasim.report._care import session_figure, symptom_figure
 from ketasim.report._claim import range_figure
 from ketasim.report._figures import concentration_figure, exposure_figure, save_figure
 from ketasim.report._forest import forest_figure, series_figure
@@ -25,6 +26,8 @@ __all__ = [
     "rankogram_figure",
     "save_figure",
     "series_figure",
+    "session_figure",
     "split_figure",
+    "symptom_figure",
     "time_course_figure",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,15 @@ _STYLE = {
     "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.frameon": False, "legend.fontsize": 8, "axes.grid": True, "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6, "axes.axisbelow": True, "svg.fonttype": "none", "figure.dpi": 110, "savefig.dpi": 160,
 }  # fmt: skip
+
+
+@contextmanager
+def styled() -> Generator[None]:
+    """One look for all figures."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        yield
 
 
 def as_arms(results: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str, xr.DataTree]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ketasim.arguments import checked
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
 from ketasim.report._basis import evidence, facts, warned
+from ketasim.report._care import care_section
 from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, rank, sites
 from ketasim.report._parts import html_figure, html_table, shown
 from ketasim.results import NOTICE, dose_times, held_sentence, redundant_totals, since_dose, sureness
@@ -59,6 +60,7 @@ def html_report(
     head = title or ("Comparison of regimens" if len(arms) > 1 else str(first.attrs["regimen"]))
     body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms), facts(arms)]
     body += [
+        care_section(arms),
         _figures(arms, tables),
         _exposure(arms, tables),
         _comparison(tables),

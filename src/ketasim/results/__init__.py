@@ -1,5 +1,6 @@
 """Labelled results: the only home of the step from arrays to xarray, tables and files."""
 
+from ketasim.results._care import CareTable, add_care, add_care_draws, add_care_summary, care_bands, incidence_rows, visit_rows
 from ketasim.results._doses import dose_times, since_dose
 from ketasim.results._picture import save_picture
 from ketasim.results._save import check_target, save, summary, to_dataframe, wide_table
@@ -24,17 +25,23 @@ from ketasim.results._warned import assumed_sentence, warnings_of
 __all__ = [
     "NOTICE",
     "TOTALS",
+    "CareTable",
     "Concentrations",
     "QuantileSketch",
+    "add_care",
+    "add_care_draws",
+    "add_care_summary",
     "add_draws",
     "add_record_draws",
     "assumed_sentence",
     "build_summary",
     "build_tree",
+    "care_bands",
     "check_target",
     "concentration_ports",
     "dose_times",
     "held_sentence",
+    "incidence_rows",
     "mass_concentrations",
     "provenance",
     "redundant_totals",
@@ -45,6 +52,7 @@ __all__ = [
     "summary",
     "sureness",
     "to_dataframe",
+    "visit_rows",
     "warnings_of",
     "wide_table",
 ]

@@ -107,7 +107,8 @@ def _write(result: xr.DataTree, ending: str, target: Path, table: pd.DataFrame |
     if ending == ".json":
         target.write_text(json.dumps(_without_nan(summary(result)), indent=1), encoding="utf-8")
         return
-    frame = to_dataframe(result) if table is None else table
+    # With a disorder the score is what the run is about; .zarr holds all.
+    frame = to_dataframe(result, "score" if "score" in result.children else "plasma") if table is None else table
     _write_csv(frame, target) if ending == ".csv" else frame.to_parquet(target, index=False)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zipfile import BadZipFile
 
@@ -59,6 +60,7 @@ from ketasim.simulation._asked import (
     typical_weight,
     whole_number,
 )
+from ketasim.simulation._care import Care, CareRun, asked_care, with_mechanisms
 from ketasim.simulation._draws import check_draws, with_draws
 from ketasim.simulation._inputs import Inputs, checked_inputs, with_inputs
 from ketasim.simulation._outputs import warn_of_failures, warn_of_outputs
@@ -117,6 +119,10 @@ def simulate(
     inputs: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     comedication: Iterable[str] = (),
     variability: bool | None = None,
+    disorder: str | None = None,
+    control: str | None = None,
+    visits: Sequence[float] | Floats | None = None,
+    baseline: float | None = None,
     states: bool = False,
     stream: bool | None = None,
     quantiles: Sequence[float] = QUANTILES,
@@ -138,57 +144,76 @@ def simulate(
         ``simulate("esketamine nasal 56 mg")``.
     dosing : regimen (text, `Dose`, `Regimen`, or path of a YAML, TOML or text file), or an event table (path of a CSV, table, `EventData`).
     population, n, seed : virtual cohort (adults by default); or give `cohort`. One patient (n=1) of no population in particular is
-        the typical adult of 70 kg, or of `weight`. None of them has a meaning for an event table, whose subjects are its own.
+        the typical adult of 70 kg, or of `weight`. An event table has subjects of its own.
     times, until : output times, h; by default `default_times`.
     parameters : typical values to replace. inputs : what acts on the model from outside (`Model.inputs`), as steps of (time in h, value):
         ``{"stress": [(0, 0.0), (24, 1.0)]}``; in an event table a column of that name says it. comedication : names of co-medications.
+    disorder, control, visits, baseline : symptoms and side effects too: a disorder (``"trd"``), one of its control arms, visits,
+        h, and mean at the start.
     variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
     stream : quantiles only, in bounded memory; default above 20,000 patients.
-    draws : repeats the run in the same patients with this many plausible versions of the model's typical values (its
-        posterior, or its standard errors); shows how sure the result is. Not for a streamed cohort.
+    draws : repeats the run in the same patients with so many plausible versions of the model; not for a streamed cohort.
     rtol, precision : of the solver; default 1e-6 and ``double``. ``single``: half the size, little more than half the time; rtol 1e-5 or more.
     checkpoint : file that lets an interrupted streamed run resume; refused where nothing is streamed.
 
     Returns
     -------
-    xarray.DataTree with groups dose, subject, plasma, and state, port, draws, draws_exposure where asked for; an event table gives
-    dose, subject, output, and draws where asked for.
+    xarray.DataTree with groups dose, subject, plasma (of an event table output), and others where asked for.
     """
+    return _simulated(SimpleNamespace(**locals()))
+
+
+def _simulated(asked: Any) -> xr.DataTree:
+    """What was asked of `simulate`, argument by argument."""
+    model, dosing = asked.model, asked.dosing
     if isinstance(model, str) and " " in model and isinstance(dosing, str) and not dosing:
         model, dosing = DEFAULT_MODEL, model
-    whole = as_model(model)
-    whole = whole.with_values(parameters) if parameters is not None else whole
-    check_interpolation(interpolation)
+    care = asked_care(asked.disorder, asked.control, asked.visits, asked.baseline)
+    whole = as_model(model) if care is None else with_mechanisms(as_model(model))
+    whole = whole.with_values(asked.parameters) if asked.parameters is not None else whole
+    check_interpolation(asked.interpolation)
     common = _Common(
-        whole, _comedication(comedication), tolerance_of(precision, rtol), precision, threads_of(threads), interpolation, states, command, seed,
-        inputs=checked_inputs(inputs, whole),
+        whole, _comedication(asked.comedication), tolerance_of(asked.precision, asked.rtol), asked.precision, threads_of(asked.threads),
+        asked.interpolation, asked.states, asked.command, asked.seed, inputs=checked_inputs(asked.inputs, whole),
     )  # fmt: skip
-    check_switches(variability, states, stream, progress, checkpoint)
-    dosing, times, until = _dosing(dosing), None if times is None else output_times(times), end_time(until, times)
+    check_switches(asked.variability, asked.states, asked.stream, asked.progress, asked.checkpoint)
+    times = None if asked.times is None else output_times(asked.times)
+    dosing, until = _dosing(dosing), end_time(asked.until, times)
     with listening() as heard:
         if isinstance(dosing, (EventData, Path, pd.DataFrame)):
-            check_table((cohort, population, weight, None if n == 1 else n), until, (stream or None, checkpoint), inputs)
-            check_draws(draws, whole, streamed=False)
-            result = _simulate_data(common, dosing, times, bool(variability), draws, progress)
+            people = (asked.cohort, asked.population, asked.weight, None if asked.n == 1 else asked.n)
+            check_table(people, until, (asked.stream or None, asked.checkpoint), asked.inputs)
+            if care is not None:
+                raise InvalidOption("disorder: symptoms follow a regimen in words; an event table gives concentrations.")
+            check_draws(asked.draws, whole, streamed=False)
+            result = _simulate_data(common, dosing, times, bool(asked.variability), asked.draws, asked.progress)
         else:
-            people = _people(whole, cohort, population, n, weight, seed, variability)
-            vary = variability if variability is not None else not people.typical and (people.n > 1 or population is not None)
-            streamed = is_streamed(people.n, stream)
-            run = _run_of(common, _regimen(dosing), times, until, people, vary, chunk)
-            check_draws(draws, whole, streamed)
-            check_stream(streamed, states, checkpoint)
-            result = run.result(streamed, check_quantiles(quantiles), draws, progress, checkpoint)
+            result = _in_people(_run_of(common, _regimen(dosing), times, until, asked), care, asked)
         warn_of_failures(result)
     # A cohort may have been sampled, and warned of, long before this run.
-    result.attrs["warnings"] = list(dict.fromkeys((*(cohort.warnings if cohort is not None else ()), *heard)))
+    own = asked.cohort.warnings if asked.cohort is not None else ()
+    result.attrs["warnings"] = list(dict.fromkeys((*own, *heard)))
     return result
 
 
-def _run_of(
-    common: _Common, regimen: Regimen, times: Floats | None, until: float | None, people: _People, vary: bool, chunk: Any
-) -> _Cohort:
+def _run_of(common: _Common, regimen: Regimen, times: Floats | None, until: float | None, asked: Any) -> _Cohort:
+    """One regimen in the people asked for."""
+    people = _people(common.model, asked.cohort, asked.population, asked.n, asked.weight, asked.seed, asked.variability)
+    random = not people.typical and (people.n > 1 or asked.population is not None)
     grid = default_times(regimen, until) if times is None else times
-    return _Cohort(common, regimen, grid, people, vary, whole_number("chunk", chunk))
+    return _Cohort(common, regimen, grid, people, random if asked.variability is None else asked.variability, whole_number("chunk", asked.chunk))  # fmt: skip
+
+
+def _in_people(run: _Cohort, care: Care | None, asked: Any) -> xr.DataTree:
+    """A regimen in people: kinetics alone, or symptoms and side effects too."""
+    streamed, quantiles = is_streamed(run.people.n, asked.stream), check_quantiles(asked.quantiles)
+    check_draws(asked.draws, run.common.model, streamed)
+    check_stream(streamed, run.common.states, asked.checkpoint)
+    if care is None:
+        return run.result(streamed, quantiles, asked.draws, asked.progress, asked.checkpoint)
+    if asked.checkpoint is not None:
+        raise InvalidOption("checkpoint: a run with a disorder cannot be taken up again yet. Leave it out.")
+    return CareRun(run, care).result(streamed, quantiles, asked.draws, asked.progress)
 
 
 @checked
@@ -410,7 +435,10 @@ class _Cohort:
 
     def complete(self, progress: Progress | None) -> xr.DataTree:
         """Everybody's curves."""
-        pieces, ports = self.solved(progress)
+        return self.labelled(*self.solved(progress))
+
+    def labelled(self, pieces: list[Any], ports: Mapping[str, Floats]) -> xr.DataTree:
+        """What was solved, as a result."""
         solutions = [p[3] for p in pieces]
         names = solutions[0].state_names if self.common.states else ()
         states = {name: np.concatenate([s.states[:, i] for s in solutions], axis=1) for i, name in enumerate(names)}
@@ -432,15 +460,20 @@ class _Cohort:
         error = np.concatenate([p[3].error for p in pieces])
         return {**covariates, **params, "status": (status, ""), "solver_error": (error, "1")}
 
-    def streamed(self, quantiles: Sequence[float], progress: Progress | None, checkpoint: str | Path | None) -> xr.DataTree:
-        """Quantiles only; memory does not grow with the cohort."""
+    def streamed(
+        self, quantiles: Sequence[float], progress: Progress | None, checkpoint: str | Path | None,
+        listen: Callable[[NDArray[Any], Floats], None] | None = None,
+    ) -> xr.DataTree:  # fmt: skip
+        """Quantiles only; memory does not grow with the cohort. `listen` gets ids and ports of every chunk."""
         state = _Stream(self._key(), Path(checkpoint) if checkpoint else None, self._sketches())
         template = None
         chunk = min(self.chunk, max(1, _MOST_NUMBERS // max(1, len(self.times) * len(self.ports))))
         for number, (start, stop) in enumerate(self._ranges(chunk)):
             if stop <= state.done:
                 continue
-            _, template, _, solution = self._solve(start, stop, False)
+            cohort, template, _, solution = self._solve(start, stop, False)
+            if listen is not None:
+                listen(cohort.ids, solution.ports)
             state.add(solution, stop, self.common.threads)
             del solution
             if progress:

@@ -1,0 +1,88 @@
+"""What ``simulate`` and ``compare`` show of symptoms and side effects, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ketasim.cli import _show
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def has_care(results: Mapping[str, xr.DataTree]) -> bool:
+    """Whether symptoms were simulated."""
+    return all("visit" in result.children for result in results.values())
+
+
+def show_care(results: Mapping[str, xr.DataTree]) -> None:
+    """Symptoms by visit, side effects by definition, and what the numbers rest on."""
+    from ketasim.results import incidence_rows, visit_rows
+
+    one = next(iter(results.values()))
+    a, several = one.attrs, len(results) > 1
+    controls = list(dict.fromkeys(f"{r.attrs['control']} ({r.attrs['control_title']})" for r in results.values()))
+    _show.text(
+        f"\n{a['disorder_title']} ({a['disorder']}); control: {'; '.join(controls)}; baseline {a['scale'].upper()} {a['baseline']}"
+    )
+    lead = ("arm",) if several else ()
+    rows = [(*((label,) if several else ()), *_visit_cells(row)) for label, r in results.items() for row in visit_rows(r)]
+    head = (*lead, "time", a["scale"].upper(), "5-95 % of people", "change", "response", "remission", *_sure_head(one))
+    _show.table(head, rows, f"{a['scale_title']}; means over people", numbers_from=1 + several)
+    rows = [(*((label,) if several else ()), *_incidence_cells(row)) for label, r in results.items() for row in incidence_rows(r)]
+    head = (*lead, "side effect", "first session", "a session", "ever", *(("ever, 90 % of draws",) if "care_draws" in a else ()))
+    _show.table(head, rows, "share of people", numbers_from=1 + several)
+    _show.note(f"Response: {a['response']}; remission: {a['remission']}.")
+    _show.note(f"Evidence: {a['grade']}.")
+    if len(a["from_priors"]):
+        _show.note(f"Prior, not data: {', '.join(a['from_priors'])}.")
+    if "care_draws" not in a:
+        _show.note("Bands show how people differ in the typical trial, not how sure the model is; --draws 100 adds that.")
+    for text in a["care_notes"][:1]:
+        _show.note(text)
+
+
+def _sure_head(result: xr.DataTree) -> tuple[str, ...]:
+    return ("change, 90 % of draws", "response, 90 % of draws") if "care_draws" in result.attrs else ()
+
+
+def _visit_cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    band = f"{row['low']:.1f} - {row['high']:.1f}" if row["low"] < row["high"] else ""
+    cells = (
+        time_text(row["time_h"]),
+        f"{row['mean']:.1f}",
+        band,
+        f"{row['change']:.1f}",
+        percent(row["response"]),
+        percent(row["remission"]),
+    )
+    if "change_low" not in row:
+        return cells
+    sure = (
+        f"{row['change_low']:.1f} - {row['change_high']:.1f}",
+        f"{percent(row['response_low'])} - {percent(row['response_high'])}",
+    )
+    return (*cells, *sure)
+
+
+def _incidence_cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    cells = (row["title"], percent(row["first"]), percent(row["per_session"]), percent(row["ever"]))
+    return (*cells, f"{percent(row['ever_low'])} - {percent(row['ever_high'])}") if "ever_low" in row else cells
+
+
+def percent(share: float) -> str:
+    """A share as whole percent; small ones with a digit more."""
+    return f"{100 * share:.1f} %" if 0 < share < 0.02 else f"{100 * share:.0f} %"
+
+
+def time_text(hours: float) -> str:
+    """Hours of the first day, days after it."""
+    return f"{hours:g} h" if hours < 24 else f"day {hours / 24:g}"
+
+
+def care_json(result: xr.DataTree) -> dict[str, Any]:
+    """Symptoms and side effects for programs."""
+    from ketasim.results import incidence_rows, visit_rows
+
+    return {"visits": visit_rows(result), "side_effects": incidence_rows(result)} if "visit" in result.children else {}

@@ -1,0 +1,32 @@
+"""Plausible versions of the numbers of a disorder or a side effect: draws from what the fit left open."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ketasim.clinical._declare import DisorderEntry, Floats
+from ketasim.clinical._safety import Endpoint
+from ketasim.population import normal
+
+
+def drawn_values(entry: DisorderEntry | Endpoint, draw: int, seed: int) -> dict[str, Floats]:
+    """Every parameter in one draw: estimated ones from their normal or log-normal posterior, others as they stand.
+
+    Correlations of estimates are kept; draws depend on seed and number only.
+    """
+    values = entry.typical()
+    names = list(entry.priors)
+    steps = np.array([normal(seed, np.array([draw]), f"draw/{entry.id}/{name}")[0] for name in names])
+    steps = np.linalg.cholesky(_correlation(entry, names)) @ steps
+    for name, step in zip(names, steps, strict=True):
+        prior = entry.priors[name]
+        values[name] = values[name] * np.exp(prior.se * step) if prior.form == "log" else values[name] + prior.se * step
+    return values
+
+
+def _correlation(entry: DisorderEntry | Endpoint, names: list[str]) -> Floats:
+    matrix = np.eye(len(names))
+    for (first, second), value in entry.correlations.items():
+        i, j = names.index(first), names.index(second)
+        matrix[i, j] = matrix[j, i] = value
+    return matrix

@@ -1,0 +1,1 @@
+"""Disorders: equations in modules, numbers in TOML."""

@@ -1,0 +1,1 @@
+"""Side effects: equations in modules, numbers in TOML."""

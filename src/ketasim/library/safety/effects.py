@@ -1,0 +1,65 @@
+"""Dissociation and blood pressure: how they follow S-ketamine at the effect site, and how people differ."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ketasim.clinical import SideEffect
+from ketasim.model import Param
+
+_POSITIVE = (1e-9, float("inf"))
+
+
+class Dissociation(SideEffect):
+    """A rating that saturates with concentration and spreads log-normally over people and sessions; its mean is `size`."""
+
+    params = {
+        "scale": Param("1", "mean rating at saturation, points"),
+        "EC50": Param("ng/mL", "effect-site concentration of half of it", _POSITIVE),
+        "hill": Param("1", "steepness", _POSITIVE),
+        "cv": Param("1", "coefficient of variation over people and sessions"),
+        "r_person": Param("1", "share of the log variance that belongs to the person", (0.0, 1.0)),
+    }
+
+    def size(self, effect_site, p):
+        """Sigmoid of the effect-site concentration."""
+        drug = np.maximum(effect_site, 0.0) ** p["hill"]
+        return p["scale"] * drug / (p["EC50"] ** p["hill"] + drug)
+
+    def own(self, size, person, session, p):
+        """Log-normal around the mean."""
+        variance = np.log1p(p["cv"] ** 2)
+        step = np.sqrt(p["r_person"]) * person + np.sqrt(1.0 - p["r_person"]) * session
+        centred = np.any(person != 0.0) or np.any(session != 0.0)
+        return size * np.exp(np.sqrt(variance) * step - (0.5 * variance if centred else 0.0))
+
+
+class Rise(SideEffect):
+    """A rise in proportion to concentration, log-normal over people, with errors of session and of reading."""
+
+    params = {
+        "slope": Param("mL/ng", "mean rise per effect-site concentration, in the unit of the endpoint"),
+        "cv": Param("1", "coefficient of variation of the rise over people"),
+        "sd_session": Param("1", "SD between sessions of one person, in the unit of the endpoint"),
+        "sd_reading": Param("1", "SD between readings of one session, in the unit of the endpoint"),
+        "level": Param("1", "mean before the drug, in the unit of the endpoint"),
+        "sd_level": Param("1", "SD over people before the drug, in the unit of the endpoint"),
+    }
+
+    def size(self, effect_site, p):
+        """In proportion to the effect-site concentration."""
+        return p["slope"] * effect_site
+
+    def own(self, size, person, session, p):
+        """Log-normal in the person, plus what the day brings."""
+        variance = np.log1p(p["cv"] ** 2)
+        shift = 0.5 * variance if np.any(person != 0.0) else 0.0
+        return size * np.exp(np.sqrt(variance) * person - shift) + p["sd_session"] * session
+
+    def start(self, person, p):
+        """Normal over people."""
+        return p["level"] + p["sd_level"] * person
+
+    def read(self, level, reading, p):
+        """With the error of one reading."""
+        return level + p["sd_reading"] * reading

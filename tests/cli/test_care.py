@@ -1,0 +1,99 @@
+"""From prescription to symptoms on the command line, in Python and streamed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cli.conftest import Run
+
+import ketasim
+
+COURSE = "0.5 mg/kg racemic ketamine iv over 40 min, 2/week x 2 week"
+
+
+@pytest.fixture(scope="module")
+def result():
+    return ketasim.simulate(dosing=COURSE, disorder="trd", control="midazolam", n=60, seed=2, draws=8)
+
+
+def test_groups_of_a_course(result) -> None:
+    assert {"plasma", "score", "session", "safety", "visit", "incidence", "draws_visit", "draws_incidence"} <= set(
+        result.children
+    )
+    score, session = result["score"].to_dataset(), result["session"].to_dataset()
+    assert score["madrs"].dims == ("subject", "visit")
+    assert float(score["visit"][-1]) == 336.0, "until the end of the second week"
+    assert session.sizes["session"] == 4
+    assert 0.1 < float(session["occupancy_nmda"].mean()) < 0.4
+    assert np.isfinite(score["madrs"]).all()
+    assert result.attrs["from_priors"] == list(ketasim.library.disorder("trd").from_priors)
+
+
+def test_streamed_tables_are_those_of_everybody(result) -> None:
+    streamed = ketasim.simulate(dosing=COURSE, disorder="trd", control="midazolam", n=60, seed=2, stream=True, chunk=17)
+    for name in ("mean", "change", "response", "remission", "change_sd"):
+        np.testing.assert_allclose(streamed["visit"][name], result["visit"][name], rtol=1e-6, err_msg=name)
+    assert np.array_equal(streamed["incidence"]["ever"], result["incidence"]["ever"])
+    exact = np.quantile(result["score"]["madrs"], 0.5, axis=0)
+    # Bins are 0.05 points wide; of 60 people the median lies between two of them.
+    assert np.abs(streamed["score"]["madrs"].sel(quantile=0.5) - exact).max() < 1.5
+
+
+def test_command_line_shows_symptoms_and_their_grade(run: Run, tmp_path: Path) -> None:
+    ran = run(
+        "simulate",
+        COURSE,
+        "--disorder",
+        "trd",
+        "--control",
+        "midazolam",
+        "-n",
+        "20",
+        "--report",
+        str(tmp_path / "r.html"),
+        "-o",
+        str(tmp_path / "s.csv"),
+    )
+    assert ran.exit_code == 0, ran.stderr
+    for word in ("MADRS", "response", "remission", "CADSS", "systolic", "Evidence:", "Prior, not data"):
+        assert word in ran.stdout + ran.stderr, word
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Symptoms" in page
+    assert "To be read with care" in page
+    assert "madrs" in (tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()[0]
+
+
+def test_json_of_a_comparison(run: Run) -> None:
+    ran = run("compare", "esketamine nasal 84 mg", COURSE, "--disorder", "trd", "-n", "10", "--json")
+    arms = json.loads(ran.stdout)["arms"]
+    assert all(arm["visits"][0]["change"] == 0.0 for arm in arms.values())
+    assert all({"definition", "ever"} <= set(arm["side_effects"][0]) for arm in arms.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--disorder", "trdd"), "trd"),
+        (("--disorder", "trd", "--control", "midazolan"), "midazolam"),
+        (("--control", "midazolam"), "disorder"),
+        (("--disorder", "trd", "--baseline", "70"), "baseline"),
+        (("--disorder", "trd", "--model", "pk/otto2021"), "ketasim_reference"),
+        (("--disorder", "trd", "--visits", "-3"), "--visits"),
+    ],
+)
+def test_what_cannot_be_is_refused(run: Run, options: tuple[str, ...], word: str) -> None:
+    ran = run("simulate", "esketamine iv 20 mg over 40 min", *options)
+    assert ran.exit_code != 0
+    assert word in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_disorders_are_listed_described_and_cited(run: Run) -> None:
+    assert "midazolam" in run("list", "disorder").stdout
+    assert "prior, not data" in run("describe", "trd").stdout
+    assert "SE 0.17" in run("describe", "disorder/trd").stdout
+    assert "EC50" in run("describe", "safety/dissociation").stdout
+    assert run("cite", "trd").exit_code == 0
