@@ -16,6 +16,7 @@ from ketasim.model._scope import Scoped, looked_up
 from ketasim.units import factor
 
 if TYPE_CHECKING:
+    from ketasim.model._observation import Observation
     from ketasim.model._trace import System
 
 
@@ -47,6 +48,11 @@ class Model:
     residual: tuple[ResidualError, ...] = ()
     replaced: Mapping[str, Number] = field(default_factory=dict[str, Number])
     inputs: Mapping[str, Port] = field(default_factory=dict[str, Port])
+
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        """How outputs are seen, in the order of the parts."""
+        return tuple(observation for part in self.parts for observation in part.observations)
 
     @property
     def compartments(self) -> tuple[str, ...]:

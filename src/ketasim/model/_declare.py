@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ketasim.errors import InvalidModel
+from ketasim.errors import InvalidModel, close_names
+
+if TYPE_CHECKING:
+    from ketasim.model._observation import Observation
 
 #: An expression: plain numbers, SymPy symbols and JAX or NumPy arrays all pass through the same equations.
 Expr = Any
@@ -243,6 +246,7 @@ class Part:
     id, revision, status : as in the TOML entry; ``status`` is ``checked`` or ``provisional``.
     numbers : parameter name -> `Number`, complete for ``mechanism.params``.
     correlations : (parameter, parameter) -> covariance of their etas.
+    observations : how outputs are seen (`Normal`, `LogitNormal`, `Ordinal` ...), beside `residual` for assays.
     info : everything else of the entry (population, sampling, dose_form, checkpoints, note), for display.
     """
 
@@ -254,8 +258,16 @@ class Part:
     correlations: Mapping[tuple[str, str], float] = field(default_factory=dict)
     residual: tuple[ResidualError, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
+    observations: tuple[Observation, ...] = ()
 
     def __post_init__(self) -> None:
+        for observation in self.observations:
+            if observation.port not in self.mechanism.writes:
+                name = self.mechanism.name()
+                raise InvalidModel(
+                    f"{self.id or name}: observes '{observation.port}', which is no port of {name}."
+                    f"{close_names(observation.port, self.mechanism.writes)} It writes: {', '.join(self.mechanism.writes)}."
+                )
         missing = sorted(set(self.mechanism.params) - set(self.numbers))
         if missing:
             raise InvalidModel(

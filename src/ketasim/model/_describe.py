@@ -137,6 +137,7 @@ def _variability(model: Model) -> Rows:
         rows.append(
             (f"residual error of {r.port}", f"proportional {r.proportional:g}, additive {r.additive:g}, log SD {r.exponential:g}")
         )
+    rows += [(f"what is seen of {observation.port}", str(observation)) for observation in model.observations]
     return rows
 
 

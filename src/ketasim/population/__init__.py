@@ -9,7 +9,7 @@ from ketasim.population._effects import assumed_covariates
 from ketasim.population._individual import OutOfBounds, individual_parameters
 from ketasim.population._population import Population, population, population_from_file, population_sources, populations
 from ketasim.population._random import normal, uniform
-from ketasim.population._residual import sample_residual
+from ketasim.population._residual import sample_observation, sample_residual
 from ketasim.population._table import PLAIN_ID, cohort_from_table
 from ketasim.population._uncertainty import typical_values, undrawn
 from ketasim.population._variability import cv_from_omega2, omega2_from_cv
@@ -33,6 +33,7 @@ __all__ = [
     "population_from_file",
     "population_sources",
     "populations",
+    "sample_observation",
     "sample_residual",
     "typical_values",
     "undrawn",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidModel, InvalidOption
-from ketasim.model import ResidualError
-from ketasim.population._random import normal
+from ketasim.model import Observation, ResidualError
+from ketasim.population._random import normal, uniform
 
 
 @checked
@@ -41,6 +43,39 @@ def sample_residual(
     >>> sample_residual([[100.0, 50.0]], ResidualError("C", proportional=0.1), seed=1, ids=[7]).shape
     (1, 2)
     """
+    _check(error)
+    prediction, patients, index = _placed(values, ids, times)
+    z = normal(seed, patients[:, None], f"{stream}/{error.port}", index[None, :]).reshape(prediction.shape)
+    if error.exponential:
+        return prediction * np.exp(error.exponential * z)
+    return prediction + np.hypot(error.proportional * prediction, error.additive) * z
+
+
+@checked
+def sample_observation(
+    values: ArrayLike,
+    observation: Observation,
+    seed: int,
+    ids: ArrayLike,
+    stream: str = "observation",
+    times: ArrayLike | None = None,
+) -> NDArray[np.float64]:
+    """Values of a port as they would have been measured; arguments as for `sample_residual`.
+
+    Examples
+    --------
+    >>> from ketasim.model import LogitNormal
+    >>> sample_observation([[30.0, 20.0]], LogitNormal("MADRS", low=0.0, high=60.0, sd=0.3), seed=1, ids=[7]).shape
+    (1, 2)
+    """
+    prediction, patients, index = _placed(values, ids, times)
+    draw = normal if observation.draws == "normal" else uniform
+    random = draw(seed, patients[:, None], f"{stream}/{observation.port}", index[None, :]).reshape(prediction.shape)
+    return observation.sample(prediction, random)
+
+
+def _placed(values: ArrayLike, ids: ArrayLike, times: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[Any]]:
+    """Predictions, patients, and the index of every time."""
     prediction = np.asarray(values, dtype=np.float64)
     patients = np.asarray(ids)
     if prediction.ndim not in (1, 2) or prediction.shape[0] != patients.size:
@@ -49,11 +84,7 @@ def sample_residual(
     index = np.arange(width) if times is None else np.atleast_1d(np.asarray(times))
     if index.shape != (width,):
         raise InvalidOption(f"times has shape {index.shape}; needed is one index for each of the {width} columns of values.")
-    _check(error)
-    z = normal(seed, patients[:, None], f"{stream}/{error.port}", index[None, :]).reshape(prediction.shape)
-    if error.exponential:
-        return prediction * np.exp(error.exponential * z)
-    return prediction + np.hypot(error.proportional * prediction, error.additive) * z
+    return prediction, patients, index
 
 
 def _check(error: ResidualError) -> None:
