@@ -313,9 +313,9 @@ def test_resume_of_what_was_not_streamed_is_refused(run: Run) -> None:
 
 def test_arms_that_differ_in_co_medication_alone_are_told_apart(run: Run) -> None:
     words = ("compare", f"a: {REGIMEN}", f"b: {REGIMEN}", "--until", "2h", "-n", "2", "--with", "b:ticlopidine")
-    assert f"a: {REGIMEN}\nb: {REGIMEN} with ticlopidine@2\n" in run(*words).stdout
+    assert f"a: {REGIMEN}\nb: {REGIMEN} with ticlopidine@3\n" in run(*words).stdout
     arms = json.loads(run(*words, "--json").stdout)["arms"]
-    assert {label: arm["comedication"] for label, arm in arms.items()} == {"a": [], "b": ["ticlopidine@2"]}
+    assert {label: arm["comedication"] for label, arm in arms.items()} == {"a": [], "b": ["ticlopidine@3"]}
 
 
 def test_warnings_are_shown_however_quiet_and_stand_in_the_json(run: Run) -> None:

@@ -112,7 +112,7 @@ def _show_draws(results: Mapping[str, xr.DataTree], analytes: Sequence[str]) -> 
     keys = ("cmax", "auc", *(("ratio_cmax", "ratio_auc") if several else ()))
     cells = [(row["analyte"], row["unit"], *(_interval(row, key) for key in keys)) for row in rows]
     draws = results[first].attrs["draws"]
-    title = f"how sure the medians are: 5-95 % of {draws} draws"
+    title = f"{draws_title(results[first])}: 5-95 % of {draws} draws"
     if several:
         _show.table(("arm", *head), [(row["arm"], *line) for row, line in zip(rows, cells, strict=True)], title, numbers_from=3)
     else:
@@ -124,6 +124,13 @@ def _show_draws(results: Mapping[str, xr.DataTree], analytes: Sequence[str]) -> 
         if number:
             of = results[label].attrs["n"] * draws
             _show.note(f"{label} {number} of {of} repetitions of patients failed to solve; the intervals leave them out.".strip())
+
+
+def draws_title(result: xr.DataTree) -> str:
+    """What the intervals over draws hold."""
+    from ketasim.results import NEW_STUDY
+
+    return "medians of a new study" if result.attrs.get("draws_of") == NEW_STUDY else "how sure the medians are"
 
 
 def _interval(row: Mapping[str, Any], key: str) -> str:

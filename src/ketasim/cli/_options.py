@@ -120,6 +120,13 @@ Draws = Annotated[
         help="Repeat with N plausible versions of the model: how sure are the medians, or the outputs of a table? All draws go into .zarr.",
     ),
 ]
+BetweenStudy = Annotated[
+    bool,
+    typer.Option(
+        "--between-study/--no-between-study",
+        help="With --draws: intervals for a new study, where the model says how studies differ; without: of the typical values alone.",
+    ),
+]
 Out = Annotated[
     list[Path] | None,
     typer.Option("-o", "--output", metavar="FILE", help="By ending: csv parquet zarr json html png svg pdf; repeatable."),

@@ -17,20 +17,16 @@ app = typer.Typer(no_args_is_help=True, help="Fit the reference model to the evi
 @verb
 def calibrate_pk(
     *,
-    samples: Annotated[int, typer.Option("--samples", min=0, help="Draws per chain; 0 stops after mode and Laplace.")] = 1600,
-    warmup: Annotated[int, typer.Option("--warmup", min=1, help="Warm-up steps per chain.")] = 200,
-    chains: Annotated[int, typer.Option("--chains", min=1, help="Chains.")] = 4,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same draws.")] = 20260101,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the outcome, store nothing.")] = False,
 ) -> None:
-    """Calibrate the reference model on the calibration rows, never on hold-outs; stores values, posterior, provenance."""
+    """Calibrate the reference model on the calibration rows, never on hold-outs, in minutes; stores values, posterior, provenance."""
     from ketasim.fit import calibrate_pk as fit
 
-    outcome = fit(samples=samples, warmup=warmup, chains=chains, seed=seed, write=not dry_run, log=_show.note)
+    outcome = fit(seed=seed, write=not dry_run, log=_show.note)
     rows = list(zip(outcome.names, outcome.median, outcome.sd, strict=True))
     if settings.json:
-        quantities = {name: {"median": median, "sd": sd} for name, median, sd in rows}
-        _show.emit_json({"method": outcome.method, "quantities": quantities, "diagnostics": dict(outcome.diagnostics)})
+        _show.emit_json({"quantities": {name: {"median": median, "sd": sd} for name, median, sd in rows}})
         return
-    _show.table(("quantity", "posterior median", "SD"), rows, f"Method: {outcome.method}")
+    _show.table(("quantity", "mode", "SD"), rows, "Normal approximation at the mode")
     _show.notice()

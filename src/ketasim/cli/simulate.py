@@ -42,6 +42,7 @@ def simulate(
     visits: opt.Visits = "",
     baseline: opt.Baseline = None,
     draws: opt.Draws = 0,
+    between_study: opt.BetweenStudy = True,
     comedication: opt.With = None,
     param: opt.Param = None,
     params: opt.ParamFiles = None,
@@ -91,14 +92,11 @@ def simulate(
         "inputs": _values.input_steps(inputs),
         "comedication": drugs,
         "draws": draws,
+        "between_study": between_study,
         **_values.care(disorder, control, visits, baseline),
         "rtol": check_rtol(rtol, precision),
-        "precision": precision,
-        "threads": threads,
-        "chunk": chunk,
-        "interpolation": interpolation,
-        "command": command_line(),
-    }
+        "precision": precision, "threads": threads, "chunk": chunk, "interpolation": interpolation, "command": command_line(),
+    }  # fmt: skip
     if data is not None:
         _events(data, model, options, files)
     else:

@@ -15,6 +15,8 @@ from ketasim.csvtext import absent
 from ketasim.errors import InvalidOption
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ketasim.validate import PkScore
 
 app = typer.Typer(no_args_is_help=True, help="Score predictions against published observations.")
@@ -29,6 +31,18 @@ def validate_pk(
         typer.Option("--observations", metavar="FILE.csv", help="Own observations, columns as in the package's table."),
     ] = None,
     model: opt.Model = "ketasim_reference",
+    draws: Annotated[
+        int,
+        typer.Option(
+            "--draws", min=0, metavar="N", help="Draws of the model in a new study behind the 90 % intervals; 0 for none."
+        ),
+    ] = 100,
+    left_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-one-out", help="Calibration rows instead, each predicted without its own study: the error to expect."
+        ),
+    ] = False,
     rows: Annotated[bool, typer.Option("--rows", help="Every row, not only the summary.")] = False,
     out: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Write tables and plots into a folder.")
@@ -39,12 +53,15 @@ def validate_pk(
     \b
     ketasim validate pk -o build/validation
     ketasim validate pk --observations mine.csv --rows
+    ketasim validate pk --leave-one-out
     """
     from ketasim import validate
 
     if observations is not None and not observations.is_file():
         raise InvalidOption(f"--observations {observations}: {absent(observations)}")
-    score = validate.validate_pk(observations, model)
+    if left_out and (observations is not None or model != "ketasim_reference"):
+        raise InvalidOption("--leave-one-out is of the reference model and its own rows: leave --observations and --pk out.")
+    score = validate.leave_one_out() if left_out else validate.validate_pk(observations, model, draws)
     if out is not None:
         written = [*validate.write_tables(score, out), *validate.write_figures(score, out)]
         _show.note(f"Written: {', '.join(str(path) for path in written)}")
@@ -69,13 +86,24 @@ def _print(score: PkScore, rows: bool) -> None:
     _print_summary(score)
     if rows:
         _print_rows(score)
+    elif "left out" in score.summary.index:
+        _print_groups(score, "left out", "Left-out rows")
     elif "holdout" in score.summary.index:
-        _print_groups(score)
+        _print_groups(score, "holdout_comparable", "Comparable hold-out rows")
         shown = ["row", "study", "analyte", "regimen", "metric", "unit", "typical", "predicted", "fold"]
-        _show.table(shown, score.worst(n=8)[shown].itertuples(index=False), "Hold-out rows furthest off", numbers_from=6)
+        _show.table((*shown, _HEAD_90), _cells(score.worst(n=8), shown), "Hold-out rows furthest off", numbers_from=6)
     for note in score.notes:
         _show.note(note)
     _show.notice()
+
+
+_HEAD_90 = "90 % for a new study"
+
+
+def _cells(rows: pd.DataFrame, shown: list[str]) -> list[tuple[object, ...]]:
+    """Some columns of the rows, and their interval."""
+    intervals = [_interval(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)]
+    return [(*line, between) for line, between in zip(rows[shown].itertuples(index=False), intervals, strict=True)]
 
 
 _USES = {"holdout": "hold-out, all", "holdout_comparable": "hold-out, comparable"}
@@ -85,23 +113,44 @@ def _print_summary(score: PkScore) -> None:
     """One line per group of rows."""
     percent = [str(c) for c in score.summary if str(c).startswith("within_")]
     shares = (f"within {name.removeprefix('within_')}-fold" for name in percent)
-    head = ("rows of", "rows", "studies", "GMFE", "GMFE by study", "median fold", *shares)
+    told = score.summary["inside_90"].notna().any()
+    head = (
+        "rows of",
+        "rows",
+        "studies",
+        "GMFE",
+        "GMFE by study",
+        "median fold",
+        *shares,
+        *(("in 90 % for a new study",) if told else ()),
+    )
     body = [
         (_USES.get(str(use), use), int(r["rows"]), int(r["studies"]), r["gmfe"], r["gmfe_by_study"], r["median_fold"],
-         *(f"{100 * r[c]:.0f} %" for c in percent))
+         *(_percent(r[c]) for c in (*percent, *(("inside_90",) if told else ()))))
         for use, r in score.summary.iterrows()
     ]  # fmt: skip
     if body:
         _show.table(head, body)
 
 
-def _print_groups(score: PkScore) -> None:
-    """Comparable hold-out rows by analyte."""
-    found = score.by("analyte", "holdout_comparable")
-    body = [
-        (name, int(r["rows"]), int(r["studies"]), r["gmfe"], f"{100 * r['within_1.5']:.0f} %") for name, r in found.iterrows()
-    ]
-    _show.table(("analyte", "rows", "studies", "GMFE", "within 1.5-fold"), body, "Comparable hold-out rows by analyte")
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share == share else ""
+
+
+def _print_groups(score: PkScore, use: str, title: str) -> None:
+    """Rows of one group by analyte and by metric."""
+    for column in ("analyte", "metric"):
+        found = score.by(column, use)
+        body = [
+            (name, int(r["rows"]), int(r["studies"]), r["gmfe"], _percent(r["within_1.5"]), _percent(r["inside_90"]))
+            for name, r in found.iterrows()
+        ]
+        head = (column, "rows", "studies", "GMFE", "within 1.5-fold", "in 90 %")
+        _show.table(head, body, f"{title} by {column}")
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{_show.cell(low)} - {_show.cell(high)}" if low == low else ""
 
 
 def _print_rows(score: PkScore) -> None:
@@ -110,7 +159,7 @@ def _print_rows(score: PkScore) -> None:
     why = ["row", "use", "study", "analyte", "metric", "reason"]
     scored, others = (score.table[which] for which in (score.table["fold"].notna(), score.table["fold"].isna()))
     if len(scored):
-        _show.table(shown, scored[shown].itertuples(index=False), numbers_from=7)
+        _show.table((*shown, _HEAD_90), _cells(scored, shown), numbers_from=7)
     if len(others):
         _show.table(why, others[why].itertuples(index=False), "Rows without a fold error", numbers_from=6)
 

@@ -1,66 +1,106 @@
-"""The posterior of the reference model: log-normal observations, partially pooled by study and analyte."""
+"""The posterior of the reference model: log-normal observations, and parameters that differ from study to study."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ketasim.fit._observations import Observation
 from ketasim.fit._predict import Plan, Situation, make_plan, predict
-from ketasim.fit._priors import Priors
+from ketasim.fit._priors import Priors, load_priors
 from ketasim.fit._typical import typical
-from ketasim.model import Model
+from ketasim.library import comedication
+from ketasim.model import Model, StudyEffect
+from ketasim.population import moved, shifted
 
+Floats = NDArray[np.float64]
 _TYPICAL_STATISTICS = ("model_typical",)
+#: Step of the difference quotients, in prior SDs or on the scale of an effect: small against what the model bends over.
+_STEP = 0.02
 
 
 @dataclass(frozen=True)
-class Block:
-    """Rows of one study and analyte, which share an offset. `sd` within the study, log scale, (row,)."""
+class Linear:
+    """The logarithms of the predictions around one place.
 
-    study: str
-    analyte: str
-    rows: np.ndarray
-    sd: np.ndarray
+    Attributes
+    ----------
+    z : (quantity,), the place. log_predicted : (row,). by_quantity : (row, quantity), slopes in z. by_effect : (row, effect), slopes in
+    the shifts of a study.
+    """
+
+    z: Floats
+    log_predicted: Floats
+    by_quantity: Floats
+    by_effect: Floats
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Data and priors of one calibration, ready to be evaluated."""
+    """Data and priors of one calibration, ready to be evaluated.
+
+    `sd` is that of each row within its study, on the log scale; `effects` are those of the priors, and one of every interaction.
+    """
 
     plan: Plan
     priors: Priors
     observations: tuple[Observation, ...]
-    log_observed: np.ndarray
-    blocks: tuple[Block, ...]
+    log_observed: Floats
+    sd: Floats
+    effects: tuple[StudyEffect, ...]
 
-    def predictions(self, z: Any, xp: Any) -> Any:
-        """Predicted values of the used rows at coordinates z, (row,), in the units of the rows."""
-        values = self.priors.values(z, xp)
+    @cached_property
+    def same_study(self) -> NDArray[np.bool_]:
+        """Whether two rows are of one study, (row, row)."""
+        studies = np.array([o.study for o in self.observations])
+        return studies[:, None] == studies[None, :]
+
+    def log_predictions(self, z: Floats, effect: StudyEffect | None = None, shift: float = 0.0) -> Floats:
+        """Logarithms of the predicted values of the used rows at coordinates z, (row,), in the units of the rows.
+
+        effect, shift : moves what differs in one study.
+        """
+        values, model = self.priors.values(z, np), self.plan.model
         own = {name: x for name, x in values.items() if "." not in name}
+        if effect and effect.group != "interaction":
+            own |= shifted({**model.typical(), **own}, effect.on, shift, model.params)
 
         def parameters(of: Situation) -> dict[str, Any]:
             drug = of[1]
-            changed = {name.split(".", 1)[1]: x for name, x in values.items() if drug and name.startswith(f"{drug}.")}
-            return typical(self.plan.model, dict(of[0]), own, changed)
+            own_shift = shift if effect and effect.name == f"interaction/{drug}" else 0.0
+            changed = {
+                name.split(".", 1)[1]: moved(x, own_shift, x < 1.0)
+                for name, x in values.items()
+                if drug and name.startswith(f"{drug}.")
+            }
+            return typical(model, dict(of[0]), own, changed)
 
-        return xp.stack([xp.asarray(x) for x in predict(self.plan, parameters, xp)])
+        return np.log(np.array([float(x) for x in predict(self.plan, parameters)]))
 
-    def negative_log_posterior(self, z: Any, xp: Any) -> Any:
-        """Up to a constant; z are standard normal under the prior, study offsets are integrated out exactly."""
-        values = self.priors.values(z, xp)
-        residual = self.log_observed - xp.log(self.predictions(z, xp))
-        total = 0.5 * xp.sum(z**2)
-        for block in self.blocks:
-            r, weight = residual[block.rows], 1.0 / block.sd**2
-            tau = values[f"tau.{block.analyte}"] if block.analyte else 0.0
-            inflation = 1.0 + tau**2 * weight.sum()
-            total = total + 0.5 * (xp.sum(weight * r**2) - (tau * xp.sum(weight * r)) ** 2 / inflation + xp.log(inflation))
-        return total
+    def linear(self, z: Floats) -> Linear:
+        """Slopes by one-sided difference quotients."""
+        here = self.log_predictions(z)
+        places = z + _STEP * np.eye(len(self.priors.parameters), len(z))
+        by_quantity = np.zeros((len(here), len(z)))  # SDs between studies move no prediction
+        for k, place in enumerate(places):
+            by_quantity[:, k] = (self.log_predictions(place) - here) / _STEP
+        by_effect = [(self.log_predictions(z, effect, _STEP) - here) / _STEP for effect in self.effects]
+        return Linear(z, here, by_quantity, np.array(by_effect).T.reshape(len(here), len(self.effects)))
+
+    def spread(self, taus: Mapping[str, float]) -> Floats:
+        """SD of every effect, (effect,), at SDs between studies by group."""
+        return np.array([taus.get(f"tau.{effect.group}", effect.sd) for effect in self.effects])
+
+    def covariance(self, linear: Linear, taus: Mapping[str, float]) -> Floats:
+        """Of the rows' logarithms around a model that is right on average, (row, row)."""
+        shifts = linear.by_effect * self.spread(taus)
+        return np.diag(self.sd**2) + np.where(self.same_study, shifts @ shifts.T, 0.0)
 
 
 def make_objective(model: Model, observations: Sequence[Observation], priors: Priors) -> Objective:
@@ -68,20 +108,13 @@ def make_objective(model: Model, observations: Sequence[Observation], priors: Pr
     chosen = [o for o in observations if o.use == "calibration"]
     plan = make_plan(model, chosen)
     used = tuple(o for i, o in enumerate(chosen) if i not in plan.problems)
-    plan = make_plan(model, used)
-    groups: dict[tuple[str, str], list[int]] = {}
-    for i, o in enumerate(used):
-        key = (f"{o.study}/row {o.row}", "") if o.metric == "covariate_ratio" else (o.study, _analyte_class(o.analyte))
-        groups.setdefault(key, []).append(i)
-    blocks = tuple(
-        Block(study, analyte, np.array(rows), np.array([row_sd(used[i], priors) for i in rows]))
-        for (study, analyte), rows in groups.items()
+    drugs = dict.fromkeys(o.comedication for o in used if o.comedication)
+    interactions = tuple(
+        StudyEffect(f"interaction/{d}", s, (), "interaction") for d in drugs if (s := comedication(d).between_study)
     )
-    return Objective(plan, priors, used, np.array([math.log(typical_value(o)) for o in used]), blocks)
-
-
-def _analyte_class(analyte: str) -> str:
-    return analyte[2:] if analyte[:2] in ("s_", "r_") else analyte
+    observed = np.array([math.log(typical_value(o)) for o in used])
+    sd = np.array([row_sd(o, priors) for o in used])
+    return Objective(make_plan(model, used), priors, used, observed, sd, priors.effects + interactions)
 
 
 def typical_value(o: Observation) -> float:
@@ -91,9 +124,9 @@ def typical_value(o: Observation) -> float:
     return o.value
 
 
-def row_sd(o: Observation, priors: Priors) -> float:
+def row_sd(o: Observation, priors: Priors | None = None) -> float:
     """SD of a row on the log scale: within-study misfit, sampling error of the mean, reading error of a figure."""
-    settings = priors.settings
+    settings = (priors or load_priors()).settings
     variance = settings["within_study"][o.metric] ** 2
     if math.isfinite(o.sd) and math.isfinite(o.n):
         variance += math.log(1.0 + (o.sd / o.value) ** 2) / o.n
@@ -104,10 +137,3 @@ def row_sd(o: Observation, priors: Priors) -> float:
             settings["unreported"]["cv"] ** 2 / o.n if math.isfinite(o.n) else settings["unreported"]["typical_value"] ** 2
         )
     return math.sqrt(variance)
-
-
-def jax_objective(objective: Objective) -> Callable[[Any], Any]:
-    """The negative log posterior as a JAX function of z."""
-    import jax.numpy as jnp
-
-    return lambda z: objective.negative_log_posterior(z, jnp)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ketasim.errors import InvalidEntry
+from ketasim.model import StudyEffect
 
 PRIORS = Path(__file__).parent / "pk_priors.toml"
 
@@ -44,11 +45,12 @@ class Prior:
 
 @dataclass(frozen=True)
 class Priors:
-    """All priors and error settings of one calibration."""
+    """All priors and error settings of one calibration; `effects` are what differs from study to study."""
 
     parameters: tuple[Prior, ...]
     between_study: tuple[Prior, ...]
     settings: Mapping[str, Any]
+    effects: tuple[StudyEffect, ...] = ()
 
     @property
     def all(self) -> tuple[Prior, ...]:
@@ -76,9 +78,13 @@ def load_priors(path: Path = PRIORS) -> Priors:
     for drug, activities in data.get("comedication", {}).items():
         parameters += [_prior(f"{drug}.{name}", raw, path) for name, raw in activities.items()]
     _check_beside(parameters, path)
-    between = [Prior(f"tau.{name}", "lognormal", raw["median"], raw["sd"]) for name, raw in data["between_study"].items()]
+    raws = data.get("between_study", {})
+    between = [Prior(f"tau.{name}", "lognormal", raw["median"], raw["sd"], at=raw["at"]) for name, raw in raws.items()]
+    effects = tuple(
+        StudyEffect(f"{group}/{'+'.join(on)}", raw["median"], tuple(on), group) for group, raw in raws.items() for on in raw["on"]
+    )
     settings = {key: data[key] for key in ("within_study", "unreported", "digitised")}
-    return Priors(tuple(parameters), tuple(between), settings)
+    return Priors(tuple(parameters), tuple(between), settings, effects)
 
 
 def _prior(name: str, raw: Mapping[str, Any], path: Path) -> Prior:

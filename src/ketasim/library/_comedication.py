@@ -25,6 +25,7 @@ class Comedication:
     ----------
     multipliers : activity parameter (``A_2B6_liver``, ``A_3A4_gut``...) -> factor with its source, 1 = no change.
     mechanism, schedule : in words, as studied.
+    between_study : SD between studies of a shift of all multipliers together, log scale, below 1 logit; 0 where nothing says.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Comedication:
     multipliers: Mapping[str, Number]
     source: str
     note: str = ""
+    between_study: float = 0.0
 
     @property
     def cite(self) -> str:
@@ -88,5 +90,5 @@ def _read(path: Path) -> Comedication:
         multipliers[name] = number_from(raw, _ACTIVITY, entry, f"{where} [multiplier.{name}]")
     return Comedication(
         entry.id, entry.title, entry.mechanism, entry.schedule, entry.status, entry.revision, multipliers,
-        entry.source, entry.note,
+        entry.source, entry.note, entry.between_study.value if entry.between_study else 0.0,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from ketasim.library._modules import let_travel, module_of
 from ketasim.library._posterior import posterior_beside
 from ketasim.library._register import covariate_unit
 from ketasim.library._schema import CheckpointFile, CovariateFile, EntryFile, NumberFile, ResidualFile, VariabilityFile
-from ketasim.model import CovariateEffect, Mechanism, Number, Param, Part, ResidualError, Structure, Variability
+from ketasim.model import CovariateEffect, Mechanism, Number, Param, Part, ResidualError, Structure, StudyEffect, Variability
 from ketasim.units import factor
 
 #: Body weight at which numbers printed per kg are given to the model; the weight effect is then relative to it.
@@ -92,7 +92,7 @@ def part_from(entry: EntryFile, path: Path, where: str, inherited: Mapping[str, 
         "sampling": entry.sampling,
         "population": entry.population.model_dump(exclude_defaults=True), "source": entry.source, "note": entry.note,
         "residual_note": entry.residual_note, "reported": reported, "checkpoints": dict(entry.checkpoint), "path": str(path),
-        **posterior_beside(path),
+        "between_study": _study_effects(entry, mechanism, where), **posterior_beside(path),
     }  # fmt: skip
     ordered = {name: numbers[name] for name in mechanism.params}
     part = Part(mechanism, ordered, entry.id, entry.revision, entry.status, _covariances(entry, ordered, where), residual, info)
@@ -127,6 +127,21 @@ def number_from(raw: NumberFile, param: Param, entry: Any, where: str) -> Number
         value, param.unit, raw.source or entry.source, raw.at, raw.kind, confidence, raw.note,
         _variability(raw.iiv, scale), _variability(raw.iov, scale), tuple(_effect(c, scale, where) for c in covariates), se,
     )  # fmt: skip
+
+
+def _study_effects(entry: EntryFile, mechanism: Mechanism, where: str) -> tuple[StudyEffect, ...]:
+    """One effect for every list of parameters that shift together."""
+    effects = []
+    for group, raw in entry.between_study.items():
+        for on in raw.on:
+            for name in on:
+                if name not in mechanism.params:
+                    near = close_names(name, mechanism.params)
+                    raise InvalidEntry(f"{where} [between_study.{group}]: {entry.structure} has no parameter '{name}'.{near}")
+            effects.append(StudyEffect(f"{group}/{'+'.join(on)}", raw.value, on, group, raw.kind, raw.source, raw.at))
+        if not raw.on:
+            raise InvalidEntry(f'{where} [between_study.{group}]: on is missing. Name the parameters, e.g. on = [["CL"]].')
+    return tuple(effects)
 
 
 def _factor(unit: str, declared: str, where: str, entry: Any) -> float:

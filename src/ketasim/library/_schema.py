@@ -103,6 +103,18 @@ class NumberFile(_File):
         return self
 
 
+class BetweenStudyFile(NumberFile):
+    """SD between studies, on the log scale (shares: logit); `on` lists parameters that shift together, or several such lists."""
+
+    on: tuple[tuple[Text, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _a_spread(self) -> BetweenStudyFile:
+        if not self.value > 0:
+            raise ValueError("value is an SD and must be positive")
+        return self
+
+
 class ResidualFile(_File):
     """Residual error of one output; `additive` is in `unit`."""
 
@@ -194,6 +206,7 @@ class EntryFile(_File):
     param: dict[str, NumberFile] = Field(default_factory=dict)
     reported: dict[str, NumberFile] = Field(default_factory=dict)
     residual: dict[str, ResidualFile] = Field(default_factory=dict)
+    between_study: dict[str, BetweenStudyFile] = Field(default_factory=dict)
     correlation: tuple[CorrelationFile, ...] = ()
     checkpoint: dict[str, CheckpointFile] = Field(default_factory=dict)
 
@@ -219,6 +232,7 @@ class ComedicationFile(_File):
     schedule: str = ""
     note: str = ""
     multiplier: dict[str, NumberFile] = Field(default_factory=dict)
+    between_study: NumberFile | None = None
 
 
 _Shape = TypeVar("_Shape", bound=_File)

@@ -17,6 +17,7 @@ from ketasim.model._declare import (
     ResidualError,
     State,
     Structure,
+    StudyEffect,
     Variability,
 )
 from ketasim.model._describe import describe, latex, mechanism_graph
@@ -57,6 +58,7 @@ __all__ = [
     "ResidualError",
     "State",
     "Structure",
+    "StudyEffect",
     "TimeToEvent",
     "Variability",
     "assemble",

@@ -186,6 +186,25 @@ class CovariateEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyEffect:
+    """What differs from study to study beyond sampling error: parameters that move together by one random shift.
+
+    Attributes
+    ----------
+    name : for messages and random streams. sd : of the shift, on the log scale, of shares (bounds 0 to 1) on the logit scale.
+    on : parameters that shift together. group : name of the SD, which several effects may share. kind, source, at : where it comes from.
+    """
+
+    name: str
+    sd: float
+    on: tuple[str, ...]
+    group: str = ""
+    kind: Kind = "derived"
+    source: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Variability:
     """Random variation of a parameter between subjects (or occasions).
 

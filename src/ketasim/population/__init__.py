@@ -11,7 +11,7 @@ from ketasim.population._population import Population, population, population_fr
 from ketasim.population._random import normal, uniform
 from ketasim.population._residual import sample_observation, sample_residual
 from ketasim.population._table import PLAIN_ID, cohort_from_table
-from ketasim.population._uncertainty import typical_values, undrawn
+from ketasim.population._uncertainty import moved, multiplier_values, shifted, study_effects, typical_values, undrawn
 from ketasim.population._variability import cv_from_omega2, omega2_from_cv
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
     "cyp2b6_phenotype",
     "individual_parameters",
     "level_of",
+    "moved",
+    "multiplier_values",
     "normal",
     "omega2_from_cv",
     "population",
@@ -35,6 +37,8 @@ __all__ = [
     "populations",
     "sample_observation",
     "sample_residual",
+    "shifted",
+    "study_effects",
     "typical_values",
     "undrawn",
     "uniform",

@@ -39,6 +39,7 @@ def individual_parameters(
     comedication: Iterable[ComedicationLike | Mapping[str, float]] = (),
     variability: bool | Literal["between", "occasion"] = True,
     uncertainty: int | Mapping[str, float] | None = None,
+    between_study: bool = False,
     occasion: ArrayLike | None = None,
     covariates: Mapping[str, NDArray[Any]] | None = None,
 ) -> dict[str, FloatArray]:
@@ -55,6 +56,7 @@ def individual_parameters(
         Factors of several drugs multiply; parameters the model lacks are passed over, but each drug must touch one at least.
     variability : True draws variation between patients and between occasions, ``"between"`` or ``"occasion"`` one, False none.
     uncertainty : index of a draw of the typical values, a mapping of typical values, or None; see `typical_values`.
+    between_study : such a draw is that of a new study, of the model and of the co-medications' effects.
     occasion : number of the occasion: one for all, or (n,) or (r, n) for each patient or record. None is occasion 0.
     covariates : replaces covariates of the cohort, e.g. time-varying ones: name -> (n,) or (r, n).
 
@@ -87,9 +89,9 @@ def individual_parameters(
         raise InvalidOption(f"variability = {variability!r}: allowed are True, False, 'between' and 'occasion'.")
     n = len(cohort)
     columns = _columns(cohort, covariates or {})
-    typical = typical_values(model, uncertainty, cohort.seed)
+    typical = typical_values(model, uncertainty, cohort.seed, between_study)
     draw = None if uncertainty is None or isinstance(uncertainty, Mapping) else int(uncertainty)
-    factors = _comedication_factors(model, comedication, draw, cohort.seed)
+    factors = _comedication_factors(model, comedication, draw, cohort.seed, between_study)
     visits = _occasions(occasion, n)
     who = as_counters(cohort.ids, "ids")  # once, not once per parameter
     between = draw_between(model.numbers, model.correlations, cohort.seed, who) if variability in (True, "between") else {}
@@ -127,8 +129,9 @@ def _occasions(occasion: ArrayLike | None, n: int) -> NDArray[np.int64]:
 
 
 def _comedication_factors(
-    model: ModelLike, comedication: Iterable[ComedicationLike | Mapping[str, float]], draw: int | None, seed: int
-) -> dict[str, float]:
+    model: ModelLike, comedication: Iterable[ComedicationLike | Mapping[str, float]], draw: int | None, seed: int,
+    between_study: bool = False,
+) -> dict[str, float]:  # fmt: skip
     """Product of all drugs' multipliers per parameter of the model; of one draw where `draw` is a number."""
     if isinstance(comedication, (str, Mapping)) or hasattr(comedication, "multipliers"):
         raise InvalidOption(
@@ -140,8 +143,11 @@ def _comedication_factors(
             raise InvalidOption(
                 f"comedication '{drug}' is a name; give the library entry: ketasim.library.comedication('{drug}')."
             )
+        spread = getattr(drug, "between_study", 0.0) if between_study else 0.0
         multipliers: Mapping[str, Any] = (
-            drug if isinstance(drug, Mapping) else multiplier_values(model, getattr(drug, "id", ""), drug.multipliers, draw, seed)
+            drug
+            if isinstance(drug, Mapping)
+            else multiplier_values(model, getattr(drug, "id", ""), drug.multipliers, draw, seed, spread)
         )
         touched = [name for name in multipliers if name in model.numbers]
         if multipliers and not touched:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidModel, InvalidOption, InvalidParameter, close_names
-from ketasim.model import Number, Param, Part
+from ketasim.model import Number, Param, Part, StudyEffect
 from ketasim.population._random import is_whole, normal
 
 
@@ -26,7 +26,9 @@ class ModelLike(Protocol):
 
 
 @checked
-def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | None, seed: int) -> dict[str, float]:
+def typical_values(
+    model: ModelLike, uncertainty: int | Mapping[str, float] | None, seed: int, between_study: bool = False
+) -> dict[str, float]:
     """Typical value of every parameter.
 
     Parameters
@@ -36,6 +38,8 @@ def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | No
         `Model.with_values` replaced stays.
         A mapping sets values directly, e.g. one row of a posterior of one's own.
     seed : of the cohort; fixes the draws.
+    between_study : the draw is that of a new study: parameters also shift by what differs from study to study
+        (``Part.info["between_study"]``). It needs the index of a draw.
 
     Returns
     -------
@@ -60,7 +64,38 @@ def typical_values(model: ModelLike, uncertainty: int | Mapping[str, float] | No
         for name, number in model.numbers.items()
         if number.se > 0 and name not in posterior
     }
-    return values | drawn | posterior
+    values = values | drawn | posterior
+    return _of_a_study(model, values, row, seed, int(uncertainty)) if between_study else values
+
+
+@checked
+def study_effects(model: ModelLike) -> tuple[StudyEffect, ...]:
+    """What differs from study to study, of all parts."""
+    parts: tuple[Part, ...] = tuple(getattr(model, "parts", ()))
+    return tuple(effect for part in parts for effect in part.info.get("between_study", ()))
+
+
+@checked
+def shifted(values: Mapping[str, Any], on: Iterable[str], shift: float, params: Mapping[str, Param]) -> dict[str, Any]:
+    """The parameters `on` moved by a shift: on the logit scale where they are shares (bounds 0 to 1), else on the log scale."""
+    return {name: moved(values[name], shift, params[name].bounds == (0.0, 1.0)) for name in on}
+
+
+@checked
+def moved(value: Any, shift: float, is_share: bool) -> Any:
+    """A value moved by a shift on the log scale, or on the logit scale, on which a share stays one."""
+    grown = value * np.exp(shift)
+    return grown / (1.0 - value + grown) if is_share else grown
+
+
+def _of_a_study(model: ModelLike, values: dict[str, float], row: Mapping[str, float], seed: int, index: int) -> dict[str, float]:
+    """Values in one new study; what a user replaced stays."""
+    own = {name: number for part in getattr(model, "parts", ()) for name, number in part.numbers.items()}
+    for effect in study_effects(model):
+        shift = row.get(f"tau.{effect.group}", effect.sd) * float(normal(seed, index, f"between_study/{effect.name}"))
+        on = [name for name in effect.on if name in values and own[name].value == model.numbers[name].value]
+        values = values | shifted(values, on, shift, model.params)
+    return values
 
 
 @checked
@@ -71,9 +106,10 @@ def undrawn(model: ModelLike) -> tuple[str, ...]:
 
 
 def multiplier_values(
-    model: ModelLike, drug: str, multipliers: Mapping[str, Number], uncertainty: int | None, seed: int
+    model: ModelLike, drug: str, multipliers: Mapping[str, Number], uncertainty: int | None, seed: int, between_study: float = 0.0
 ) -> dict[str, float]:
-    """Factor of every parameter a co-medication acts on: as published, or of one draw.
+    """Factor of every parameter a co-medication acts on: as published, or of one draw; in a new study where `between_study`,
+    the SD of a shift of all factors together, is above 0. What inhibits still inhibits: factors below 1 shift on the logit scale.
 
     A posterior that was estimated together with the drug's effects holds them as ``drug.parameter``, correlated with the
     model's own parameters; effects it does not hold are drawn from their standard errors.
@@ -87,7 +123,8 @@ def multiplier_values(
         values[name] = (
             row[key] if key in row else _draw(key, number, factor, seed, uncertainty) if number.se > 0 else number.value
         )
-    return values
+    shift = between_study * float(normal(seed, uncertainty, f"between_study/{drug}")) if between_study else 0.0
+    return {name: float(moved(value, shift, value < 1.0)) for name, value in values.items()}
 
 
 def _posterior_row(model: ModelLike, index: int) -> dict[str, float]:

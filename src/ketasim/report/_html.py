@@ -17,7 +17,7 @@ from ketasim.report._basis import evidence, facts, warned
 from ketasim.report._care import care_section
 from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, rank, sites
 from ketasim.report._parts import html_figure, html_table, shown
-from ketasim.results import NOTICE, dose_times, held_sentence, redundant_totals, since_dose, sureness
+from ketasim.results import NEW_STUDY, NOTICE, dose_times, held_sentence, redundant_totals, since_dose, sureness
 from ketasim.writing import replacing
 
 if TYPE_CHECKING:
@@ -224,12 +224,17 @@ def _sure(arms: Mapping[str, xr.DataTree]) -> str:
         : 3 + len(keys)
     ]
     place = sites(first)[0].replace("_", " ")
-    note = (
-        f'<p class="soft">{escape(place.capitalize())}; medians over patients: 5 to 95 % of {first.attrs["draws"]} draws of the model\'s typical values. This is how well the '
-        "typical patient is known, not how patients differ; that the structure of the model is right is taken for granted. "
-        f"{escape(held_sentence(first))}</p>"
+    new_study = first.attrs.get("draws_of") == NEW_STUDY
+    of, meaning = (
+        ("the model in a new study", "This is where the medians of a new study should lie, not how patients differ")
+        if new_study
+        else ("the model's typical values", "This is how well the typical patient is known, not how patients differ")
     )
-    return f"<h2>How sure the medians are</h2>{note}{html_table(head, cells, 3)}"
+    note = (
+        f'<p class="soft">{escape(place.capitalize())}; medians over patients: 5 to 95 % of {first.attrs["draws"]} draws of {of}. '
+        f"{meaning}; that the structure of the model is right is taken for granted. {escape(held_sentence(first))}</p>"
+    )
+    return f"<h2>{'Medians of a new study' if new_study else 'How sure the medians are'}</h2>{note}{html_table(head, cells, 3)}"
 
 
 def _regimens(arms: Mapping[str, xr.DataTree]) -> str:

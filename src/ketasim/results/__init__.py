@@ -7,8 +7,10 @@ from ketasim.results._save import check_target, save, summary, to_dataframe, wid
 from ketasim.results._sketch import QuantileSketch
 from ketasim.results._sure import held_sentence, sureness
 from ketasim.results._tree import (
+    NEW_STUDY,
     NOTICE,
     TOTALS,
+    TYPICAL_VALUES,
     Concentrations,
     add_draws,
     add_record_draws,
@@ -23,8 +25,10 @@ from ketasim.results._tree import (
 from ketasim.results._warned import assumed_sentence, warnings_of
 
 __all__ = [
+    "NEW_STUDY",
     "NOTICE",
     "TOTALS",
+    "TYPICAL_VALUES",
     "CareTable",
     "Concentrations",
     "QuantileSketch",

@@ -207,6 +207,10 @@ def build_summary(
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attrs)), "/dose": dose, "/subject": facts, "/plasma": plasma})
 
 
+#: What a draw is: a plausible version of the typical values, or of these in one new study.
+TYPICAL_VALUES, NEW_STUDY = "typical values", "new study"
+
+
 @checked
 def add_draws(
     result: xr.DataTree,
@@ -215,6 +219,7 @@ def add_draws(
     sites: Mapping[str, tuple[tuple[str, ...], Floats, Floats, str]],
     failed: NDArray[np.int64],
     held: Sequence[str],
+    of: str = "",
 ) -> xr.DataTree:
     """The result with what draws of the model's typical values make of it.
 
@@ -222,7 +227,7 @@ def add_draws(
     ----------
     levels : quantiles over patients. sites : site -> analytes, curves (draw, quantile, time, analyte), exposures (draw,
         quantile, CMAX or AUCLST, analyte), unit of concentration. failed : (draw,), patients without a result. held : parameters
-        that no draw changes.
+        that no draw changes. of : what a draw is, ``new study`` or ``typical values``.
 
     Returns
     -------
@@ -244,13 +249,13 @@ def add_draws(
     count = xr.DataArray(failed, dims="draw", attrs={"units": "1", "long_name": "patients without a result"})
     result["draws"] = xr.DataTree(xr.Dataset(curves | {"failed": count}).assign_coords({**shared, "time": time}))
     result["draws_exposure"] = xr.DataTree(xr.Dataset(exposures).assign_coords({**shared, "parameter": ["CMAX", "AUCLST"]}))
-    result.attrs |= {"draws": len(failed), "draws_hold": list(held)}
+    result.attrs |= {"draws": len(failed), "draws_hold": list(held), "draws_of": of or TYPICAL_VALUES}
     return result
 
 
 @checked
 def add_record_draws(
-    result: xr.DataTree, outputs: Mapping[str, Floats], failed: NDArray[np.int64], held: Sequence[str]
+    result: xr.DataTree, outputs: Mapping[str, Floats], failed: NDArray[np.int64], held: Sequence[str], of: str = ""
 ) -> xr.DataTree:
     """The result of an event table with group ``draws``: every output (draw, record), and how many subjects failed (draw,).
 
@@ -260,5 +265,5 @@ def add_record_draws(
     drawn = {name: xr.DataArray(v, dims=("draw", "record"), attrs=dict(units[name].attrs)) for name, v in outputs.items()}
     count = xr.DataArray(failed, dims="draw", attrs={"units": "1", "long_name": "subjects without a result"})
     result["draws"] = xr.DataTree(xr.Dataset(drawn | {"failed": count}).assign_coords(draw=np.arange(len(failed))))
-    result.attrs |= {"draws": len(failed), "draws_hold": list(held)}
+    result.attrs |= {"draws": len(failed), "draws_hold": list(held), "draws_of": of or TYPICAL_VALUES}
     return result

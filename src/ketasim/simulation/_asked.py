@@ -170,14 +170,15 @@ def check_arms(arms: Any) -> Mapping[str, Any]:
     return arms
 
 
-def check_switches(variability: Any, states: Any, stream: Any, progress: Any, checkpoint: Any) -> None:
+def check_switches(variability: Any, states: Any, stream: Any, between_study: Any, progress: Any, checkpoint: Any) -> None:
     """Refuse switches that are neither on nor off, and a progress or checkpoint of another kind.
 
     Raises
     ------
     InvalidOption
     """
-    for name, value in {"variability": variability, "states": states, "stream": stream}.items():
+    switches = {"variability": variability, "states": states, "stream": stream, "between_study": between_study}
+    for name, value in switches.items():
         if value is not None and not isinstance(value, (bool, np.bool_)):
             raise InvalidOption(f"{name} = {value!r}: give True or False.")
     if progress is not None and not isinstance(progress, Callable):

@@ -127,6 +127,7 @@ def simulate(
     stream: bool | None = None,
     quantiles: Sequence[float] = QUANTILES,
     draws: int = 0,
+    between_study: bool = True,
     rtol: float | None = None,
     precision: str = "double",
     threads: int | None = None,
@@ -153,6 +154,7 @@ def simulate(
     variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
     stream : quantiles only, in bounded memory; default above 20,000 patients.
     draws : repeats the run in the same patients with so many plausible versions of the model; not for a streamed cohort.
+    between_study : draws are those of a new study, where the model says how studies differ; False: of the typical values alone.
     rtol, precision : of the solver; default 1e-6 and ``double``. ``single``: half the size, little more than half the time; rtol 1e-5 or more.
     checkpoint : file that lets an interrupted streamed run resume; refused where nothing is streamed.
 
@@ -175,8 +177,9 @@ def _simulated(asked: Any) -> xr.DataTree:
     common = _Common(
         whole, _comedication(asked.comedication), tolerance_of(asked.precision, asked.rtol), asked.precision, threads_of(asked.threads),
         asked.interpolation, asked.states, asked.command, asked.seed, inputs=checked_inputs(asked.inputs, whole),
+        between_study=bool(asked.between_study),
     )  # fmt: skip
-    check_switches(asked.variability, asked.states, asked.stream, asked.progress, asked.checkpoint)
+    check_switches(asked.variability, asked.states, asked.stream, asked.between_study, asked.progress, asked.checkpoint)
     times = None if asked.times is None else output_times(asked.times)
     dosing, until = _dosing(dosing), end_time(asked.until, times)
     with listening() as heard:
@@ -331,6 +334,7 @@ class _Common:
     seed: int
     draw: int | None = None
     inputs: Inputs = field(default_factory=dict)
+    between_study: bool = True
 
     @property
     def drugs(self) -> dict[str, list[str]]:
@@ -397,7 +401,8 @@ class _Cohort:
     def _patients(self, cohort: Cohort, vary: bool) -> tuple[EventTemplate, dict[str, Floats]]:
         model = self.common.model
         common = self.common
-        params = individual_parameters(model, cohort, comedication=common.comedication, variability=vary, uncertainty=common.draw)
+        params = individual_parameters(model, cohort, comedication=common.comedication, variability=vary, uncertainty=common.draw,
+                                       between_study=common.between_study)  # fmt: skip
         params = {k: np.asarray(v, float) for k, v in params.items()}
         template = resolve(self.regimen, model, cohort.covariates, ids=cohort.ids)
         return with_inputs(template, common.inputs, params), params

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ketasim.errors import InvalidOption
 from ketasim.model import Model
-from ketasim.population import undrawn
-from ketasim.results import add_draws, mass_concentrations
+from ketasim.population import study_effects, undrawn
+from ketasim.results import NEW_STUDY, TYPICAL_VALUES, add_draws, mass_concentrations
 
 if TYPE_CHECKING:
-    from ketasim.simulation._cohort import _Cohort
+    from ketasim.simulation._cohort import _Cohort, _Common
 
 Floats = NDArray[np.float64]
 #: Quantiles over patients that are kept of every draw.
@@ -68,7 +68,13 @@ def with_draws(run: _Cohort, draws: int, progress: Callable[[int, int], None] | 
             curves.setdefault(site, []).append(_over_patients(alive, levels))
             exposures.setdefault(site, []).append(_over_patients(exposure, levels))
     stacked = {site: (names, np.stack(curves[site]), np.stack(exposures[site]), unit) for site, (names, unit) in labels.items()}
-    return add_draws(result, run.times, levels, stacked, failed, undrawn(run.common.model))
+    return add_draws(result, run.times, levels, stacked, failed, undrawn(run.common.model), kind_of_draw(run.common))
+
+
+def kind_of_draw(common: _Common) -> str:
+    """Whether a draw is a new study or typical values alone."""
+    differs = bool(study_effects(common.model)) or any(drug.between_study for drug in common.comedication)
+    return NEW_STUDY if common.between_study and differs else TYPICAL_VALUES
 
 
 def _report(progress: Callable[[int, int], None], number: int, total: int, done: int, of: int) -> None:

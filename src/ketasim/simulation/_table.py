@@ -17,6 +17,7 @@ from ketasim.dose._clock import on_clock
 from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names, warn
 from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters, undrawn
 from ketasim.results import add_record_draws, provenance
+from ketasim.simulation._draws import kind_of_draw
 from ketasim.simulation._outputs import warn_of_outputs
 from ketasim.solve import Solution, solve, solver_of
 
@@ -62,7 +63,7 @@ def simulate_table(
     for k in range(draws):
         again, who = _solved(replace(common, draw=k), data, times, vary, partial(moved, k + 1))
         drawn[:, k], failed[k] = again[outputs].to_numpy().T, int((who["status"] != 0).sum())
-    return add_record_draws(result, dict(zip(outputs, drawn, strict=True)), failed, undrawn(common.model))
+    return add_record_draws(result, dict(zip(outputs, drawn, strict=True)), failed, undrawn(common.model), kind_of_draw(common))
 
 
 def _solved(
@@ -165,7 +166,7 @@ def _parameters(
     cohort = Cohort(ids=template.ids, covariates=first, seed=common.seed, name=data.name)
     changing = {name: values for name, values in records.items() if np.any(values != values[:1])}
     values = individual_parameters(model, cohort, comedication=common.comedication, variability=vary, covariates=changing or None,
-                                   uncertainty=common.draw)  # fmt: skip
+                                   uncertainty=common.draw, between_study=common.between_study)  # fmt: skip
     params = {name: v if np.ndim(v) == 1 else v[0] for name, v in values.items()}
     by_record = {name: v for name, v in values.items() if np.ndim(v) == 2 and name not in template.overrides}
     if not by_record:

@@ -2,12 +2,13 @@
 
 from ketasim.validate._claims_pk import ClaimResult, pk_claims, pk_claims_table
 from ketasim.validate._figures import fold_error_figure, observed_predicted_figure, write_figures
-from ketasim.validate._score import PkScore, summarise, validate_pk, write_tables
+from ketasim.validate._score import PkScore, leave_one_out, summarise, validate_pk, write_tables
 
 __all__ = [
     "ClaimResult",
     "PkScore",
     "fold_error_figure",
+    "leave_one_out",
     "observed_predicted_figure",
     "pk_claims",
     "pk_claims_table",

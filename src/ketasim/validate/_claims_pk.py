@@ -25,7 +25,7 @@ _WEIGHT = 70.0
 #: Draws of the calibrated parameters behind an interval, and their seed (used where the model carries standard errors only).
 _DRAWS, _SEED = 40, 1
 #: Raised whenever a claim is computed another way.
-_VERSION = 2
+_VERSION = 3
 _BOLUS = "0.5 mg/kg racemic ketamine iv"
 _INFUSION = "0.5 mg/kg racemic ketamine iv over 40 min"
 _ROUTES = {
@@ -42,7 +42,7 @@ class ClaimResult:
     Attributes
     ----------
     low, high : range of the claim. verdict : reproduced, partly or contradicted, from `value` alone. ci_low, ci_high : 95 % of the draws
-    of the calibrated parameters, for the typical adult; NaN where nothing that was calibrated enters.
+    of the model in a new study, for the typical adult; NaN where nothing that was calibrated enters.
     """
 
     id: str
@@ -61,7 +61,7 @@ class _Person:
     """The typical adult of 70 kg and what a dose does to them."""
 
     def __init__(self, model: Model, draw: int | None = None) -> None:
-        self.model, self.p = model, typical(model, {}, typical_values(model, draw, _SEED))
+        self.model, self.p = model, typical(model, {}, typical_values(model, draw, _SEED, between_study=True))
         self._response = lru_cache(maxsize=len(_ROUTES))(lambda regimen: solve_regimen(model, regimen, self.p))
 
     def curve(self, regimen: str, site: str) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +123,7 @@ def _memory() -> Remembered:
 def _limits(model: Model, makers: tuple[Callable[[_Person], ClaimResult], ...], draws: int) -> dict[str, list[float]]:
     """Claim -> 2.5th and 97.5th percentile over draws of the calibrated parameters; kept in the cache, as they take seconds."""
     memory = _memory()
-    numbers = repr([typical_values(model, k, _SEED) for k in range(draws)])
+    numbers = repr([typical_values(model, k, _SEED, between_study=True) for k in range(draws)])
     key = f"{model.fingerprint}/{hashlib.sha256(numbers.encode()).hexdigest()}"
     known = memory.get(key)
     if known is None:

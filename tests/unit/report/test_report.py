@@ -82,7 +82,7 @@ def test_report_says_what_was_taken_beside_the_drug_and_what_was_replaced(tmp_pa
     results = ketasim.compare(arms, **options)
     page = html_report(results, tmp_path / "r.html").read_text(encoding="utf-8")
     rows = re.findall(r"<tr>(.*?)</tr>", page)
-    assert any(">b<" in row and ">ticlopidine@2<" in row for row in rows) and any(
+    assert any(">b<" in row and ">ticlopidine@3<" in row for row in rows) and any(
         ">a<" in row and ">none<" in row for row in rows
     )
     library = ketasim.simulation.as_model("ketasim_reference").numbers["k_mix"].value

@@ -222,12 +222,14 @@ def test_a_regimen_alone_may_stand_first() -> None:
     assert alone["plasma"].equals(named["plasma"])
 
 
-def test_draws_repeat_the_same_patients_with_rows_of_the_posterior() -> None:
+@pytest.mark.parametrize("new_study", [True, False])
+def test_draws_repeat_the_same_patients_with_rows_of_the_posterior(new_study: bool) -> None:
     options = {"n": 8, "seed": 3, "times": np.arange(0.0, 25.0, 0.5)}
-    one = ketasim.simulate(dosing="esketamine nasal 56 mg", draws=3, **options)
+    one = ketasim.simulate(dosing="esketamine nasal 56 mg", draws=3, between_study=new_study, **options)
     model = ketasim.simulation.as_model("ketasim_reference")
-    values = typical_values(model, 2, 3)
-    assert values["CLint"] == model.parts[0].info["posterior"]["CLint"][2]
+    values = typical_values(model, 2, 3, between_study=new_study)
+    assert (values["CLint"] == model.parts[0].info["posterior"]["CLint"][2]) is not new_study
+    assert one.attrs["draws_of"] == ("new study" if new_study else "typical values")
     same = ketasim.simulate(model.with_values(values), "esketamine nasal 56 mg", **options)["plasma"]["venous"]
     drawn = one["draws"]["venous"].sel(draw=2)
     np.testing.assert_allclose(drawn.sel(quantile=0.95), same.quantile(0.95, "subject"), rtol=1e-9)
@@ -240,7 +242,7 @@ def test_draws_repeat_the_same_patients_with_rows_of_the_posterior() -> None:
 
 
 def test_more_draws_than_are_stored_are_refused() -> None:
-    with pytest.raises(InvalidOption, match="the posterior of ketasim_reference@2 holds 1,000; more would repeat the first"):
+    with pytest.raises(InvalidOption, match="the posterior of ketasim_reference@3 holds 1,000; more would repeat the first"):
         ketasim.simulate(dosing="esketamine nasal 56 mg", draws=1001, times=[0.0, 1.0])
 
 
@@ -258,6 +260,9 @@ def test_draws_share_the_model_between_arms_and_take_the_drug_with_them() -> Non
     results = ketasim.compare(arms, comedication={"both": ["ticlopidine"]}, n=6, draws=12)
     row = next(r for r in sureness(results) if r["arm"] == "both" and r["analyte"] == "s_ketamine")
     assert 1.0 < row["ratio_auc_low"] < row["ratio_auc_high"]
+    alone = ketasim.compare(arms, comedication={"both": ["ticlopidine"]}, n=6, draws=12, between_study=False)
+    sure = next(r for r in sureness(alone) if r["arm"] == "both" and r["analyte"] == "s_ketamine")
+    assert sure["auc_high"] / sure["auc_low"] < row["auc_high"] / row["auc_low"], "a new study is less sure than typical values"
     # What both arms share cancels: the ratio is known better than either area.
     assert row["ratio_auc_high"] / row["ratio_auc_low"] < row["auc_high"] / row["auc_low"]
 

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketasim.errors import OutputError, UnknownEntry
+from ketasim.errors import InvalidOption, OutputError, UnknownEntry
 from ketasim.validate import (
     PkScore,
     fold_error_figure,
+    leave_one_out,
     observed_predicted_figure,
     summarise,
     validate_pk,
@@ -57,6 +58,26 @@ def test_rows_that_say_nothing_of_the_model_are_counted_apart(score: PkScore) ->
     by_study = score.by("study", "holdout_comparable")
     assert by_study["rows"].sum() == comparable["rows"]
     assert comparable["gmfe_by_study"] == pytest.approx(math.exp(np.log(by_study["gmfe"]).mean()))
+
+
+def test_intervals_for_a_new_study_hold_what_was_observed() -> None:
+    """90 % of rows, give or take what 39 rows of 11 studies allow; the interval of one row holds its own error too."""
+    score = validate_pk(draws=40)
+    assert 0.78 <= score.summary.loc["holdout_comparable", "inside_90"] <= 0.99
+    assert score.summary.loc["calibration", "inside_90"] >= 0.85
+    rows = score.table[score.table["fold"].notna()]
+    assert ((rows["low"] < rows["predicted"]) & (rows["predicted"] < rows["high"])).all()
+    inside = (rows["low"] <= rows["typical"]) & (rows["typical"] <= rows["high"])
+    assert (inside == rows["inside"].astype(bool)).all()
+    assert validate_pk(pd.DataFrame([ROW]), "domino1984", draws=2).table["low"].isna().all()
+    with pytest.raises(InvalidOption, match="draws = 1"):
+        validate_pk(draws=1)
+
+
+def test_left_out_studies_are_met_worse_than_fitted_ones(score: PkScore) -> None:
+    left = leave_one_out()
+    assert left.summary.loc["left out", "rows"] == score.summary.loc["calibration", "rows"]
+    assert score.summary.loc["calibration", "gmfe"] < left.summary.loc["left out", "gmfe"] < 1.35
 
 
 def test_a_mean_is_scored_on_the_scale_it_is_fitted_on() -> None:

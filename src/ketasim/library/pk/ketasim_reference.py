@@ -80,6 +80,9 @@ _ABSORPTION_PARAMS = {
     "sat_nasal": Param("1", "that fraction for the second and later device of a session, relative to the first", (0.0, 1.0)),
     "n_devices": Param("1", "nasal devices (28 mg) in one session", (1.0, float("inf"))),
     "ka_nasal": Param("1/h", "absorption through the nasal mucosa"),
+    "f_swallowed_nasal": Param(
+        "1", "share of what the nasal mucosa does not take that is swallowed; the rest is lost", (0.0, 1.0)
+    ),
     "D_nasal_swallowed": Param("h", "zero-order duration of the swallowed part of a nasal dose"),
     "ka_nasal_swallowed": Param("1/h", "absorption of the swallowed part of a nasal dose"),
     "D_oral": Param("h", "zero-order duration of an oral dose"),
@@ -182,11 +185,11 @@ class KetasimReference(Structure):
     routes = _routes()
 
     def inlets(self, p: Mapping[str, Any]) -> Mapping[str, Inlet]:
-        """Bioavailability and zero-order duration of each depot; the swallowed part is what the mucosa does not take."""
+        """Bioavailability and zero-order duration of each depot; the swallowed part is what the mucosa does not take, or a share of it."""
         mucosal = p["F_nasal"] * (1.0 + (p["n_devices"] - 1.0) * p["sat_nasal"]) / p["n_devices"]
         one_way = {
             "nasal": Inlet(F=mucosal),
-            "nasal_swallowed": Inlet(F=1.0 - mucosal, duration=p["D_nasal_swallowed"]),
+            "nasal_swallowed": Inlet(F=(1.0 - mucosal) * p["f_swallowed_nasal"], duration=p["D_nasal_swallowed"]),
             "oral": Inlet(duration=p["D_oral"]),
             "oral_pr": Inlet(duration=p["D_oral_pr"]),
             "mucosa": Inlet(F=p["F_mucosa"], duration=p["D_mucosa"]),
