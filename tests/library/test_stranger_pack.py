@@ -15,7 +15,7 @@ import ketasim
 from ketasim import library, sources
 from ketasim.errors import InvalidEntry, UnknownEntry
 from ketasim.library import _find
-from ketasim.model import assemble
+from ketasim.model import LogitNormal, Part, assemble
 
 PACK = Path(__file__).parents[1] / "fixtures" / "stranger_pack"
 
@@ -118,3 +118,26 @@ def test_entries_stand_beside_each_other_in_scopes(pack: Path, tmp_path: Path) -
     )
     with library.pack(own.parent), pytest.raises(InvalidEntry, match=r"doe2031_bad.toml: bind names 'blok', which is no port"):
         library.load("doe2031_bad")
+
+
+def test_an_entry_says_how_its_outputs_are_seen(pack: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own" / "mechanism"
+    own.mkdir(parents=True)
+    shutil.copy(PACK / "mechanism" / "block.py", own)
+    plain = (PACK / "mechanism" / "doe2031_block_inner.toml").read_text().replace("doe2031_block_inner", "doe2031_seen")
+
+    def seen(rows: str) -> Part:
+        (own / "doe2031_seen.toml").write_text(f'{plain}\n[observation.block]\nat = "Table 9"\nkind = "estimated"\n{rows}\n')
+        return library.load("doe2031_seen")
+
+    with library.pack(own.parent):
+        part = seen('family = "logit_normal"\nlow = 0\nhigh = 100\nunit = "%"\nsd = 0.5')
+        assert part.observations == (LogitNormal("inner_block", low=0.0, high=1.0, sd=0.5, at="Table 9"),)
+        with pytest.raises(
+            InvalidEntry, match=r"\[observation.block\] cuts: is no number of the family 'log_normal', which takes sd"
+        ):
+            seen('family = "log_normal"\ncuts = [1.0]')
+        with pytest.raises(InvalidEntry, match=r"\[observation.block\]: the family 'log_normal' needs sd"):
+            seen('family = "log_normal"')
+        with pytest.raises(InvalidEntry, match=r"LogNormal of 'block': give sd above 0"):
+            seen('family = "log_normal"\nsd = 0.0')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,28 @@ from ketasim.errors import InvalidEntry, InvalidModel, UnitMismatch, close_names
 from ketasim.library._modules import let_travel, module_of
 from ketasim.library._posterior import posterior_beside
 from ketasim.library._register import covariate_unit
-from ketasim.library._schema import CheckpointFile, CovariateFile, EntryFile, NumberFile, ResidualFile, VariabilityFile
-from ketasim.model import CovariateEffect, Mechanism, Number, Param, Part, ResidualError, Structure, StudyEffect, Variability
+from ketasim.library._schema import (
+    CheckpointFile,
+    CovariateFile,
+    EntryFile,
+    NumberFile,
+    ObservationFile,
+    ResidualFile,
+    VariabilityFile,
+)
+from ketasim.model import (
+    CovariateEffect,
+    Mechanism,
+    Number,
+    Observation,
+    Param,
+    Part,
+    ResidualError,
+    Structure,
+    StudyEffect,
+    Variability,
+)
+from ketasim.model._observation import FAMILIES
 from ketasim.units import factor
 
 #: Body weight at which numbers printed per kg are given to the model; the weight effect is then relative to it.
@@ -95,7 +116,10 @@ def part_from(entry: EntryFile, path: Path, where: str, inherited: Mapping[str, 
         "between_study": _study_effects(entry, mechanism, where), **posterior_beside(path),
     }  # fmt: skip
     ordered = {name: numbers[name] for name in mechanism.params}
-    part = Part(mechanism, ordered, entry.id, entry.revision, entry.status, _covariances(entry, ordered, where), residual, info)
+    seen = tuple(_observation(port, raw, mechanism, where) for port, raw in entry.observation.items())
+    part = Part(
+        mechanism, ordered, entry.id, entry.revision, entry.status, _covariances(entry, ordered, where), residual, info, seen
+    )
     if not (entry.scope or entry.bind):
         return part
     try:
@@ -202,6 +226,27 @@ def _residual(port: str, raw: ResidualFile, mechanism: Mechanism, where: str) ->
     unit = mechanism.writes[port].unit
     scale = factor(raw.unit or unit, unit, f"{where} [residual.{port}]")
     return ResidualError(port, raw.proportional, raw.additive * scale, raw.exponential, raw.at)
+
+
+def _observation(port: str, raw: ObservationFile, mechanism: Mechanism, where: str) -> Observation:
+    place = f"{where} [observation.{port}]"
+    if port not in mechanism.writes:
+        raise InvalidEntry(f"{place}: no such output.{close_names(port, mechanism.writes)}")
+    family = FAMILIES[raw.family]
+    known = [f.name for f in fields(family) if f.name not in ("port", "at")]
+    given = raw.model_dump(exclude={"family", "at", "kind", "note", "unit"}, exclude_none=True)
+    if unknown := [name for name in given if name not in known]:
+        raise InvalidEntry(f"{place} {unknown[0]}: is no number of the family '{raw.family}', which takes {', '.join(known)}.")
+    scale = factor(raw.unit or mechanism.writes[port].unit, mechanism.writes[port].unit, place)
+    values = {name: value * scale if name in ("additive", "low", "high") else value for name, value in given.items()}
+    said = f"{raw.at} (assumed: {raw.note})" if raw.kind == "assumed" else raw.at
+    try:
+        return family(port, **values, at=said)
+    except TypeError:
+        missing = next(f.name for f in fields(family) if f.name in known and f.name not in given and f.default is MISSING)
+        raise InvalidEntry(f"{place}: the family '{raw.family}' needs {missing}.") from None
+    except InvalidModel as error:
+        raise InvalidEntry(f"{place}: {error}") from None
 
 
 def _covariances(entry: EntryFile, numbers: Mapping[str, Number], where: str) -> dict[tuple[str, str], float]:

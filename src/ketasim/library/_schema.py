@@ -126,6 +126,30 @@ class ResidualFile(_File):
     note: str = ""
 
 
+class ObservationFile(_File):
+    """How an output is seen; which numbers a family takes stands in `ketasim.model`. `additive`, `low` and `high` are in `unit`."""
+
+    family: Literal["normal", "log_normal", "logit_normal", "binomial", "ordinal", "count"]
+    at: Text
+    kind: Kind
+    note: str = ""
+    unit: str = ""
+    additive: float | None = None
+    proportional: float | None = None
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    cuts: tuple[float, ...] | None = None
+    overdispersion: float | None = None
+
+    @model_validator(mode="after")
+    def _says_why(self) -> ObservationFile:
+        if self.kind in ("derived", "assumed") and not self.note.strip():
+            raise ValueError(f"kind '{self.kind}' needs a note that says {'how' if self.kind == 'derived' else 'why'}")
+        return self
+
+
 class CorrelationFile(_File):
     """Two etas that vary together: their covariance, or their correlation."""
 
@@ -207,6 +231,7 @@ class EntryFile(_File):
     reported: dict[str, NumberFile] = Field(default_factory=dict)
     residual: dict[str, ResidualFile] = Field(default_factory=dict)
     between_study: dict[str, BetweenStudyFile] = Field(default_factory=dict)
+    observation: dict[str, ObservationFile] = Field(default_factory=dict)
     correlation: tuple[CorrelationFile, ...] = ()
     checkpoint: dict[str, CheckpointFile] = Field(default_factory=dict)
 

@@ -21,20 +21,20 @@ from ketasim.model._declare import (
     Variability,
 )
 from ketasim.model._describe import describe, latex, mechanism_graph
+from ketasim.model._observation import (
+    Binomial,
+    Count,
+    Hazard,
+    LogitNormal,
+    LogNormal,
+    Normal,
+    Observation,
+    Ordinal,
+    TimeToEvent,
+)
 
 if TYPE_CHECKING:
-    from ketasim.model._observation import (
-        Binomial,
-        Count,
-        Hazard,
-        LogitNormal,
-        LogNormal,
-        Normal,
-        Observation,
-        Ordinal,
-        TimeToEvent,
-        event_times,
-    )
+    from ketasim.model._seen import event_times
 
 __all__ = [
     "Binomial",
@@ -69,15 +69,11 @@ __all__ = [
     "mechanism_graph",
 ]
 
-#: Loaded when first asked for: they need NumPy, which a listing of the library does without.
-_NUMERIC = frozenset(
-    ("Binomial", "Count", "Hazard", "LogNormal", "LogitNormal", "Normal", "Observation", "Ordinal", "TimeToEvent", "event_times")
-)
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _NUMERIC:
+    """What needs NumPy is loaded when first asked for: a listing of the library does without."""
+    if name != "event_times":
         raise AttributeError(f"module 'ketasim.model' has no attribute '{name}'")
-    from ketasim.model import _observation
+    from ketasim.model._seen import event_times
 
-    return getattr(_observation, name)
+    return event_times

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import fields
 from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from ketasim.arguments import checked
 if TYPE_CHECKING:
     from ketasim.model._assemble import Model
     from ketasim.model._declare import CovariateEffect, Variability
+    from ketasim.model._observation import Observation
 
 #: Shown on every page that leaves the program.
 NOTICE = "Research software: explores pharmacology, does not advise on treatment."
@@ -137,8 +139,15 @@ def _variability(model: Model) -> Rows:
         rows.append(
             (f"residual error of {r.port}", f"proportional {r.proportional:g}, additive {r.additive:g}, log SD {r.exponential:g}")
         )
-    rows += [(f"what is seen of {observation.port}", str(observation)) for observation in model.observations]
+    rows += [(f"what is seen of {observation.port}", _seen(observation)) for observation in model.observations]
     return rows
+
+
+def _seen(observation: Observation) -> str:
+    """Family, numbers and place: ``LogitNormal: low 0, high 60, sd 0.4; Table 3``."""
+    own = ((f.name, getattr(observation, f.name)) for f in fields(observation) if f.name not in ("port", "at"))
+    numbers = ", ".join(f"{name} {value if isinstance(value, tuple) else f'{value:g}'}" for name, value in own)
+    return "; ".join(filter(None, (f"{type(observation).__name__}: {numbers}", observation.at)))
 
 
 def _text(model: Model, sections: list[tuple[str, Rows]]) -> str:

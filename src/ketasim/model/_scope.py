@@ -144,7 +144,7 @@ def scoped(part: Part, scope: str, bind: Mapping[str, str]) -> Part:
         numbers={own(name): number for name, number in part.numbers.items()},
         correlations={(own(a), own(b)): value for (a, b), value in part.correlations.items()},
         residual=tuple(replace(r, port=new.written(ports.get(r.port, r.port))) for r in part.residual),
-        observations=tuple(replace(o, port=new.written(ports.get(o.port, o.port))) for o in part.observations),  # type: ignore[type-var]
+        observations=tuple(replace(o, port=new.written(ports.get(o.port, o.port))) for o in part.observations),
     )
 
 

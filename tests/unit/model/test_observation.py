@@ -140,11 +140,13 @@ def test_observations_stand_in_parts_and_are_sampled_by_the_counter_based_genera
     seen = (Normal("relapse_hazard", additive=0.5), Count("elsewhere"))
     part = Part(Rate(), {}, id="rate", observations=seen[:1])
     model = assemble(part)
-    assert model.observations == seen[:1] and "Normal(port='relapse_hazard', additive=0.5" in model.describe()
+    assert model.observations == seen[:1] and "Normal: additive 0.5, proportional 0" in model.describe()
     assert assemble(part.scoped("a")).observations == (Normal("a.relapse_hazard", additive=0.5),)
     with pytest.raises(InvalidModel, match="observes 'elsewhere', which is no port of Rate"):
         Part(Rate(), {}, id="rate", observations=seen)
     assert all(isinstance(family, Observation) for family in (*seen, LogNormal("x", 1.0)))
+    with pytest.raises(InvalidModel, match="Normal of 'x': give additive or proportional above 0"):
+        Normal("x")
     values = np.ones((3, 4))
     whole = sample_observation(values, seen[0], seed=1, ids=[5, 6, 7])
     np.testing.assert_array_equal(sample_observation(values[1:2, 2:], seen[0], seed=1, ids=[6], times=[2, 3]), whole[1:2, 2:])
