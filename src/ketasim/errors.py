@@ -100,6 +100,10 @@ class CompletedCurve(KetasimWarning):
     """A curve of a non-compartmental analysis was completed by a rule, or lacks a parameter for want of values."""
 
 
+class LeftOutCurve(KetasimWarning):
+    """A curve of a table cannot be analysed; its row is empty."""
+
+
 class ImplausibleDose(KetasimWarning):
     """A dose far beyond those of the evidence: its unit was probably mistaken."""
 

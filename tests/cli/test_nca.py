@@ -135,7 +135,11 @@ def test_text_in_a_number(run: Run) -> None:
     Path("bad.csv").write_text("ID,TIME,DV\n1,0,0\n1,1,five\n")
     done = run("nca", "bad.csv")
     assert done.exit_code == 1
-    assert "bad.csv, line 3, column DV: 'five'" in done.stderr
+    assert "bad.csv, line 3, column DV: 'five'" in done.stderr and "--blq" in done.stderr
+    Path("excel.csv").write_text("ID;TIME;DV\n1;0;<0,5\n1;1;8,5\n1;2;4\n1;4;<0,5\n", encoding="utf-8")
+    done = run("nca", "excel.csv", "--start", "0", "--end", "1.5", "--json")
+    assert json.loads(done.stdout)[0]["AUCINT"] == pytest.approx(4.25 + (8.5 + 6.25) / 4, rel=1e-12, abs=0), done.output
+    assert "AUCINT is the area from 0 to 1.5 h" in done.stderr and "blq = zero" in done.stderr
 
 
 def test_semicolons_and_decimal_commas_are_read(run: Run) -> None:
@@ -167,3 +171,9 @@ def test_files_without_a_table_are_named_once(run: Run) -> None:
 def test_folders_of_tables_are_made(run: Run) -> None:
     assert run("population", "adults", "-n", "2", "-o", "new/deep/people.csv").exit_code == 0
     assert Path("new/deep/people.csv").is_file()
+
+
+@pytest.mark.parametrize("n", ["9223372036854775808", "1" + 23 * "0"])
+def test_more_patients_than_can_be_are_refused(run: Run, n: str) -> None:
+    done = run("population", "adults", "-n", n)
+    assert done.exit_code == 2 and f"n = {n}: the number of patients is a whole number from 1 to 1,000,000,000" in done.stderr

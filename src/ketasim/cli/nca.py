@@ -77,9 +77,14 @@ def nca(
         _show.note(f"Written: {out}")
         return
     shown = _shown(table)
+    if start > 0 or end is not None:
+        upto = "the last value" if end is None else f"{end:g} h"
+        _show.note(
+            f"AUCINT is the area from {start:g} to {upto}; all else takes a dose at {start:g} h and the values of the window."
+        )
     _show.frame(shown, numbers_from=sum(name in _NAMES for name in shown))
     if not settings.json:
-        rule = f"below {lloq:g}: {blq}" if lloq else "no limit of quantification"
+        rule = f"below {lloq:g}: {blq}" if lloq else "no limit of quantification given"
         _show.note(f"Areas {method}; {rule}; terminal slope by the best adjusted R2 of at least three last points.")
     _show.notice()
 
@@ -126,8 +131,8 @@ def _of_table(path: Path, given: dict[str, str], dose: str, options: dict[str, A
     if columns["DV"].lower() == "venous" and not given["DV"]:
         _show.note("Concentrations: column 'venous'; --conc COLUMN takes another.")
     frame = pd.DataFrame({role: table[name] for role, name in columns.items() if name})
-    for role in ("TIME", "DV"):
-        frame[role] = _numbers(table, columns[role], path)
+    frame["TIME"] = _numbers(table, columns["TIME"], path)
+    frame["DV"] = _concentrations(table, columns["DV"], path)
     column = _exact(table, dose)
     if column:
         frame[column] = _numbers(table, column, path)
@@ -190,6 +195,10 @@ def _read_csv(path: Path, subject: str) -> pd.DataFrame:
     names = pd.read_csv(StringIO(text), nrows=0, **options)
     column = next((c for name in (subject, *_USUAL["ID"]) if (c := _exact(names, name))), "")
     table = pd.read_csv(StringIO(text), dtype={column: str} if column else None, **options)
+    if separator == ";":  # numbers beside words such as <0,5
+        for name in table.columns.difference([column]):
+            if table[name].dtype == object or pd.api.types.is_string_dtype(table[name]):
+                table[name] = table[name].str.replace(r"(?<=\d),(?=\d)", ".", regex=True)
     if column:
         ids = table[column].str.strip()
         table[column] = pd.to_numeric(ids) if ids.dropna().str.fullmatch(PLAIN_ID).all() else ids
@@ -226,6 +235,17 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
             f"{path}, line {row + 2}, column {name}: '{table[name][row]}' is no number; write a number, or '.' where missing."
         )
     return values
+
+
+def _concentrations(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
+    """As written: words that say neither a number nor a value below a limit are told with their line."""
+    from ketasim.nca import BELOW_HELP, concentrations
+
+    wrong = concentrations(table[name])[2]
+    if bool(wrong.any()):
+        row = int(table.index[wrong][0])
+        raise InvalidData(f"{path}, line {row + 2}, column {name}: '{table[name][row]}' is no number; {BELOW_HELP}.")
+    return table[name]
 
 
 def _amount(text: str) -> float:

@@ -28,6 +28,7 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "TLST": ("time of CLST", "h"), "AUCLST": ("area to the last measurable concentration", "h*c"),
     "AUCIFO": ("area to infinity, from the observed last concentration", "h*c"),
     "AUCIFP": ("area to infinity, from the predicted last concentration", "h*c"), "AUCPEO": ("share of AUCIFO extrapolated", "%"),
+    "AUCINT": ("area of the window, from its begin to its end", "h*c"),
     "LAMZ": ("terminal rate constant", "1/h"), "LAMZHL": ("terminal half-life", "h"), "LAMZNPT": ("points in the terminal regression", "1"),
     "LAMZLL": ("first time of the terminal regression", "h"), "LAMZUL": ("last time of the terminal regression", "h"),
     "R2ADJ": ("adjusted R2 of the terminal regression", "1"), "AUCTAU": ("area over the dosing interval", "h*c"),
@@ -36,6 +37,11 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "MRTEVIFO": ("mean residence time, extravascular", "h"), "MRTIVIFO": ("mean residence time, intravenous", "h"),
     "C0": ("back-extrapolated concentration at time zero", "c"),
 }  # fmt: skip
+#: AUCPEO above which an area to infinity is remarked on, %. EMA, Guideline on the investigation of bioequivalence (2010), 4.1.8:
+#: the area measured should cover at least 80 % of the area to infinity.
+MOST_EXTRAPOLATED = 20.0
+#: R2ADJ below which a terminal fit is remarked on (assumed: no guideline sets one; 0.8 is a usual criterion of acceptance).
+LEAST_FIT = 0.8
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class NCAResult:
 def nca(
     time: ArrayLike, conc: ArrayLike, *, dose: float | None = None, route: Route = "extravascular", duration: float = 0.0,
     method: Method = "linear", blq: str = "zero", lloq: float = 0.0, tau: float | None = None,
+    window: tuple[float, float] | None = None,
 ) -> NCAResult:  # fmt: skip
     """Non-compartmental analysis of one curve.
 
@@ -61,10 +68,11 @@ def nca(
     ----------
     time : (time,), h from the dose, rising; earlier values are left out. conc : (time,), any unit. dose : for clearance and volumes. route, duration : of the dose; duration in h.
     method : ``linear`` or ``lin-up/log-down``. blq : rule for values below `lloq`: ``zero`` or ``missing``. tau : dosing interval, h.
+    window : begin and end of a partial area (AUCINT), h; infinity ends at TLST.
 
     Raises
     ------
-    InvalidData: times that do not rise, negative concentrations, fewer than two values, other than one concentration per time.
+    InvalidData: times that do not rise or are infinite, negative or infinite concentrations, fewer than two values, other than one concentration per time.
     InvalidOption: unknown rule, an infusion without duration, a dose that is not above 0.
 
     Examples
@@ -79,24 +87,26 @@ def nca(
     t, c = _row("time", time), _row("conc", conc)
     if len(t) != len(c):
         raise InvalidData(f"{len(t)} times and {len(c)} concentrations; each time needs one.")
+    if bool((np.isnan(t) & ~np.isnan(c)).any()):
+        raise InvalidData("a concentration has no time; each needs one.")
     if dose is not None and not dose > 0:
         raise InvalidOption(f"dose = {dose!r}: a dose is a number above 0, or None where it is not known.")
-    keep = np.isfinite(c)
+    keep = ~np.isnan(c)
     if lloq > 0:
         c = np.where(c < lloq, 0.0, c)
         # Nothing measurable at the dose is where the curve begins; of a bolus the sample was drawn before it.
         keep &= (c > 0) | (blq != "missing") | ((t <= 0) & (route != "bolus"))
-    table = analyse(t[keep], c[keep][None], dose=dose, route=route, duration=duration, method=method, tau=tau)
+    table = analyse(t[keep], c[keep][None], dose=dose, route=route, duration=duration, method=method, tau=tau, window=window)
     rules = {
-        "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX (of a bolus, after time zero); ties within 1e-4 take more points",
+        "area": method, "terminal slope": "best adjusted R2 among the last points, at least 3, after TMAX (of a bolus after time zero, of an infusion after its end); ties within 1e-4 take more points",
         "below quantification": BLQ_RULES[blq] if lloq > 0 else "no limit given",
     }  # fmt: skip
     found = {
         k: int(v[0]) if k == "LAMZNPT" else float(v[0])
         for k, v in table.items()
-        if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO", "AUCTAU")
+        if not np.all(np.isnan(v)) or k in ("LAMZ", "AUCIFO", "AUCTAU", "AUCINT")
     }
-    return NCAResult(found, rules, tuple(remarks(t[keep], table, route, tau)))
+    return NCAResult(found, rules, tuple(remarks(t[keep], c[keep][None], table, route, tau)))
 
 
 def _row(name: str, values: Any) -> Floats:
@@ -113,13 +123,14 @@ def _row(name: str, values: Any) -> Floats:
 @checked
 def analyse(
     t: Floats, c: Floats, *, dose: float | Floats | None = None, route: Route = "extravascular", duration: float = 0.0,
-    method: Method = "linear", tau: float | None = None,
+    method: Method = "linear", tau: float | None = None, window: tuple[float, float] | None = None,
 ) -> dict[str, Floats]:  # fmt: skip
     """Non-compartmental analysis of many curves on one time grid.
 
     Parameters
     ----------
-    t : (time,), h from the dose; earlier values are left out. c : (curve, time). dose : one, or (curve,).
+    t : (time,), h from the dose; earlier values are left out. c : (curve, time). dose : one, or (curve,). window : begin and end of a
+        partial area (AUCINT), h from the dose; infinity ends at TLST.
 
     Returns
     -------
@@ -133,10 +144,11 @@ def analyse(
     log_down = method == "lin-up/log-down"
     rows, largest = np.arange(len(c)), np.argmax(c, axis=1)
     out = {"CMAX": c[rows, largest], "TMAX": t[largest]}
-    c0 = _back_extrapolated(t, c) if route == "bolus" else None
+    c0 = _back_extrapolated(t, c, tau) if route == "bolus" else None
     if t[0] > 0:
-        first = c0 if c0 is not None else _before_dose(t, c, tau)
-        t, c = np.concatenate([[0.0], t]), np.concatenate([first[:, None], c], axis=1)
+        t, c = np.concatenate([[0.0], t]), np.concatenate([_before_dose(t, c, tau)[:, None], c], axis=1)
+    if c0 is not None:
+        c = np.concatenate([c0[:, None], c[:, 1:]], axis=1)
     positive = c > 0
     last = np.where(positive.any(axis=1), c.shape[1] - 1 - np.argmax(positive[:, ::-1], axis=1), 0)
     peak = np.argmax(c, axis=1)
@@ -145,7 +157,7 @@ def analyse(
     out |= {"CLST": c[rows, last], "TLST": t[last]}
     out["AUCLST"] = np.sum(np.where(before, area, 0.0), axis=1)
     aumc = np.sum(np.where(before, moment, 0.0), axis=1)
-    slope = terminal(t, c, last, peak)
+    slope = terminal(t, c, last, peak, duration if route == "infusion" else -np.inf)
     intercept = slope.pop("intercept")
     out |= slope
     rate = slope["LAMZ"]
@@ -161,27 +173,51 @@ def analyse(
         out["CAVG"] = out["AUCTAU"] / tau
         # By superposition, the first moment of a single dose from one interval at steady state (Bauer and Gibaldi 1983).
         mrt = (aumc_tau + tau * (out["AUCIFO"] - out["AUCTAU"])) / np.where(out["AUCTAU"] > 0, out["AUCTAU"], np.nan)
+    if window is not None:
+        out["AUCINT"] = _window_area(t, c, window, log_down, out, aumc)
     if c0 is not None:
         out["C0"] = c0
     return out | _dose_parameters(out, mrt, dose, route, duration, tau)
 
 
-def remarks(t: Floats, found: Mapping[str, Floats], route: Route, tau: float | None) -> dict[str, NDArray[np.bool_]]:
-    """What was completed by a rule or left out: sentence -> (curve,), true where it holds for any.
+def remarks(t: Floats, c: Floats, found: Mapping[str, Floats], route: Route, tau: float | None) -> dict[str, NDArray[np.bool_]]:
+    """What was completed by a rule, left out or rests on little: sentence -> (curve,), true where it holds for any.
 
     Parameters
     ----------
-    t : (time,), h from the dose, as measured. found : of `analyse`. tau : dosing interval, h.
+    t : (time,), h from the dose, as measured. c : (curve, time). found : of `analyse`. tau : dosing interval, h.
     """
     out: dict[str, NDArray[np.bool_]] = {}
-    if route != "bolus" and t[t >= 0][0] > 0:
+    t, c = t[t >= 0], c[:, t >= 0]
+    if route == "bolus" and t[0] == 0:
+        drawn = "no concentration" if tau is None else "a concentration that rises after it"
+        out[f"{drawn} at the time of the bolus: drawn before it, C0 comes from the next two values"] = _drawn_before(t, c, tau)
+    if route != "bolus" and t[0] > 0:
         value = "0 (a single dose)" if tau is None else "the smallest value up to tau (steady state)"
         out[f"no value at the dose time: {value} is taken there"] = found["CMAX"] > 0
     if tau is not None and t[-1] < tau * (1 - ROUNDING):
         missing, there = np.isnan(found["AUCTAU"]), found["CMAX"] > 0
         out["AUCTAU: values end before tau; the rest comes from CLST and LAMZ"] = ~missing & there
         out["AUCTAU is missing: values end before tau, and there is no LAMZ for the rest"] = missing & there
+    out["no LAMZ: the last points fall no more than they scatter (R2ADJ of 0 or below)"] = found["R2ADJ"] <= 0
+    doubtful = f"the terminal fit explains little (R2ADJ below {LEAST_FIT:g}): LAMZ and what rests on it are doubtful"
+    out[doubtful] = (found["R2ADJ"] < LEAST_FIT) & (found["R2ADJ"] > 0)
+    if tau is None:
+        out[f"more than {MOST_EXTRAPOLATED:g} % of AUCIFO is extrapolated (AUCPEO)"] = found["AUCPEO"] > MOST_EXTRAPOLATED
     return {sentence: curves for sentence, curves in out.items() if curves.any()}
+
+
+def _window_area(
+    t: Floats, c: Floats, window: tuple[float, float], log_down: bool, found: Mapping[str, Floats], aumc: Floats
+) -> Floats:
+    """Area from the begin to the end of a window, as AUCTAU is found."""
+    begin, end = window
+
+    def up_to(time: float) -> Floats:
+        return dosing_interval(t, c, time, log_down, found, aumc)[0]
+
+    to_end = found["AUCLST"] if np.isinf(end) else up_to(end)
+    return to_end - up_to(begin) if begin > 0 else to_end
 
 
 def _dose_parameters(
@@ -204,14 +240,21 @@ def _before_dose(t: Floats, c: Floats, tau: float | None) -> Floats:
     return np.zeros(len(c)) if tau is None else c[:, t <= max(tau, t[0])].min(axis=1)
 
 
-def _back_extrapolated(t: Floats, c: Floats) -> Floats:
-    """Concentration at time zero of a bolus, log-linearly from the first two values where they fall, else the first."""
-    if t[0] == 0 or c.shape[1] < 2:
+def _back_extrapolated(t: Floats, c: Floats, tau: float | None) -> Floats:
+    """Concentration at time zero of a bolus: measured there after the dose, else from the next two values where they fall, else the next."""
+    if t[0] == 0:
+        return np.where(_drawn_before(t, c, tau), _back_extrapolated(t[1:], c[:, 1:], tau), c[:, 0])
+    if c.shape[1] < 2:
         return c[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.log(c[:, 0] / c[:, 1]) / (t[1] - t[0])
         c0 = c[:, 0] * np.exp(rate * t[0])
     return np.where((c[:, 1] > 0) & (c[:, 1] < c[:, 0]), c0, c[:, 0])
+
+
+def _drawn_before(t: Floats, c: Floats, tau: float | None) -> NDArray[np.bool_]:
+    """Curves whose value at the time of a bolus is of before it: zero, at steady state a trough below the next value."""
+    return (c[:, 1] > 0) & (c[:, 0] == 0 if tau is None else c[:, 0] < c[:, 1])
 
 
 def _check(t: Floats, c: Floats, route: str, duration: float, method: str, tau: float | None) -> None:
@@ -237,7 +280,10 @@ def check_curve(t: Floats, c: Floats) -> None:
     """
     if len(t) < 2:
         raise InvalidData(f"non-compartmental analysis needs at least 2 times; got {len(t)}.")
-    wrong = np.flatnonzero(np.diff(t) <= 0)
+    for name, values in (("time", np.asarray(t)), ("concentration", np.asarray(c))):
+        if bool(np.isinf(values).any()):
+            raise InvalidData(f"a {name} is infinite; give numbers, and leave a value empty where it is missing.")
+    wrong = np.flatnonzero(~(np.diff(t) > 0))
     if len(wrong):
         before, after = t[wrong[0]], t[wrong[0] + 1]
         if before == after:

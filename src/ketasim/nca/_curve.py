@@ -14,6 +14,7 @@ LONGEST_TAIL = 60
 TIE = 1e-4
 FEWEST = 3
 #: A last time this near to the end of the dosing interval (relative) is its end: clock times less their start are rounded.
+#: A curve that falls by a smaller share over its terminal phase is flat.
 ROUNDING = 1e-9
 
 
@@ -78,37 +79,42 @@ def _extrapolated(tau: float, found: Mapping[str, Floats], aumc: Floats) -> tupl
     return found["AUCLST"] + area, aumc + moment
 
 
-def terminal(t: Floats, c: Floats, last: NDArray[np.int64], peak: NDArray[np.int64]) -> dict[str, Floats]:
+def terminal(t: Floats, c: Floats, last: NDArray[np.int64], peak: NDArray[np.int64], begin: float = -np.inf) -> dict[str, Floats]:
     """Terminal slope of each curve: best adjusted R2 among the last points, at least three, after the peak.
 
     Parameters
     ----------
     t : (time,). c : (curve, time). last : (curve,), index of the last measurable point. peak : (curve,), index of Cmax.
+    begin : time after which a terminal phase can begin, the end of an infusion.
 
     Returns
     -------
-    LAMZ, LAMZNPT, LAMZLL, LAMZUL, R2ADJ and the intercept (ln) of each curve: (curve,), NaN where fewer than three points fall.
+    LAMZ, LAMZNPT, LAMZLL, LAMZUL, R2ADJ and the intercept (ln) of each curve: (curve,), NaN where fewer than three points fall. Where the
+    line says no more than the mean of the points does, R2ADJ is 0 or below and the others are NaN.
     """
     n, names = len(c), ("LAMZ", "LAMZNPT", "LAMZLL", "LAMZUL", "R2ADJ", "intercept")
     best = {name: np.full(n, np.nan) for name in names}
     rows = np.arange(n)
     count, sums = np.zeros(n), np.zeros((n, 5))
     score = np.full(n, -np.inf)
+    at_last = c[rows, last]
     for back in range(LONGEST_TAIL):
         index = last - back
-        inside = index > peak
+        inside = (index > peak) & (t[np.maximum(index, 0)] > begin)
         if not inside.any():
             break
         index = np.maximum(index, 0)
         value = c[rows, index]
         use = inside & (value > 0)
-        x, y = t[index], np.log(np.where(use, value, 1.0))
-        # Centred on the last time, so that sums of squares lose no digits.
-        x = x - t[np.maximum(last, 0)]
+        # Centred on the last point, so that sums of squares lose no digits: equal values have no slope, not one of rounding.
+        x, y = t[index] - t[last], np.log(np.where(use, value, 1.0) / np.where(use, at_last, 1.0))
         count = count + use
         sums += np.where(use[:, None], np.stack([x, y, x * x, x * y, y * y], axis=1), 0.0)
         _keep_better(best, score, count, sums, use, t, index, last)
-    return best
+    with np.errstate(divide="ignore"):
+        best["intercept"] += np.log(at_last)
+    says_nothing = best["R2ADJ"] <= 0
+    return {name: value if name == "R2ADJ" else np.where(says_nothing, np.nan, value) for name, value in best.items()}
 
 
 def _keep_better(
@@ -120,9 +126,9 @@ def _keep_better(
         vx, vy, vxy = sxx - sx * sx / k, syy - sy * sy / k, sxy - sx * sy / k
         slope = vxy / vx
         adjusted = 1 - (1 - vxy**2 / (vx * vy)) * (k - 1) / (k - 2)
-    better = use & (k >= FEWEST) & (slope < 0) & (adjusted > score - TIE)
-    values = {"LAMZ": -slope, "LAMZNPT": k, "LAMZLL": t[index], "LAMZUL": t[np.maximum(last, 0)], "R2ADJ": adjusted}
-    values["intercept"] = (sy - slope * sx) / k + slope * -t[np.maximum(last, 0)]
+    better = use & (k >= FEWEST) & (-slope * (t[last] - t[index]) > ROUNDING) & (adjusted > score - TIE)
+    values = {"LAMZ": -slope, "LAMZNPT": k, "LAMZLL": t[index], "LAMZUL": t[last], "R2ADJ": adjusted}
+    values["intercept"] = (sy - slope * sx) / k - slope * t[last]
     for name, value in values.items():
         best[name] = np.where(better, value, best[name])
     np.copyto(score, np.where(better, np.maximum(adjusted, score), score))

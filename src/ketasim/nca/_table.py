@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from ketasim.arguments import checked
-from ketasim.errors import CompletedCurve, InvalidData, InvalidOption, close_names, warn
-from ketasim.nca._analysis import PARAMETERS, Floats, Method, Route, analyse, check_curve, nca, remarks
+from ketasim.errors import CompletedCurve, InvalidData, InvalidOption, LeftOutCurve, close_names, warn
+from ketasim.nca._analysis import BLQ_RULES, PARAMETERS, Floats, Method, Route, analyse, check_curve, nca, remarks
+from ketasim.nca._below import HELP, concentrations
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +35,9 @@ def nca_table(
     Parameters
     ----------
     source : table with ID, TIME and DV (or CONC) and optionally ARM and ANALYTE, any letter case; or a result of `simulate`, or of several
-        arms. dose : a number, or the column of a table that holds it. start, end : window, h; times count from `start`.
+        arms. Concentrations may be written as below a limit: ``<0.5``, ``BLQ``; `blq` says what becomes of them. dose : a number, or the
+        column of a table that holds it. start, end : window, h; AUCINT is its area, and all else takes a dose at `start` and the values
+        within the window.
 
     Returns
     -------
@@ -42,12 +45,12 @@ def nca_table(
 
     Raises
     ------
-    InvalidData: a column or site that is not there; a curve that cannot be analysed, with its subject. InvalidOption: unknown rule, a
-    window without length.
+    InvalidData: a column or site that is not there; no curve that can be analysed. InvalidOption: unknown rule, a window without length.
 
     Warns
     -----
-    CompletedCurve: curves completed by a rule, and how many.
+    CompletedCurve: curves completed by a rule or resting on little, and how many. LeftOutCurve: a curve that cannot be analysed, with
+    its subject; its row is empty.
     """
     if end is not None and end <= start:
         raise InvalidOption(f"start = {start:g} h, end = {end:g} h: the window must end after it begins.")
@@ -60,7 +63,7 @@ def nca_table(
     else:
         table = _of_tree(source, start, end, site, analytes, options, notes)
     for sentence, number in notes.items():
-        warn(f"{sentence} ({number} of {len(table)} curves).", CompletedCurve, stacklevel=2)
+        warn(f"{sentence} ({number} of {len(table)} curves)." if number else f"{sentence}.", CompletedCurve, stacklevel=2)
     if "LAMZNPT" in table:
         table["LAMZNPT"] = table["LAMZNPT"].astype("Int64")
     return table
@@ -100,10 +103,14 @@ def _of_result(
             values = array.sel(analyte=analyte).values[:, window]
             solved = np.isfinite(values).all(axis=1)
             if solved.any():
-                found = analyse(times[window] - start, np.where(solved[:, None], np.maximum(values, 0.0), 0.0), **options)
+                own = np.where(solved[:, None], np.maximum(values, 0.0), 0.0)
+                found = analyse(times[window] - start, own, **options)
+                if start > 0 or end is not None:
+                    whole = np.where(solved[:, None], np.maximum(array.sel(analyte=analyte).values, 0.0), 0.0)
+                    found["AUCINT"] = analyse(times, whole, **options, window=(start, np.inf if end is None else end))["AUCINT"]
                 # A patient who failed to solve has no exposure, not one of zero.
                 found = {code: np.where(solved, value, np.nan) for code, value in found.items()}
-                said = remarks(times[window] - start, found, options["route"], options["tau"])
+                said = remarks(times[window] - start, own, found, options["route"], options["tau"])
                 notes.update({sentence: int(curves.sum()) for sentence, curves in said.items()})
                 pieces.append(pd.DataFrame({"subject": plasma["subject"].values, "analyte": analyte, "site": name, **found}))
     if not pieces:
@@ -116,20 +123,52 @@ def _of_frame(
 ) -> pd.DataFrame:
     names = _columns(frame)
     by = {names[key]: label for key, label in (("ARM", "arm"), ("ID", "subject"), ("ANALYTE", "analyte")) if key in names}
-    rows = []
+    if isinstance(options["dose"], str) and options["dose"].upper() not in names:
+        raise InvalidData(
+            f"the table has no column '{options['dose']}' with the dose. Columns: {', '.join(map(str, frame.columns))}."
+        )
+    values, below, wrong = concentrations(frame[names["DV"]])
+    if wrong.any():
+        raise InvalidData(f"{names['DV']} '{frame.loc[wrong, names['DV']].iloc[0]}' is no number; {HELP}.")
+    frame = frame.assign(**{names["DV"]: values})
+    if below.any():
+        rule = BLQ_RULES.get(blq, "an unknown rule")
+        notes[f"{int(below.sum())} of {len(frame)} values are written as below a limit: {rule} (blq = {blq})"] = 0
+        lloq = max(lloq, np.nextafter(0.0, 1.0))
+    rows: list[dict[str, Any]] = []
+    errors: list[str] = []
     for key, part in frame.dropna(subset=[names["ID"]]).groupby(list(by), sort=False, dropna=False):
         keys = dict(zip(by.values(), key, strict=True))
         try:
-            time, conc = _curve(part, names, start, end)
-            one = options | {"dose": _dose(part, names, options["dose"])}
-            result = nca(time - start, conc, blq=blq, lloq=lloq, **one)
+            found, said = _of_curve(part, names, start, end, blq, lloq, options)
         except InvalidData as error:
-            raise InvalidData(f"{', '.join(f'{label} {value}' for label, value in keys.items())}: {error}") from None
-        notes.update(result.notes)
-        rows.append({"analyte": "", "site": ""} | keys | dict(result.parameters))
+            errors.append(f"{', '.join(f'{label} {value}' for label, value in keys.items())}: {error}")
+            found, said = {}, ()
+        notes.update(said)
+        rows.append({"analyte": "", "site": ""} | keys | found)
+    if len(errors) == len(rows):
+        raise InvalidData(
+            errors[0] if len(errors) == 1 else f"none of {len(errors)} curves can be analysed. {' '.join(errors[:3])}"
+        )
+    for error in errors:
+        warn(f"{error} Its row is empty.", LeftOutCurve, stacklevel=3)
     table = pd.DataFrame(rows)
     first = [name for name in ("arm", "subject", "analyte", "site") if name in table]
     return table[first + [name for name in table if name not in first]]
+
+
+def _of_curve(
+    part: pd.DataFrame, names: Mapping[str, Any], start: float, end: float | None, blq: str, lloq: float, options: dict[str, Any]
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Parameters of one curve, and remarks on it."""
+    one: dict[str, Any] = options | {"dose": _dose(part, names, options["dose"]), "blq": blq, "lloq": lloq}
+    time, conc = _curve(part, names, start, end)
+    result = nca(time - start, conc, **one)
+    found = dict(result.parameters)
+    if start > 0 or end is not None:
+        whole = nca(*_curve(part, names, 0.0, None), **one, window=(start, np.inf if end is None else end))
+        found["AUCINT"] = whole.parameters.get("AUCINT", np.nan)
+    return found, result.notes
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, Any]:
@@ -151,7 +190,9 @@ def _curve(part: pd.DataFrame, names: Mapping[str, Any], start: float, end: floa
     """Times and concentrations of one curve within the window, by time."""
     part = part.sort_values(names["TIME"], kind="stable")
     time, conc = part[names["TIME"]].to_numpy(float), part[names["DV"]].to_numpy(float)
-    window = (time >= start) & (time <= (end if end is not None else np.inf)) & np.isfinite(conc)
+    if bool((np.isnan(time) & ~np.isnan(conc)).any()):
+        raise InvalidData("a concentration has no time; each needs one.")
+    window = (time >= start) & (time <= (end if end is not None else np.inf)) & ~np.isnan(conc)
     # Before `start` is taken off, so that a message names the time that stands in the table.
     check_curve(time[window], conc[window])
     return time[window], conc[window]
@@ -160,8 +201,6 @@ def _curve(part: pd.DataFrame, names: Mapping[str, Any], start: float, end: floa
 def _dose(part: pd.DataFrame, names: Mapping[str, Any], dose: float | str | None) -> float | None:
     if not isinstance(dose, str):
         return dose
-    if dose.upper() not in names:
-        raise InvalidData(f"the table has no column '{dose}' with the dose. Columns: {', '.join(map(str, part.columns))}.")
     known = part[names[dose.upper()]].dropna().unique()
     if len(known) != 1:
         raise InvalidData(f"{len(known)} different values in column {dose}; one dose is needed.")

@@ -22,6 +22,9 @@ from ketasim.population._covariates import COVARIATES, cyp2b6_phenotype
 from ketasim.population._parse import Block, parse_block
 from ketasim.population._random import check_seed, is_whole, uniform
 
+#: Patients of one cohort: their covariates alone would fill 80 GB.
+MOST_PATIENTS = 1_000_000_000
+
 
 @dataclass(frozen=True, repr=False)
 class Population:
@@ -79,8 +82,8 @@ class Population:
         >>> sorted(cohort.covariates)
         ['AGE', 'BMI', 'CYP2B6', 'CYP2B6_PHENOTYPE', 'EGFR', 'HT', 'RACE', 'SEX', 'WT']
         """
-        if not is_whole(n) or n < 1:
-            raise InvalidOption(f"n = {n!r}: the number of patients is a whole number from 1.")
+        if not is_whole(n) or not 1 <= n <= MOST_PATIENTS:
+            raise InvalidOption(f"n = {n!r}: the number of patients is a whole number from 1 to {MOST_PATIENTS:,}.")
         check_seed(seed)
         beyond = f"population '{self.id}': {self.extrapolation}"
         if self.extrapolation:

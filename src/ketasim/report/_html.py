@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
+from ketasim.errors import CompletedCurve
 from ketasim.nca import compare_exposure, exposure_summary, nca_table
 from ketasim.report._basis import evidence, facts, warned
 from ketasim.report._care import care_section
@@ -83,7 +85,10 @@ def _tables(arms: Mapping[str, xr.DataTree]) -> dict[str, pd.DataFrame]:
     for label, result in arms.items():
         sizes = result["plasma"].to_dataset().sizes
         if "subject" in sizes and sizes["time"] > 1:
-            table = nca_table(result)
+            with warnings.catch_warnings():
+                # Remarks on areas to infinity, of which the page shows none.
+                warnings.simplefilter("ignore", CompletedCurve)
+                table = nca_table(result)
             table = table[table.groupby("analyte")["CMAX"].transform("max") > 0]
             # A difference of two times has rounding noise, of which a CV of 1e-13 % would be made.
             after = since_dose(table["TMAX"].to_numpy(float), dose_times(result)).round(9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ketasim.errors import CompletedCurve, InvalidData, InvalidOption
+from ketasim.errors import CompletedCurve, InvalidData, InvalidOption, LeftOutCurve
 from ketasim.nca import analyse, compare_exposure, exposure_summary, nca, nca_table
 
 T = np.concatenate([np.arange(0, 4, 0.25), np.arange(4, 49.0)])
@@ -165,6 +166,8 @@ def test_equal_values_do_not_vary() -> None:
         ([0, 1, 2], [1, -2, 3], {}, InvalidData, "-2 is negative"),
         ([0, 1, 2], [1, 2, 3], {"method": "log"}, InvalidOption, "method = 'log'"),
         ([0], [1], {}, InvalidData, "at least 2 times"),
+        ([0, 1, np.inf], [1, 2, 3], {}, InvalidData, "a time is infinite"),
+        ([0, np.nan, 2], [1, 2, 3], {}, InvalidData, "a concentration has no time"),
         ([0, 1, 1, 2], [1, 2, 3, 4], {}, InvalidData, "two concentrations at 1 h"),
         ([0, 1, 2], [1, 2, 3], {"route": "infusion"}, InvalidOption, "needs the duration"),
         ([0, 1, 2], [1, 2, 3], {"tau": 0.0}, InvalidOption, "must be above 0"),
@@ -237,22 +240,126 @@ def test_completed_curves_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "options", "error", "message"),
+    ("change", "options", "message"),
     [
-        ({"DV": -1.0}, {}, InvalidData, r"subject 2: concentration -1 is negative \(at 28 h"),
-        ({"TIME": 27.0}, {}, InvalidData, "subject 2: two concentrations at 27 h"),
-        ({"DOSE": 5.0}, {"dose": "Dose"}, InvalidData, "subject 2: 2 different values in column Dose"),
-        ({}, {"dose": "amount"}, InvalidData, "no column 'amount'"),
-        ({}, {"end": 20.0}, InvalidOption, "start = 24 h, end = 20 h: the window must end after it begins"),
-        ({}, {"start": 60.0}, InvalidData, "subject 1: .* at least 2 times; got 0"),
+        ({"DV": -1.0}, {}, r"subject 2: concentration -1 is negative \(at 28 h"),
+        ({"DV": np.inf}, {}, "subject 2: a concentration is infinite"),
+        ({"TIME": 27.0}, {}, "subject 2: two concentrations at 27 h"),
+        ({"DOSE": 5.0}, {"dose": "Dose"}, "subject 2: 2 different values in column Dose"),
     ],
 )
-def test_messages_of_tables(change: dict[str, float], options: dict[str, object], error: type[Exception], message: str) -> None:
-    frame = _table(1, 2, DOSE=1.0)
+def test_a_bad_subject_does_not_stop_the_table(change: dict[str, float], options: dict[str, str], message: str) -> None:
+    frame = _table(1, 2, 3, DOSE=1.0)
+    alone = nca_table(frame[frame["ID"] != 2], start=24.0, **options)
     for column, value in change.items():
         frame.loc[(frame["ID"] == 2) & (frame["TIME"] == 28.0), column] = value
+    with pytest.warns(LeftOutCurve, match=message):
+        table = nca_table(frame, start=24.0, **options)
+    assert list(table["CMAX"].isna()) == [False, True, False]
+    pd.testing.assert_frame_equal(table[table["subject"] != 2].reset_index(drop=True), alone)
+    with pytest.raises(InvalidData, match=message):
+        nca_table(frame[frame["ID"] == 2], start=24.0, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"dose": "amount"}, InvalidData, "no column 'amount'"),
+        ({"end": 20.0}, InvalidOption, "start = 24 h, end = 20 h: the window must end after it begins"),
+        ({"start": 60.0}, InvalidData, "none of 2 curves can be analysed. subject 1: .* at least 2 times; got 0"),
+    ],
+)
+def test_messages_of_tables(options: dict[str, object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        nca_table(frame, **{"start": 24.0, **options})
+        nca_table(_table(1, 2, DOSE=1.0), **{"start": 24.0, **options})
+
+
+def test_a_zero_before_a_bolus_is_not_its_concentration_at_time_zero() -> None:
+    t = np.array([0.0, 0.5, 1, 2, 4, 6])
+    curve = 10 * np.exp(-0.8 * t)
+    options: dict[str, Any] = {"dose": 100.0, "route": "bolus", "method": "lin-up/log-down"}
+    whole, drawn = nca(t, curve, **options), nca(t, np.where(t > 0, curve, 0.0), **options)
+    assert drawn["CMAX"] == pytest.approx(curve[1], rel=1e-12, abs=0) and "drawn before it" in drawn.notes[0] and not whole.notes
+    for name, value in (("C0", 10.0), ("AUCIFO", 12.5), ("CLO", 8.0), ("VSSO", 10.0)):
+        assert drawn[name] == pytest.approx(value, rel=1e-9, abs=0) and whole[name] == pytest.approx(value, rel=1e-9, abs=0)
+    # At steady state the value before the next bolus is a trough; one that does not rise was drawn after it.
+    steady = curve / (1 - np.exp(-0.8 * 6))
+    trough = nca(t, np.where(t > 0, steady, steady[-1]), tau=6.0, **options)
+    assert trough["C0"] == pytest.approx(steady[0], rel=1e-9, abs=0) and trough["CLO"] == pytest.approx(8.0, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 7.7, 1e6, 1e12])
+def test_a_flat_curve_has_no_half_life(value: float) -> None:
+    result = nca([0, 0.25, 0.57, 1.12, 2.02, 3.82, 5.1], [value] * 7)
+    assert np.isnan(result["LAMZ"]) and np.isnan(result["AUCIFO"]) and "LAMZHL" not in result.parameters
+
+
+def test_a_terminal_fit_that_says_nothing_is_left_out() -> None:
+    result = nca([0, 1, 2, 4, 6, 8, 10], [0, 10, 5, 6, 5.5, 6, 5.4])
+    assert np.isnan(result["LAMZ"]) and np.isnan(result["AUCIFO"]) and result["R2ADJ"] == pytest.approx(-0.0822, abs=1e-4, rel=0)
+    assert "no LAMZ: the last points fall no more than they scatter" in result.notes[0]
+
+
+def test_doubtful_fits_and_large_tails_are_remarked_on() -> None:
+    doubtful = nca([0, 1, 2, 4, 6, 8, 10], [0, 10, 5, 6, 4.5, 5, 4.0])
+    assert 0 < doubtful["R2ADJ"] < 0.8 and doubtful["AUCPEO"] > 20
+    assert "R2ADJ below 0.8" in doubtful.notes[0] and "more than 20 % of AUCIFO is extrapolated" in doubtful.notes[1]
+    assert not nca(T, np.exp(-0.1 * T), route="bolus").notes
+
+
+def test_the_terminal_phase_of_an_infusion_begins_after_its_end() -> None:
+    t = np.array([0, 0.5, 1, 2, 3, 4, 6, 8, 12.0])
+    # The peak stands early, then the curve falls slowly while the infusion runs, to 4 h, and faster after it.
+    curve = np.where(t <= 4, 10 * np.exp(-0.01 * t), 10 * np.exp(-0.04 - 0.3 * (t - 4)))
+    curve[0] = 0.0
+    result = nca(t, curve, route="infusion", duration=4.0)
+    assert result["LAMZLL"] == 6.0 and result["LAMZ"] == pytest.approx(0.3, rel=1e-9, abs=0)
+    assert np.isnan(nca(t[:-1], curve[:-1], route="infusion", duration=4.0)["LAMZ"])
+
+
+@pytest.mark.parametrize(("method", "areas"), [("linear", (49.25, 13.95)), ("lin-up/log-down", None)])
+def test_partial_areas_add_up(method: str, areas: tuple[float, float] | None) -> None:
+    frame = pd.DataFrame({"ID": 1, "TIME": [0, 2, 4, 8, 12, 24.0], "DV": [0, 10, 6, 3, 1.5, 0.2]})
+
+    def area(start: float, end: float | None) -> float:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CompletedCurve)  # a window begins without a value, or is short
+            return float(nca_table(frame, start=start, end=end, method=method)["AUCINT"][0])
+
+    whole = nca(frame["TIME"], frame["DV"], method=method)
+    first, second = area(0.0, 10.0), area(10.0, 24.0)
+    assert first + second == pytest.approx(whole["AUCLST"], rel=1e-12, abs=0) and area(10.0, None) == pytest.approx(
+        second, rel=1e-12, abs=0
+    )
+    # Beyond the last value by LAMZ, as AUCTAU.
+    tail = 0.2 / whole["LAMZ"] * (1 - np.exp(-6 * whole["LAMZ"]))
+    assert area(10.0, 30.0) == pytest.approx(second + tail, rel=1e-12, abs=0)
+    if areas:
+        assert (first, second) == pytest.approx(areas, rel=1e-12, abs=0)
+
+
+@pytest.mark.filterwarnings("ignore::ketasim.errors.CompletedCurve")
+def test_a_partial_area_of_a_result_is_that_of_its_table() -> None:
+    curve = np.exp(-0.1 * T) - np.exp(-T)
+    plasma = xr.Dataset(
+        {"venous": (("subject", "time", "analyte"), curve[None, :, None])}, {"subject": [0], "time": T, "analyte": ["k"]}
+    )
+    frame = pd.DataFrame({"ID": 0, "TIME": T, "DV": curve})
+    of_result, of_table = (
+        nca_table(s, start=2.0, end=9.7)["AUCINT"][0] for s in (xr.DataTree.from_dict({"/plasma": plasma}), frame)
+    )
+    assert of_result == pytest.approx(of_table, rel=1e-12, abs=0) and of_table > 0
+
+
+@pytest.mark.parametrize(("blq", "area"), [("zero", 30.655506), ("missing", 38.967847)])
+@pytest.mark.parametrize("word", ["<0.5", "BLQ", "< 5e-1"])
+def test_values_below_a_limit_may_be_words(blq: str, area: float, word: str) -> None:
+    frame = pd.DataFrame({"ID": 1, "TIME": [0, 1, 2, 4, 6, 8, 12], "DV": [word, "8", "6", word, "3", "2", "1"]})
+    with pytest.warns(CompletedCurve, match=rf"2 of 7 values are written as below a limit: .*\(blq = {blq}\)"):
+        found = nca_table(frame, blq=blq, method="lin-up/log-down")
+    assert found["AUCLST"][0] == pytest.approx(area, rel=1e-7, abs=0)
+    with pytest.raises(InvalidData, match=r"DV 'trace' is no number; write a number, '<0\.5' or 'BLQ'"):
+        nca_table(frame.assign(DV=frame["DV"].replace("3", "trace")))
 
 
 def test_a_table_without_rows_is_refused() -> None:
