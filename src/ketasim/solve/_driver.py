@@ -374,7 +374,7 @@ class _Run:
     # -- timelines ----------------------------------------------------------------------------------------------------
     def _timelines(self, template: EventTemplate, params: Mapping[str, Floats]) -> tuple[list[Group], Floats, Floats]:
         params = {name: np.asarray(v, float) for name, v in params.items()}
-        events = events_of(template, params, self.inlets, self._steady, float(self.t_out[-1]))
+        events = events_of(template, params, self.inlets, self._steady, float(self.t_out[-1]), self.interpolation)
         blocks, switches = self._blocks(template, params)
         groups = groups_of(events + switches, template.n_subjects, self.start, self.t_out)
         first = {**params, **{n: v[0] for n, v in template.overrides.items() if n in params}} if len(template.time) else params

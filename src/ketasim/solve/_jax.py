@@ -68,6 +68,11 @@ def differentiable(
     rank = ranks_of(t_out, at_record)
     run = _Run(kernel, template, params, t_out, rank, rtol, (), True, interpolation, moving, 1)
     groups, blocks, initial = run._timelines(template, run.params)
+    if any(e is not None and e.fixed for g in groups for e in g.knot_events):
+        raise InvalidOption(
+            "the differentiable target has neither modelled rates (RATE -1) that change while their infusion runs, nor more than 100 "
+            "infusions that overlap at steady state."
+        )
     if len(groups) != 1:
         raise InvalidOption("the differentiable target needs one order of events for all subjects; solve the others apart.")
     grid = run._plans(reference or _own_reference(model, template)).get(groups[0].signature)

@@ -13,10 +13,17 @@ from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidOption
 from ketasim.solve._jax_course import Course, Person
 from ketasim.solve._jax_equations import Equations
-from ketasim.solve._steady import MAX_ITERATIONS, allowed_residual
+from ketasim.solve._steady import KEPT, MAX_ITERATIONS, allowed_residual
 from ketasim.solve._timeline import BEFORE, Orbit
 
 Array = Any
+
+
+def _whole(slope: Array) -> Array:
+    """The derivative made regular: sums of states that an interval keeps stay as they are (as `_steady.correction` has it)."""
+    left, sizes, _ = jnp.linalg.svd(slope)
+    kept = left * (sizes < KEPT)
+    return slope - kept @ kept.T
 
 
 class Steady:
@@ -49,7 +56,7 @@ class Steady:
             x, _, _, count = carry
             slope, moved = slope_and_change(x)
             found = jnp.all(jnp.abs(moved) <= allowed_residual(x, scale, jnp))
-            return jnp.where(found, x, x - jnp.linalg.solve(slope, moved)), slope, found, count + 1
+            return jnp.where(found, x, x - jnp.linalg.solve(_whole(slope), moved)), slope, found, count + 1
 
         def going(carry: tuple[Array, ...]) -> Array:
             return ~carry[2] & (carry[3] < MAX_ITERATIONS)
@@ -57,7 +64,7 @@ class Steady:
         begin = (guess, jnp.zeros((len(guess),) * 2), jnp.asarray(False), jnp.asarray(0))
         x, slope, found, _ = jax.lax.while_loop(going, newton, begin)
         x = jax.lax.stop_gradient(x)
-        x = x - jnp.linalg.solve(jax.lax.stop_gradient(slope), change(x, values))
+        x = x - jnp.linalg.solve(jax.lax.stop_gradient(_whole(slope)), change(x, values))
         return jnp.where(found & jnp.all((guess < 0) | (x >= -1e-6 * scale)), x, jnp.nan)
 
     def _after(self, x: Array, values: Mapping[str, Array], given: tuple[Array, ...]) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.dose._clock import on_clock
-from ketasim.solve._timeline import Dosed, Event, entering
+from ketasim.solve._timeline import Dosed, Event, check_number, entering
 
 Floats = NDArray[np.float64]
 #: Interval over which a constant infusion is followed to find its equilibrium, h.
@@ -22,25 +22,47 @@ BURN_IN, MAX_ITERATIONS = 10, 40
 #: Tolerance of the flow over one interval, relative to the one asked for: what it misses adds up over all earlier intervals that a
 #: slow state remembers.
 STEADY_SHARE = 1e-2
+#: Sums of states that an interval changes by less than this share of themselves are kept: below it differences are rounding.
+KEPT = 1e-10
+#: Intervals back whose infusions still run and are followed one by one; beyond, those that run throughout are one input.
+MOST_BACK = 100
 
 
-def phase_events(state: int, lag: Floats, dosed: Dosed, ii: float, token: int) -> list[Event]:
-    """Inputs within [0, ...) that stem from doses recorded at -ii, -2 ii, ...: late arrivals and infusions still running.
+def phase_events(state: int, lag: Floats, dosed: Dosed, ii: float, token: int, horizon: float = np.inf) -> list[Event]:
+    """Inputs within [0, horizon) that stem from doses recorded at -ii, -2 ii, ...: late arrivals and infusions still running.
 
     Parameters
     ----------
-    lag : (subject,), h.
+    lag : (subject,), h. horizon : h; where many infusions overlap, those that run beyond it are one input.
     """
     events: list[Event] = []
-    n_back = int(np.ceil(np.max((lag + dosed.duration) / ii))) if len(lag) else 0
-    for k in range(1, n_back + 1):
+    back = np.ceil((lag + dosed.duration) / ii)
+    n_back, through = np.max(back, initial=0.0), np.zeros_like(lag)
+    if n_back > MOST_BACK and np.isfinite(horizon):
+        # Begun at or before 0 and running to the horizon: those from `first` intervals back on, `through` of them.
+        first = np.maximum(np.ceil(on_clock(lag / ii)), 1.0)
+        through = np.maximum(np.ceil((lag + dosed.duration - horizon) / ii) - first, 0.0)
+        never = np.full_like(lag, 2.0 * horizon + ii)
+        events += entering(state, np.zeros_like(lag), never, np.zeros_like(lag), through * dosed.rate, -(token * 1_000_003))
+        for event in events:
+            event.fixed = True
+        n_back = np.max(back - through)
+        check_number(n_back, "overlapping infusions at steady state:")
+    for j in range(1, int(n_back) + 1):
+        # Whoever has inputs that run throughout skips them.
+        k = j if not through.any() else np.where(j < first, float(j), j + through)
         begin = lag - k * ii
         arrives = np.where((on_clock(begin) >= 0) & (on_clock(dosed.duration) == 0), dosed.amount, 0.0)
         zero = np.zeros_like(begin)
         for event in entering(
-            state, np.maximum(begin, zero), np.maximum(begin + dosed.duration, zero), arrives, dosed.rate, -(token * 1000 + k)
+            state,
+            np.maximum(begin, zero),
+            np.maximum(begin + dosed.duration, zero),
+            arrives,
+            dosed.rate,
+            -(token * 1_000_003 + j),
         ):
-            event.back = k
+            event.back, event.fixed = j, bool(through.any())
             events.append(event)
     return events
 
@@ -48,7 +70,7 @@ def phase_events(state: int, lag: Floats, dosed: Dosed, ii: float, token: int) -
 def period_events(state: int, lag: Floats, dosed: Dosed, ii: float) -> list[Event]:
     """Inputs of one interval [0, ii) of a regimen that has run forever."""
     own = np.where(on_clock(lag - ii) < 0, dosed.amount, 0.0)
-    return phase_events(state, lag, dosed, ii, 1) + entering(state, lag, lag + dosed.duration, own, dosed.rate, 1)
+    return phase_events(state, lag, dosed, ii, 1, ii) + entering(state, lag, lag + dosed.duration, own, dosed.rate, 1)
 
 
 Flow = Callable[[Floats, NDArray[np.int64]], Floats]
@@ -94,7 +116,7 @@ def fixed_point(flow: Flow, guess: Floats, scale: Floats, own: int) -> tuple[Flo
         jacobian = np.moveaxis((after[:own, :, 1:] - base[:own, :, None]), 1, 0) / step.T[:, None, :]
         converged[todo[small]] = True
         for position in np.flatnonzero(~small):
-            delta = _solve(np.eye(own) - jacobian[position], residual[:own, position])
+            delta = correction(np.eye(own) - jacobian[position], residual[:own, position])
             x[:own, todo[position]] = x[:own, todo[position]] + delta
         if not np.all(np.isfinite(x[:, todo])):
             x[:, todo] = np.where(np.isfinite(x[:, todo]), x[:, todo], 0.0)
@@ -110,8 +132,23 @@ def allowed_residual(x: Any, scale: Any, xp: Any) -> Any:
     return xp.minimum(1e-10 * xp.abs(x) + 1e-12 * scale, 1e-6 * scale)
 
 
-def _solve(matrix: Floats, right: Floats) -> Floats:
+def correction(matrix: Floats, right: Floats) -> Floats:
+    """Newton's step. matrix : identity less the derivative of the flow. right : what an interval changes.
+
+    What an interval keeps whatever else happens (an idle compartment, the total of states that only exchange) makes the matrix
+    singular; such sums stay as they are.
+    """
+    if not np.isfinite(matrix).all():
+        return np.full_like(right, np.nan)
     try:
-        return np.asarray(np.linalg.solve(matrix, right), np.float64)
+        inverse = np.linalg.inv(matrix)
+        if np.abs(inverse).max() * KEPT < 1.0:
+            return np.asarray(np.linalg.solve(matrix, right), np.float64)
+    except np.linalg.LinAlgError:
+        pass
+    left, sizes, _ = np.linalg.svd(matrix)
+    kept = left * (sizes < KEPT)
+    try:
+        return np.asarray(np.linalg.solve(matrix + kept @ kept.T, right), np.float64)
     except np.linalg.LinAlgError:
         return np.full_like(right, np.nan)

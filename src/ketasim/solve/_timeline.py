@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ketasim.dose._clock import on_clock
+from ketasim.dose._clock import SHORTEST_INTERVAL, on_clock
 from ketasim.dose._template import EventTemplate
 from ketasim.errors import InvalidData
 
 Floats = NDArray[np.float64]
 ADD, RATE, RESET, SET = 0, 1, 2, 3
+#: Longest interval whose steady state is sought, h, and inputs of a subject that are followed one by one (some seconds).
+LONGEST_INTERVAL, MOST_INPUTS = 1e6, 20_000
 #: Ranks among what happens at one time: before all events, the ends of infusions aside, and after all.
 FIRST, BEFORE, AFTER = -4, -3, 2**62
 
@@ -30,7 +32,7 @@ class Event:
 
     ``what``: add | on | off | reset | ss | block | set. ``time`` (subject,). ``value`` (subject,), or (state, subject) for ``ss``.
     ``record`` and ``repeat``: the record it stems from and its number among the additional doses; ``back``: how many intervals before
-    the record its dose was given, at steady state. ``orbit``: of ``ss``, how its value was found. ``late``: whether it comes after what
+    the record its dose was given, at steady state. ``fixed``: it is not what the parameters of its one record say. ``orbit``: of ``ss``, how its value was found. ``late``: whether it comes after what
     the record itself observes, as the values of the next record do.
     """
 
@@ -44,6 +46,7 @@ class Event:
     repeat: int = 0
     late: bool = False
     back: int = 0
+    fixed: bool = False
     orbit: Orbit | None = None
 
     @property
@@ -116,9 +119,13 @@ SteadyState = Callable[[int, dict[str, Floats], Floats, Dosed, float], Orbit]
 
 
 def events_of(
-    template: EventTemplate, params: Mapping[str, Floats], inlets: Inlets, steady: SteadyState, end: float
-) -> list[Event]:
-    """Expand records into single events, per subject times. end : h; additional doses that come later for everybody are left out."""
+    template: EventTemplate, params: Mapping[str, Floats], inlets: Inlets, steady: SteadyState, end: float,
+    interpolation: str = "nocb",
+) -> list[Event]:  # fmt: skip
+    """Expand records into single events, per subject times.
+
+    end : h; additional doses that come later for everybody are left out. interpolation : of values that change between records.
+    """
     events: list[Event] = []
     n = template.n_subjects
     for row in range(len(template.time)):
@@ -126,18 +133,22 @@ def events_of(
         if evid in (3, 4):
             events.append(Event(at, "reset", record=row))
         if evid in (1, 4):
-            _dose(events, template, row, record_parameters(template, params, row), inlets, steady, end)
+            _dose(events, template, row, record_parameters(template, params, row), inlets, steady, end,
+                  _rate_course(template, params, row, inlets, interpolation))  # fmt: skip
     return events
 
 
 def _dose(
-    events: list[Event], template: EventTemplate, row: int, p: dict[str, Floats], inlets: Inlets, steady: SteadyState, end: float
-) -> None:
+    events: list[Event], template: EventTemplate, row: int, p: dict[str, Floats], inlets: Inlets, steady: SteadyState, end: float,
+    course: RateCourse | None = None,
+) -> None:  # fmt: skip
     n, state, ii = template.n_subjects, int(template.cmt[row]), float(template.ii[row])
     amount = template.amt[row] * _inlet(inlets, "F", state, p, n, 1.0)
     lag = _inlet(inlets, "lag", state, p, n, 0.0)
     rate, duration = _input(template, row, amount, p, inlets)
     mode = int(template.ss[row])
+    if mode and ii > 0:
+        check_interval(template, row)
     at = np.full(n, template.time[row])
     if mode and ii == 0:
         orbit = steady(state, p, lag, Dosed(amount, rate, duration), 0.0)
@@ -149,16 +160,49 @@ def _dose(
         dosed = Dosed(amount, rate, duration)
         orbit = steady(state, p, lag, dosed, ii)
         events.append(Event(at, "ss", state, orbit.states, record=row, mode=mode, orbit=orbit))
-        for event in phase_events(state, lag, dosed, ii, len(events)):
+        for event in phase_events(state, lag, dosed, ii, len(events), max(end - template.time[row], 0.0)):
             event.time, event.record = event.time + at, row
             events.append(event)
+    if template.addl[row]:
+        check_interval(template, row)
+        given = min(float(template.addl[row]), (end - np.min(at + lag)) / ii) + 1.0
+        check_number(
+            len(events) / 2 + given,
+            f"doses, with ADDL {template.addl[row]} and II {ii:g} h, before the last output time, {end:g} h:",
+        )
     for k in range(int(template.addl[row]) + 1):
         begin = on_clock(at + k * ii + lag)
         if k and np.all(begin > end):
             break
-        for event in entering(state, begin, begin + duration, amount, rate, row * 1_000_003 + k):
+        token = row * 1_000_003 + k
+        if course is None:
+            entered = entering(state, begin, begin + duration, amount, rate, token)
+        else:
+            entered = _in_pieces(state, begin, amount, course, token)
+        for event in entered:
             event.record, event.repeat = row, k
             events.append(event)
+
+
+def check_interval(template: EventTemplate, row: int) -> None:
+    """Refuse intervals of repeated doses that the clock does not resolve, and steady states of intervals beyond a life."""
+    ii, steady = float(template.ii[row]), bool(template.ss[row])
+    where = f"record at {template.time[row]:g} h: II = {ii:g} h"
+    if ii < SHORTEST_INTERVAL:
+        raise InvalidData(f"{where} is too short for repeated doses; at least {SHORTEST_INTERVAL:g} h (3.6 ms). Is it in hours? An input without "
+                          "pauses is an infusion: give RATE.")  # fmt: skip
+    if steady and ii > LONGEST_INTERVAL:
+        raise InvalidData(f"{where} is too long for a steady state; at most {LONGEST_INTERVAL:g} h (114 years). Is it in hours? Without SS the dose "
+                          "is a single one.")  # fmt: skip
+
+
+def check_number(number: float, what: str) -> None:
+    """Refuse more inputs than can be followed one by one in a sensible time."""
+    if number > MOST_INPUTS:
+        raise InvalidData(
+            f"about {number:,.0f} {what} at most {MOST_INPUTS:,} are followed one by one. Give fewer doses, a longer interval, an "
+            "earlier last output time, or one infusion in their place."
+        )
 
 
 def entering(state: int, begin: Floats, finish: Floats, amount: Floats, rate: Floats, token: int) -> list[Event]:
@@ -173,6 +217,61 @@ def entering(state: int, begin: Floats, finish: Floats, amount: Floats, rate: Fl
         at_once = np.where(lasts, 0.0, amount)
         if not events or np.any(at_once):
             events.append(Event(begin, "add", state, at_once))
+    return events
+
+
+@dataclass(frozen=True)
+class RateCourse:
+    """A modelled rate over time: ``rates`` (piece, subject) hold between ``edges`` (piece + 1,), h."""
+
+    edges: Floats
+    rates: Floats
+
+
+def _rate_course(
+    template: EventTemplate, params: Mapping[str, Floats], row: int, inlets: Inlets, interpolation: str
+) -> RateCourse | None:
+    """The modelled rate where it changes between records; none where it stays, or is not asked for.
+
+    A modelled rate acts continuously, and a modelled duration belongs to its dose (NONMEM's help, "rate parameter" and "duration
+    parameter"). Values on a line between records are ketasim's own; there the dose record's rate holds.
+    """
+    state, rows = int(template.cmt[row]), len(template.time)
+    constant = template.ss[row] and template.ii[row] == 0
+    if not template.overrides or constant or not np.all(template.rate[row] == -1) or interpolation == "linear":
+        return None
+    found = [inlets.get("rate", state, record_parameters(template, params, r)) for r in range(rows)]
+    if any(value is None for value in found):
+        return None
+    rates = np.array([np.broadcast_to(np.asarray(value, float), (template.n_subjects,)) for value in found])
+    if np.array_equal(rates, np.broadcast_to(rates[:1], rates.shape)):
+        return None
+    # Carried backward, a record's value holds up to its time; carried forward, from there on.
+    inner = template.time[:-1] if interpolation == "nocb" else template.time[1:]
+    return RateCourse(np.concatenate([[-np.inf], inner, [np.inf]]), rates)
+
+
+def _in_pieces(state: int, begin: Floats, amount: Floats, course: RateCourse, token: int) -> list[Event]:
+    """An infusion whose rate changes while it runs, until the amount has entered."""
+    events: list[Event] = []
+    left = amount.copy()
+    for j, (opens, closes) in enumerate(pairwise(course.edges)):
+        start, rate = np.maximum(begin, opens), course.rates[j]
+        room = np.maximum(closes - start, 0.0)
+        runs = (left > 0) & (room > 0)
+        if np.any(runs & (rate <= 0)):
+            raise InvalidData(
+                f"RATE = -1: the modelled rate becomes {rate[runs & (rate <= 0)][0]:g} while the infusion runs; it must be above 0."
+            )
+        needs = left / np.where(runs, rate, 1.0)
+        lasts = np.where(runs, np.minimum(room, needs), 0.0)
+        ends = runs & (needs <= room)
+        if np.any(runs):
+            at_once = np.where(ends & (left == amount), amount, 0.0)
+            events += entering(state, start, start + lasts, at_once, np.where(runs, rate, 0.0), token + (j << 60))
+        left = np.where(ends, 0.0, left - rate * lasts)
+    for event in events:
+        event.fixed = True
     return events
 
 
