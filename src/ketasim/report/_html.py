@@ -246,6 +246,7 @@ def _regimens(arms: Mapping[str, xr.DataTree]) -> str:
     out = ["<h2>Doses as given and as resolved</h2>"]
     for label, result in arms.items():
         dose = result["dose"].to_dataset()
+        dose = dose.isel(subject=0, drop=True) if "subject" in dose.dims else dose
         frame = dose.to_dataframe().reset_index(drop=True)
         columns = [c for c in ("LABEL", "TIME", "EVID", "CMT", "AMT", "RATE", "II", "ADDL", "n_devices") if c in frame]
         more = f'<p class="soft">... and {len(frame) - _ROWS_SHOWN} further records.</p>' if len(frame) > _ROWS_SHOWN else ""

@@ -22,8 +22,13 @@ FORMATS = (".csv", ".parquet", ".zarr", ".json")
 
 @checked
 def to_dataframe(result: xr.DataTree, group: str = "plasma") -> pd.DataFrame:
-    """Tidy table of a group: one row per subject (or quantile), time (h) and analyte, a column per site, and the `unit` they share."""
+    """Tidy table of a group: one row per subject (or quantile), time (h) and analyte, a column per site, and the `unit` they share.
+
+    Of a model without concentrations: the `wide_table` of what it has.
+    """
     if "output" in result.children:
+        return wide_table(result)
+    if group == "plasma" and group not in result.children and {"state", "port"} & set(result.children):
         return wide_table(result)
     if group not in result.children:
         raise InvalidOption(f"the result has no group '{group}'. It has: {', '.join(result.children)}.")
@@ -129,7 +134,15 @@ def summary(result: xr.DataTree, quantiles: tuple[float, ...] = (0.05, 0.25, 0.5
     """Plain data: root facts and quantiles over subjects per site, analyte and time."""
     plasma = result["plasma"].to_dataset() if "plasma" in result.children else xr.Dataset()
     out: dict[str, Any] = {k: _plain(v) for k, v in result.attrs.items()}
-    out["time_h"] = plasma["time"].values.tolist() if "time" in plasma else []
+    timed = [result[group]["time"].values.tolist() for group in ("plasma", "port", "state") if group in result.children]
+    out["time_h"] = timed[0] if timed else []
+    if "port" in result.children:
+        out["output"] = {
+            str(name): {"unit": array.attrs["units"],
+                        **{f"{float(q):g}": bands.sel(quantile=q).values.tolist() for q in bands["quantile"].values}}
+            for name, array in result["port"].to_dataset().data_vars.items()
+            for bands in [array if "quantile" in array.dims else _quantiles(array, quantiles)]
+        }  # fmt: skip
     out["concentration"] = {}
     for site, array in plasma.data_vars.items():
         bands = array if "quantile" in array.dims else _quantiles(array, quantiles)

@@ -63,6 +63,38 @@ class QuantileSketch:
         quantiles_of(self.counts, np.array(levels, float), bin_edges(), out)
         return out.reshape(len(levels), *self.shape)
 
+    def signed_quantiles(self, levels: Sequence[float]) -> Floats:
+        """Quantiles, (level, time, quantity), of quantities of either sign: the second half of `sums` is the first one negated."""
+        times, both = self.shape
+        counts = self.counts.reshape(times, 2, both // 2, N_BINS).astype(np.int64)
+        edges = bin_edges()
+        out = np.full((len(levels), times, both // 2), np.nan)
+        for t, q in np.ndindex(times, both // 2):
+            above, below = counts[t, :, q]
+            total = int(above.sum())
+            if not total:
+                continue
+            zero = total - int(above[1:].sum()) - int(below[1:].sum())
+            cumulative = np.cumsum(np.concatenate([below[:0:-1], [zero], above[1:]]))
+            for k, level in enumerate(levels):
+                out[k, t, q] = _within(cumulative, edges, level * (total - 1) + 0.5)
+        return out
+
+
+def _within(cumulative: NDArray[np.int64], edges: Floats, rank: float) -> float:
+    """Value of a rank, linear within its bin; bins of negative values, one of zero, those of positive values."""
+    middle = N_BINS - 1
+    at = min(int(np.searchsorted(cumulative, rank, side="right")), 2 * middle)
+    if at == middle:
+        return 0.0
+    near, far = edges[abs(at - middle)], edges[abs(at - middle) + 1]
+    if abs(at - middle) == middle:  # open to the outside
+        return float(np.copysign(np.inf, at - middle))
+    low, high = (near, far) if at > middle else (-far, -near)
+    before = int(cumulative[at - 1]) if at else 0
+    share = (rank - before) / max(int(cumulative[at]) - before, 1)
+    return float(low + min(max(share, 0.0), 1.0) * (high - low))
+
 
 def bin_edges() -> Floats:
     """Edges of the bins; bin 0 holds zero and what is too small to matter."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,8 +14,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
-from ketasim.dose import molar_mass
+from ketasim.dose import has_molar_mass, molar_mass
+from ketasim.errors import UnitMismatch
 from ketasim.solve import STATUS
+from ketasim.units import factor
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -51,6 +54,12 @@ def concentration_ports(model: Model) -> dict[str, dict[str, str]]:
     return out
 
 
+@checked
+def other_ports(model: Model) -> tuple[str, ...]:
+    """Outputs that are no concentrations of a site."""
+    return tuple(name for name, port in model.ports.items() if not (port.analyte and port.site))
+
+
 @dataclass(frozen=True)
 class Concentrations:
     """What is reported of a site.
@@ -69,18 +78,41 @@ class Concentrations:
 def reported_concentrations(model: Model) -> dict[str, Concentrations]:
     """site -> what is reported of it.
 
-    Molar concentrations become ng/mL: umol/L times g/mol is ug/L, which is ng/mL. Others keep their port's unit.
+    Concentrations in umol/L become ng/mL where the molar mass is known: umol/L times g/mol is ug/L, which is ng/mL. Others keep their
+    port's unit. Where a site has several units, all that can be are in ng/mL, and each further unit stands under a name of its own, e.g.
+    ``venous_umol_L``.
     """
     out: dict[str, Concentrations] = {}
     for site, by_analyte in concentration_ports(model).items():
-        unit = model.ports[next(iter(by_analyte.values()))].unit
-        molar = unit == "umol/L"
-        terms = {a: ((port, molar_mass(a) if molar else 1.0),) for a, port in by_analyte.items()}
-        for total, parts in TOTALS.items():
-            if total not in terms and all(p in terms for p in parts):
-                terms[total] = terms[parts[0]] + terms[parts[1]]
-        out[site] = Concentrations(tuple(terms), tuple(terms.values()), "ng/mL" if molar else unit)
+        usual = {a: _usual(model.ports[port].unit, a) for a, port in by_analyte.items()}
+        if len({unit for unit, _ in usual.values()}) > 1:
+            usual = {a: _in_mass(model.ports[port].unit, a) or usual[a] for a, port in by_analyte.items()}
+        units = dict.fromkeys(unit for unit, _ in usual.values())
+        for unit in sorted(units, key="ng/mL".__ne__):
+            terms = {a: ((by_analyte[a], by),) for a, (its, by) in usual.items() if its == unit}
+            for total, parts in TOTALS.items():
+                if total not in by_analyte and all(p in terms for p in parts):
+                    terms[total] = terms[parts[0]] + terms[parts[1]]
+            name = site if site not in out else f"{site}_{re.sub(r'[^A-Za-z0-9]+', '_', unit)}"
+            out[name] = Concentrations(tuple(terms), tuple(terms.values()), unit)
     return out
+
+
+def _usual(unit: str, analyte: str) -> tuple[str, float]:
+    """Unit in which a concentration is reported, and the factor to it."""
+    return ("ng/mL", molar_mass(analyte)) if unit == "umol/L" and has_molar_mass(analyte) else (unit, 1.0)
+
+
+def _in_mass(unit: str, analyte: str) -> tuple[str, float] | None:
+    """A concentration in ng/mL, or none where it cannot be."""
+    try:
+        return "ng/mL", factor(unit, "ng/mL")
+    except UnitMismatch:
+        pass
+    try:
+        return ("ng/mL", factor(unit, "umol/L") * molar_mass(analyte)) if has_molar_mass(analyte) else None
+    except UnitMismatch:
+        return None
 
 
 @checked
@@ -91,10 +123,10 @@ def mass_concentrations(model: Model, ports: Mapping[str, Floats]) -> dict[str, 
         first = ports[reported.terms[0][0][0]]
         times, *subjects = first.shape
         values = np.empty((times, len(reported.analytes), *subjects), first.dtype)
-        for k, ((port, factor), *others) in enumerate(reported.terms):
-            np.multiply(ports[port], factor, out=values[:, k])
-            for other, its_factor in others:
-                values[:, k] += ports[other] * its_factor
+        for k, ((port, its_factor), *others) in enumerate(reported.terms):
+            np.multiply(ports[port], its_factor, out=values[:, k])
+            for other, more in others:
+                values[:, k] += ports[other] * more
         out[site] = (reported.analytes, values, reported.unit)
     return out
 
@@ -146,8 +178,8 @@ def _plasma_dataset(
                                   coords={"analyte": list(names)}, attrs=attrs)  # fmt: skip
     dataset = xr.Dataset(data).assign_coords({lead: labels, "time": times})
     dataset["time"].attrs = {"units": "h", "long_name": "time since start"}
-    if all(unit == "ng/mL" for _, _, unit in concentrations.values()) and analytes:
-        masses = [molar_mass(str(a)) for a in dataset["analyte"].values]
+    if any(unit == "ng/mL" for _, _, unit in concentrations.values()) and any(map(has_molar_mass, analytes)):
+        masses = [molar_mass(str(a)) if has_molar_mass(str(a)) else np.nan for a in dataset["analyte"].values]
         dataset = dataset.assign_coords(molar_mass=("analyte", masses, {"units": "g/mol", "long_name": "molar mass"}))
     return dataset
 
@@ -197,14 +229,24 @@ def build_summary(
     times: Floats,
     quantiles: Sequence[float],
     concentrations: Mapping[str, tuple[tuple[str, ...], Floats, str]],
+    ports: Mapping[str, Floats],
     subject: Mapping[str, tuple[NDArray[Any], str]],
     dose: xr.Dataset,
     attrs: Mapping[str, Any],
 ) -> xr.DataTree:
-    """Result of a streamed cohort: quantiles instead of subjects. concentrations: values (time, analyte, quantile)."""
-    plasma = _plasma_dataset(model, concentrations, times, "quantile", np.asarray(quantiles))
+    """Result of a streamed cohort: quantiles instead of subjects.
+
+    concentrations : values (time, analyte, quantile). ports : other outputs, (time, quantile).
+    """
+    labels = np.asarray(quantiles)
     facts = xr.Dataset({k: ((), v, {"units": u}) for k, (v, u) in subject.items()})
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attrs)), "/dose": dose, "/subject": facts, "/plasma": plasma})
+    tree = {"/": xr.Dataset(attrs=dict(attrs)), "/dose": dose, "/subject": facts}
+    if concentrations:
+        tree["/plasma"] = _plasma_dataset(model, concentrations, times, "quantile", labels)
+    if ports:
+        arrays = {n: (("quantile", "time"), v.T, {"units": model.ports[n].unit, "long_name": n}) for n, v in ports.items()}
+        tree["/port"] = xr.Dataset(arrays, coords={"quantile": labels, "time": times})
+    return xr.DataTree.from_dict(tree)
 
 
 #: What a draw is: a plausible version of the typical values, or of these in one new study.
@@ -217,6 +259,7 @@ def add_draws(
     times: Floats,
     levels: Sequence[float],
     sites: Mapping[str, tuple[tuple[str, ...], Floats, Floats, str]],
+    ports: Mapping[str, tuple[Floats, str]],
     failed: NDArray[np.int64],
     held: Sequence[str],
     of: str = "",
@@ -226,8 +269,9 @@ def add_draws(
     Parameters
     ----------
     levels : quantiles over patients. sites : site -> analytes, curves (draw, quantile, time, analyte), exposures (draw,
-        quantile, CMAX or AUCLST, analyte), unit of concentration. failed : (draw,), patients without a result. held : parameters
-        that no draw changes. of : what a draw is, ``new study`` or ``typical values``.
+        quantile, CMAX or AUCLST, analyte), unit of concentration. ports : other outputs, (draw, quantile, time), and unit.
+    failed : (draw,), patients without a result. held : parameters that no draw changes. of : what a draw is, ``new study`` or
+        ``typical values``.
 
     Returns
     -------
@@ -244,11 +288,15 @@ def add_draws(
             exposure, dims=("draw", "quantile", "parameter", "analyte"), coords=own,
             attrs={"units": f"CMAX {unit}, AUCLST h {unit}", "long_name": f"{label} exposure, quantile over patients"},
         )  # fmt: skip
+    for name, (over_time, unit) in ports.items():
+        attrs = {"units": unit, "long_name": f"{name}, quantile over patients"}
+        curves[name] = xr.DataArray(over_time, dims=("draw", "quantile", "time"), attrs=attrs)
     shared = {"draw": np.arange(len(failed)), "quantile": np.asarray(levels)}
     time = ("time", times, {"units": "h", "long_name": "time since start"})
     count = xr.DataArray(failed, dims="draw", attrs={"units": "1", "long_name": "patients without a result"})
     result["draws"] = xr.DataTree(xr.Dataset(curves | {"failed": count}).assign_coords({**shared, "time": time}))
-    result["draws_exposure"] = xr.DataTree(xr.Dataset(exposures).assign_coords({**shared, "parameter": ["CMAX", "AUCLST"]}))
+    if exposures:
+        result["draws_exposure"] = xr.DataTree(xr.Dataset(exposures).assign_coords({**shared, "parameter": ["CMAX", "AUCLST"]}))
     result.attrs |= {"draws": len(failed), "draws_hold": list(held), "draws_of": of or TYPICAL_VALUES}
     return result
 

@@ -39,8 +39,8 @@ from ketasim.results import (
     QuantileSketch,
     build_summary,
     build_tree,
-    concentration_ports,
     dose_times,
+    other_ports,
     provenance,
     reported_concentrations,
 )
@@ -81,6 +81,8 @@ _MOST_NUMBERS = 2**25 - 2**10
 #: Seed and first id of the patients who plan the step grid; apart from any cohort a user samples.
 _PLAN_SEED, _PLAN_START, _PLAN_SIZE = 715_225_739, 10**12, 16
 _CHECKPOINT_EVERY = 8
+#: Name of the counts of outputs that are no concentrations; no site has it.
+_OTHERS = ""
 
 
 def as_model(model: str | Part | Model) -> Model:
@@ -160,7 +162,8 @@ def simulate(
 
     Returns
     -------
-    xarray.DataTree with groups dose, subject, plasma (of an event table output), and others where asked for.
+    xarray.DataTree with groups dose, subject, plasma (concentrations) and port (other outputs) where the model has them (of an event table
+    output), and others where asked for.
     """
     return _simulated(SimpleNamespace(**locals()))
 
@@ -386,8 +389,8 @@ class _Cohort:
             vary,
             chunk,
         )
-        by_site = concentration_ports(common.model)
-        self.ports = tuple(common.model.ports) if common.states else tuple(p for by in by_site.values() for p in by.values())
+        self.ports = tuple(common.model.ports)
+        self.states = common.states or not self.ports  # of a model without outputs the states are all there is
         self.reference = self._reference()
 
     def _reference(self) -> Reference:
@@ -425,7 +428,7 @@ class _Cohort:
         """Every chunk as solved, and every port: (time, subject)."""
         pieces = []
         for start, stop in self._ranges(self.chunk):
-            pieces.append(self._solve(start, stop, self.common.states))
+            pieces.append(self._solve(start, stop, self.states))
             if progress:
                 progress(stop, self.people.n)
         return pieces, {name: np.concatenate([p[3].ports[:, i] for p in pieces], axis=1) for i, name in enumerate(self.ports)}
@@ -445,16 +448,18 @@ class _Cohort:
     def labelled(self, pieces: list[Any], ports: Mapping[str, Floats]) -> xr.DataTree:
         """What was solved, as a result."""
         solutions = [p[3] for p in pieces]
-        names = solutions[0].state_names if self.common.states else ()
+        names = solutions[0].state_names if self.states else ()
         states = {name: np.concatenate([s.states[:, i] for s in solutions], axis=1) for i, name in enumerate(names)}
         ids = np.concatenate([p[0].ids for p in pieces])
         subject = self._subject(pieces)
-        return build_tree(self.common.model, self.times, ids, ports, states, subject, self._dose(pieces[0][1]), self._attrs())
+        return build_tree(
+            self.common.model, self.times, ids, ports, states, subject, self._dose([p[1] for p in pieces]), self._attrs()
+        )
 
     def drawn(self, k: int) -> _Cohort:
         """The same patients, dosing and step grid under draw number k of the typical values."""
         other = copy(self)
-        other.common = replace(self.common, draw=k, states=False)
+        other.common, other.states = replace(self.common, draw=k, states=False), False
         return other
 
     def _subject(self, pieces: list[Any]) -> dict[str, tuple[NDArray[Any], str]]:
@@ -470,6 +475,9 @@ class _Cohort:
         listen: Callable[[NDArray[Any], Floats], None] | None = None,
     ) -> xr.DataTree:  # fmt: skip
         """Quantiles only; memory does not grow with the cohort. `listen` gets ids and ports of every chunk."""
+        if not self.ports:
+            raise InvalidOption(f"{self.common.model.id} has no outputs, and a streamed cohort keeps quantiles of outputs only: declare a port, give at "
+                                "most 20,000 patients, or stream=False.")  # fmt: skip
         state = _Stream(self._key(), Path(checkpoint) if checkpoint else None, self._sketches())
         template = None
         chunk = min(self.chunk, max(1, _MOST_NUMBERS // max(1, len(self.times) * len(self.ports))))
@@ -491,13 +499,20 @@ class _Cohort:
             site: (reported.analytes, np.moveaxis(state.sketches[site].quantiles(quantiles), 0, -1), reported.unit)
             for site, reported in reported_concentrations(self.common.model).items()
         }
+        others = other_ports(self.common.model)
+        signed = state.sketches[_OTHERS].signed_quantiles(quantiles) if others else np.empty((len(quantiles), len(self.times), 0))
+        ports = {name: np.moveaxis(signed[:, :, i], 0, -1) for i, name in enumerate(others)}
         facts = {"n": (self.people.n, "1"), "failed": (state.failed, "1"), "solver_error": (state.error, "1")}
         state.remove()
-        return build_summary(self.common.model, self.times, quantiles, bands, facts, self._dose(template), self._attrs())  # type: ignore[arg-type]
+        return build_summary(
+            self.common.model, self.times, quantiles, bands, ports, facts, self._dose([template.take(slice(0, 1))]), self._attrs()
+        )  # type: ignore[arg-type]
 
     def _sketches(self) -> dict[str, QuantileSketch]:
-        """Per site, counts of what is reported of it, from the ports in their order."""
-        return {
+        """Per site, counts of what is reported of it, from the ports in their order; of other outputs, on both sides of zero."""
+        signed = [[(self.ports.index(name), sign)] for sign in (1.0, -1.0) for name in other_ports(self.common.model)]
+        others = {_OTHERS: QuantileSketch(len(self.times), signed)} if signed else {}
+        return others | {
             site: QuantileSketch(len(self.times), [[(self.ports.index(p), f) for p, f in terms] for terms in reported.terms])
             for site, reported in reported_concentrations(self.common.model).items()
         }
@@ -511,9 +526,21 @@ class _Cohort:
                      common.precision, self.chunk, *([sorted(common.inputs.items())] if common.inputs else [])))  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _dose(self, template: EventTemplate) -> xr.Dataset:
-        frame = template.take(slice(0, 1)).to_frame(self.common.model)
-        return _dose_dataset(frame, str(self.regimen.text or self.regimen), self.regimen.describe())
+    def _dose(self, templates: list[EventTemplate]) -> xr.Dataset:
+        """Records all patients share, (record,), and what differs, (subject, record); of a streamed cohort the first patient's."""
+        frame = templates[0].take(slice(0, 1)).to_frame(self.common.model).drop(columns="ID")
+        own: dict[str, list[Floats]] = {"AMT": [t.amt for t in templates], "RATE": [t.rate for t in templates]}
+        own |= {"TINF": [t.duration for t in templates]} if "TINF" in frame else {}
+        own |= {name: [t.overrides[name] for t in templates] for name in templates[0].overrides}
+        each = {name: (("subject", "record"), np.concatenate(values, axis=1).T) for name, values in own.items()}
+        shared = {str(c): ("record", frame[c].to_numpy() if frame[c].dtype != object else frame[c].astype(str).to_numpy())
+                  for c in frame if c not in each}  # fmt: skip
+        arrays = {str(c): each.get(str(c), shared.get(str(c))) for c in frame}
+        attrs = {"as_given": str(self.regimen.text or self.regimen), "described": self.regimen.describe()}
+        ids = np.concatenate([t.ids for t in templates])
+        if len(ids) < self.people.n:
+            attrs["holds"] = f"records of the first of {self.people.n} patients"
+        return xr.Dataset(arrays, coords={"subject": ids}, attrs=attrs)
 
     def _attrs(self) -> dict[str, Any]:
         common = self.common
@@ -569,13 +596,6 @@ class _Stream:
     def remove(self) -> None:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
-
-
-def _dose_dataset(frame: pd.DataFrame, given: str, described: str) -> xr.Dataset:
-    arrays = {
-        str(c): ("record", frame[c].to_numpy() if frame[c].dtype != object else frame[c].astype(str).to_numpy()) for c in frame
-    }
-    return xr.Dataset(arrays, attrs={"as_given": given, "described": described})
 
 
 def _simulate_data(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ketasim.errors import InvalidOption
 from ketasim.model import Model
 from ketasim.population import study_effects, undrawn
-from ketasim.results import NEW_STUDY, TYPICAL_VALUES, add_draws, mass_concentrations
+from ketasim.results import NEW_STUDY, TYPICAL_VALUES, add_draws, mass_concentrations, other_ports
 
 if TYPE_CHECKING:
     from ketasim.simulation._cohort import _Cohort, _Common
@@ -56,6 +56,7 @@ def with_draws(run: _Cohort, draws: int, progress: Callable[[int, int], None] | 
     curves: dict[str, list[Floats]] = {}
     exposures: dict[str, list[Floats]] = {}
     labels: dict[str, tuple[tuple[str, ...], str]] = {}
+    others: dict[str, list[Floats]] = {name: [] for name in other_ports(run.common.model)}
     failed = np.zeros(draws, np.int64)
     levels = LEVELS if run.people.n > 1 else (0.5,)
     for k in range(draws):
@@ -67,8 +68,11 @@ def with_draws(run: _Cohort, draws: int, progress: Callable[[int, int], None] | 
             exposure = np.stack([alive.max(axis=0), np.trapezoid(alive, run.times, axis=0)])
             curves.setdefault(site, []).append(_over_patients(alive, levels))
             exposures.setdefault(site, []).append(_over_patients(exposure, levels))
+        for name, drawn in others.items():
+            drawn.append(_over_patients(ports[name][:, np.isfinite(ports[name]).all(axis=0)], levels))
     stacked = {site: (names, np.stack(curves[site]), np.stack(exposures[site]), unit) for site, (names, unit) in labels.items()}
-    return add_draws(result, run.times, levels, stacked, failed, undrawn(run.common.model), kind_of_draw(run.common))
+    units = {name: (np.stack(drawn), run.common.model.ports[name].unit) for name, drawn in others.items()}
+    return add_draws(result, run.times, levels, stacked, units, failed, undrawn(run.common.model), kind_of_draw(run.common))
 
 
 def kind_of_draw(common: _Common) -> str:

@@ -22,7 +22,7 @@ Array = Any
 def _whole(slope: Array) -> Array:
     """The derivative made regular: sums of states that an interval keeps stay as they are (as `_steady.correction` has it)."""
     left, sizes, _ = jnp.linalg.svd(slope)
-    kept = left * (sizes < KEPT)
+    kept = left * (sizes < KEPT)[None, :]
     return slope - kept @ kept.T
 
 
@@ -64,7 +64,7 @@ class Steady:
         begin = (guess, jnp.zeros((len(guess),) * 2), jnp.asarray(False), jnp.asarray(0))
         x, slope, found, _ = jax.lax.while_loop(going, newton, begin)
         x = jax.lax.stop_gradient(x)
-        x = x - jnp.linalg.solve(jax.lax.stop_gradient(_whole(slope)), change(x, values))
+        x = x - jnp.linalg.solve(_whole(jax.lax.stop_gradient(slope)), change(x, values))
         return jnp.where(found & jnp.all((guess < 0) | (x >= -1e-6 * scale)), x, jnp.nan)
 
     def _after(self, x: Array, values: Mapping[str, Array], given: tuple[Array, ...]) -> Array:

@@ -14,6 +14,7 @@ from tests.unit.solve.test_engine import template as rows_of
 
 from ketasim import library
 from ketasim.dose import EventTemplate, parse, resolve
+from ketasim.errors import InvalidOption
 from ketasim.model import Model, assemble
 from ketasim.solve import Reference, differentiable, solve
 
@@ -143,6 +144,19 @@ def test_gradient_of_a_steady_state_is_the_finite_difference(case: str, wrt: str
         shift = np.eye(2)[i] * step
         difference = (loss(p[wrt] + shift) - loss(p[wrt] - shift)) / (2 * step)
         np.testing.assert_allclose(gradient[i], difference, rtol=1e-4)
+
+
+def test_an_idle_compartment_has_its_steady_state_and_what_cannot_be_followed_is_refused() -> None:
+    model, template, p = repeating("constant infusion", 15.0)
+    p["Q"] = np.zeros(2)
+    want = solve(model, template, p, T[:3])
+    assert not want.status.any()
+    states = np.asarray(differentiable(model, template, p, T[:3])(p)[0])
+    np.testing.assert_allclose(states, want.states, rtol=1e-8, atol=1e-9)
+    rows = [{"amt": 100, "cmt": 1, "rate": -1}, {"time": 2, "evid": 2}, {"time": 4, "evid": 2}]
+    changing = replace(rows_of(rows, 2), overrides={"R2": np.array([[10.0] * 2, [10.0] * 2, [20.0] * 2])})
+    with pytest.raises(InvalidOption, match=r"modelled rates \(RATE -1\) that change"):
+        differentiable(model, changing, p, T[:3])
 
 
 def test_no_steady_state_is_no_number() -> None:
