@@ -37,12 +37,10 @@ def compiling(kernel: Kernel, model: str) -> Generator[None]:
     begin, over = time.perf_counter(), threading.Event()
     clock = threading.Thread(target=_tick, args=(begin, over), daemon=True)
     clock.start()
+    done = ""
     try:
         yield
         done = f"compiled in {time.perf_counter() - begin:.0f} s"
-    except BaseException:
-        done = ""
-        raise
     finally:
         over.set()
         clock.join()
