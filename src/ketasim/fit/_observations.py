@@ -157,12 +157,11 @@ def _observation(r: Mapping[str, str], name: str) -> Observation:
     metric = get("metric_as") or get("metric")
     analyte = get("analyte_as") or get("analyte")
     analyte = _ANALYTES.get(analyte, analyte)
-    text = " ".join((get("note"), get("population"), get("statistic")))
     low, high = _window(get("window_h"), name, line) if get("window_h") else (8.0, 24.0)
     found = {
         "regimen": get("regimen"),
         "t_h": get("t_h"),
-        "site": get("site") or ("arterial" if "arterial" in text.lower() else "venous"),
+        "site": get("site") or "venous",
     }
     problem = _problem(r, metric, analyte)
     if not problem and not found["regimen"]:

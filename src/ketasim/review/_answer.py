@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ketasim.arguments import checked
-from ketasim.errors import InvalidOption
+from ketasim.errors import InvalidEntry, InvalidOption
 from ketasim.evidence import Evidence, load
 from ketasim.review import _rules as rules
 from ketasim.review._claims import Claim, claim, claims
@@ -154,6 +154,8 @@ class _Runs:
         return Answer(one, f"{r.value:.3g} {r.unit}{limits}", r.verdict, r.reason, numbers, sources=tuple(keys))
 
     def _computed(self, one: Claim) -> Answer:
+        if one.answer.get("rule") != "molar_mass":
+            raise InvalidEntry(f"claims.toml, claim {one.id}: what is computed is 'molar_mass', not '{one.answer.get('rule')}'.")
         mass = sum(_ATOMS[atom] * n for atom, n in _KETAMINE.items())
         verdict = rules.REPRODUCED if abs(mass - 237.73) < 0.05 else rules.CONTRADICTED
         found = f"C13H16ClNO: {mass:.2f} g/mol"

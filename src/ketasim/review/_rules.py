@@ -48,11 +48,17 @@ def share(rows: Rows) -> Finding:
     findings = "finding agrees" if len(known) == 1 else "findings agree"
     found = f"{agree} of {len(known)} {findings}, from {sources} source{'s' if sources > 1 else ''}"
     numbers = {"agree": agree, "findings": len(known), "sources": sources, "not_known": unknown}
+    enough = len(known) >= MIN_FINDINGS and sources >= MIN_SOURCES
+    if part <= DISAGREE and not enough:
+        reason = (
+            f"They disagree, but a contradiction needs {MIN_FINDINGS} findings from {MIN_SOURCES} sources, as full support does."
+        )
+        return Finding(found, NOT_TESTABLE, reason, numbers)
     if part <= DISAGREE:
         return Finding(found, CONTRADICTED, f"At most {DISAGREE:.0%} of the findings agree.", numbers)
     if part < AGREE:
         return Finding(found, PARTLY, f"Findings disagree: fewer than {AGREE:.0%} agree.", numbers)
-    if len(known) < MIN_FINDINGS or sources < MIN_SOURCES:
+    if not enough:
         return Finding(
             found, PARTLY, f"They agree, but full support needs {MIN_FINDINGS} findings from {MIN_SOURCES} sources.", numbers
         )

@@ -171,10 +171,10 @@ class NetworkResult:
 
 
 def i2_interval(q: float, df: int, level: float = 0.95) -> tuple[float, float]:
-    """Test-based interval of I2 in percent (Higgins & Thompson 2002, appendix)."""
-    if df < 1 or q <= 0:
+    """Test-based interval of I2 in percent (Higgins & Thompson 2002, appendix); H, which is 1 or more, is 1 where Q is below df."""
+    if df < 1:
         return np.nan, np.nan
-    k, h = df + 1, np.sqrt(q / df)
+    k, h = df + 1, max(1.0, np.sqrt(max(q, 0.0) / df))
     if q > k:
         se = 0.5 * (np.log(q) - np.log(df)) / (np.sqrt(2 * q) - np.sqrt(2 * k - 3))
     elif k > 2:

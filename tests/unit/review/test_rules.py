@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ketasim.errors import InvalidEntry
+from ketasim.evidence import load
 from ketasim.review import _rules as rules
+from ketasim.review import claim
+from ketasim.review._answer import _Runs
 from ketasim.review._rules import CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED
 
 
@@ -28,7 +33,7 @@ def findings(*agrees: bool | None, source: str = "") -> list[dict[str, object]]:
         (findings(True, True, True, source="one"), PARTLY),  # one source is no replication
         (findings(True, True, True, None), PARTLY),  # a part that is not known
         (findings(True, False, False, False, False), CONTRADICTED),  # 20 %
-        (findings(False), CONTRADICTED),
+        (findings(False), NOT_TESTABLE),  # one finding contradicts as little as it confirms
     ],
 )
 def test_share(rows: list[dict[str, object]], verdict: str) -> None:
@@ -94,3 +99,16 @@ def test_incidence_verdicts() -> None:
     assert rules.incidence([{**rows[0], "value": 20.0}, rows[1]], expected, 5.0).verdict == PARTLY
     assert rules.incidence([{**r, "value": 5.0} for r in rows], expected, 5.0).verdict == CONTRADICTED
     assert rules.incidence([], expected, 5.0).verdict == NOT_TESTABLE
+
+
+def test_only_what_is_asked_is_computed() -> None:
+    one = claim("P1")
+    with pytest.raises(InvalidEntry, match="claim P1: what is computed is 'molar_mass', not 'pka'"):
+        _Runs(load()).answer(replace(one, answer={**one.answer, "rule": "pka"}))
+
+
+def test_electroconvulsive_therapy_is_a_word() -> None:
+    rows = load().sql(claim("D4").answer["query"])
+    assert len(rows) and not rows["what"].str.contains("ptsd|all effects|bias-corrected", case=False).any()
+    # An interval that includes no difference is no proof of equality.
+    assert rows["agrees"].isna().any()

@@ -11,6 +11,7 @@ from tests.unit.synthesis_network.networks import contrast, random_contrasts, tw
 from ketasim.errors import InvalidOption, UnknownEntry
 from ketasim.synthesis import network_meta_analysis, read_network
 from ketasim.synthesis._network_gls import basic_design, log_likelihood, score, stack
+from ketasim.synthesis._network_result import i2_interval
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -200,3 +201,9 @@ def test_a_hundred_studies_take_less_than_a_second() -> None:
     begin = time.perf_counter()
     network_meta_analysis(rows, "md", tau2="reml")
     assert time.perf_counter() - begin < 1.0
+
+
+def test_upper_limit_of_i2_where_q_is_below_its_degrees_of_freedom() -> None:
+    # netmeta 3.6 on the Parkinson and Dong networks: 79.20 and 33.25; H is 1 there, not below.
+    assert i2_interval(2.287890, 4) == pytest.approx((0.0, 79.20), abs=0.005, rel=0)
+    assert i2_interval(40.963592, 48) == pytest.approx((0.0, 33.25), abs=0.005, rel=0)
