@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidData
-from ketasim.exchange._people import DEVICES, columns, observed, random_effects
+from ketasim.exchange._people import DEVICES, STATED, columns, observed, random_effects, reduced
 from ketasim.population import COVARIATES
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def dataset(model: Model, doses: EventTemplate, covariates: Mapping[str, ArrayLi
     """
     import pandas as pd
 
-    doses = doses.numbered()
-    frame = doses.to_frame(model).drop(columns="LABEL").assign(DV=0.0, MDV=1)
+    frame, doses = _doses(model, doses.numbered())
     outputs = len(observed(model)) if nonmem else 1
     grid = np.repeat(np.asarray(times, float), outputs)
     seen = pd.DataFrame({"ID": np.repeat(doses.ids, len(grid)), "TIME": np.tile(grid, doses.n_subjects)})
@@ -47,13 +46,27 @@ def dataset(model: Model, doses: EventTemplate, covariates: Mapping[str, ArrayLi
     frame = pd.concat([frame.assign(DVID=1), seen], ignore_index=True)
     for name in doses.overrides:
         frame[name] = frame.groupby("ID")[name].transform(lambda column: column.ffill().bfill())
-    zeros = ["AMT", "RATE", "EVID", "CMT", "ADDL", "II", "SS", "DV", "MDV"]
+    zeros = [*([STATED] if STATED in frame else []), "AMT", "RATE", "EVID", "CMT", "ADDL", "II", "SS", "DV", "MDV"]
     frame[zeros] = frame[zeros].fillna(0.0)
     whole = ["EVID", "CMT", "ADDL", "SS", "MDV", "DVID"]
     frame[whole] = frame[whole].astype(int)
     frame = frame.sort_values(["ID", "TIME", "MDV"], ascending=[True, True, False], kind="stable", ignore_index=True)
     frame = frame.assign(**_people(model, doses.ids, covariates, frame["ID"].to_numpy()))
     return _ordered(model, frame, occasions, nonmem)
+
+
+def _doses(model: Model, doses: EventTemplate) -> tuple[pd.DataFrame, EventTemplate]:
+    """Dose records; where a stated duration would not hold otherwise it is the modelled one (RATE -2), dose by dose."""
+    at = [model.compartments.index(name) for name in reduced(model)]
+    stated = (doses.duration > 0).any(axis=1) & np.isin(doses.cmt, at)
+    if stated.any():
+        doses = doses.expanded()
+    frame = doses.to_frame(model).drop(columns="LABEL").assign(DV=0.0, MDV=1)
+    if STATED not in frame:
+        return frame, doses
+    holds = (frame[STATED] > 0) & frame["CMT"].isin([i + 1 for i in at])
+    frame = frame.assign(RATE=frame["RATE"].where(~holds, -2.0), TINF=frame[STATED].where(holds, 0.0))
+    return (frame if at else frame.drop(columns=STATED)), doses
 
 
 def _people(model: Model, ids: Any, covariates: Mapping[str, ArrayLike], rows: Any) -> dict[str, Any]:
@@ -85,5 +98,6 @@ def _ordered(model: Model, frame: pd.DataFrame, occasions: int, nonmem: bool) ->
         return frame.drop(columns=["DVID", "DV", "MDV"])
     frame = frame.rename(columns={DEVICES: "NDEVICES"})
     extra = Writer(model, occasions).extra_items()
-    missing = {"NDEVICES": model.numbers[DEVICES].value} if "NDEVICES" in extra and "NDEVICES" not in frame else {}
+    missing: dict[str, float] = {} if STATED in frame or STATED not in extra else {STATED: 0.0}
+    missing |= {"NDEVICES": model.numbers[DEVICES].value} if "NDEVICES" in extra and "NDEVICES" not in frame else {}
     return frame.assign(**missing).reindex(columns=[*ITEMS, *extra])

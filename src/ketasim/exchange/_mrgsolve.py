@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ketasim.arguments import checked
 from ketasim.exchange._dialect import Cpp, replacer, with_effects, with_eta
 from ketasim.exchange._names import MRGSOLVE, Names, identifier
-from ketasim.exchange._people import DEVICES, Column, Random, clean, columns, form_of, random_effects, residuals
+from ketasim.exchange._people import DEVICES, STATED, Column, Random, clean, columns, form_of, random_effects, reduced, residuals
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -43,6 +43,7 @@ class _Writer:
         self.columns: dict[str, Column] = columns(model)
         self.random: Random = random_effects(model, occasions)
         self.free = Names(MRGSOLVE)
+        self.free.reserve(STATED)
         self.cmt = self._compartments()
         self.cov = {name: self.free.take(name) for name in self.columns}
         self.occ = self.free.take("OCC") if self.random.within and occasions > 1 else ""
@@ -85,6 +86,7 @@ class _Writer:
 
     def _covariates(self) -> list[str]:
         rows = [f"{self.cov[n]} : {c.value!r} : {clean(c.note)} ({c.unit or '1'})" for n, c in self.columns.items()]
+        rows += [f"{STATED} : 0 : duration of an infusion where it is stated, else 0 (h)"] if reduced(self.model) else []
         rows += [f"{self.occ} : 1 : occasion, 1 to {self.occasions} (1)"] if self.occ else []
         return ["$PARAM @annotated", *rows] if rows else []
 
@@ -106,6 +108,9 @@ class _Writer:
             values: Iterable[tuple[str, Any, float | None]] = (
                 ("F", inlet.F, 1.0), ("ALAG", inlet.lag, 0.0), ("D", inlet.duration, None), ("R", inlet.rate, None))  # fmt: skip
             rows += [f"{word}_{self.cmt[name]} = {self.cpp.code(rename(v))};" for word, v, usual in values if v is not None and v != usual]  # fmt: skip
+            if name in reduced(self.model):  # a stated duration holds, whatever is available
+                own = self.cpp.code(rename(inlet.duration)) if inlet.duration is not None else "0.0"
+                rows.append(f"D_{self.cmt[name]} = {STATED} > 0.0 ? {STATED} : {own};")
         return rows if len(rows) > 1 else []
 
     def _eta(self, name: str) -> str:

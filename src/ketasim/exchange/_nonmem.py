@@ -9,7 +9,7 @@ from ketasim.arguments import checked
 from ketasim.exchange._dialect import NmTran, replacer, with_effects, with_eta
 from ketasim.exchange._mrgsolve import is_zero, needed_ports, with_residual
 from ketasim.exchange._names import NONMEM, Names, shortened
-from ketasim.exchange._people import DEVICES, clean, columns, form_of, observed, random_effects, residuals
+from ketasim.exchange._people import DEVICES, STATED, clean, columns, form_of, observed, random_effects, reduced, residuals
 
 if TYPE_CHECKING:
     from ketasim.model import Model, Number, Param
@@ -53,7 +53,7 @@ class Writer:
         self.columns, self.random, self.observed = columns(model), random_effects(model, occasions), observed(model)
         self.free = Names(NONMEM, shortened, 20, is_folded=True)
         count = range(len(model.states) + 1)
-        self.free.reserve(*(f"{word}{i}" for i in count for word in ("F", "ALAG", "D", "R", "S")), "NDEVICES")
+        self.free.reserve(*(f"{word}{i}" for i in count for word in ("F", "ALAG", "D", "R", "S")), "NDEVICES", STATED)
         self.free.reserve(*(f"MU_{i}" for i in range(1, 1 + sum(map(len, (self.random.between, *self.random.within.values()))))))
         self.nm = NmTran(self.free.take)
         self.cov = {name: self.free.take(name) for name in self.columns}
@@ -93,6 +93,7 @@ class Writer:
         """Data items beyond the usual ones."""
         items = ["DVID"] if len(self.observed) > 1 else []
         items += ["OCC"] if self.random.within and self.occasions > 1 else []
+        items += [STATED] if reduced(self.model) else []
         return items + (["NDEVICES"] if DEVICES in self.par else []) + list(self.cov.values())
 
     def _pk(self) -> list[str]:
@@ -113,6 +114,10 @@ class Writer:
             for word, value, usual in values:
                 if value is not None and value != usual:
                     rows += self._assign(f"{word}{i}", rename(value))
+            if name in reduced(self.model):  # a stated duration holds, whatever is available
+                rows.append(
+                    f"  IF ({STATED}.GT.0) D{i} = {STATED}" if inlet and inlet.duration is not None else f"  D{i} = {STATED}"
+                )
         return rows
 
     def _eta(self, name: str) -> str:

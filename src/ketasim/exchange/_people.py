@@ -17,6 +17,8 @@ from ketasim.population._effects import apply_effects
 if TYPE_CHECKING:
     from ketasim.model import CovariateEffect, Model, Number
 
+#: Data item with the duration of an infusion, h, where it is stated and the available fraction would change it; else 0.
+STATED = "TINF"
 #: Set by nasal doses where a model has it; a column of the data like a covariate.
 DEVICES = "n_devices"
 
@@ -166,6 +168,11 @@ def form_of(number: Number) -> str:
     """Form of a parameter's random effects."""
     effect = number.iiv or number.iov
     return effect.form if effect is not None else "lognormal"
+
+
+def reduced(model: Model) -> list[str]:
+    """Compartments of which not the whole dose is available: NONMEM and mrgsolve would shorten an infusion of given rate there."""
+    return [name for name, inlet in model.system.inlets.items() if inlet.F is not None and inlet.F != 1.0]
 
 
 def residuals(model: Model) -> list[tuple[str, list[tuple[str, float]]]]:

@@ -55,3 +55,23 @@ def test_a_missing_covariate_is_refused() -> None:
     doses = resolve(parse("esketamine iv 10 mg over 30 min"), model, {})
     with pytest.raises(InvalidData, match="covariate WT"):
         dataset(model, doses, {"AGE": [40.0]})
+
+
+def test_a_stated_duration_is_the_modelled_one_where_less_than_the_whole_dose_is_available() -> None:
+    """NONMEM and mrgsolve keep RATE and shorten the infusion by F; RATE -2 with D from TINF keeps the time."""
+    model = assemble(library.load("ketasim_reference"))
+    doses = resolve(
+        parse("10 mg esketamine inhaled over 30 min, daily x 2 then 10 mg esketamine iv over 1 h"), model, {"WT": [70.0]}
+    )
+    table = dataset(model, doses, {"WT": [70.0], "AGE": [40.0]}, times=[1.0], nonmem=True)
+    given = table[table["EVID"] == 1]
+    inhaled = model.compartments.index("inhaled_s") + 1
+    assert given[given["CMT"] == inhaled][["RATE", "TINF", "ADDL"]].to_numpy().tolist() == [[-2.0, 0.5, 0.0]] * 2
+    assert (given[given["CMT"] != inhaled]["RATE"] > 0).all()
+    assert set(given[given["CMT"] != inhaled]["TINF"]) == {0.0}
+    assert f"  D{inhaled} = TINF" in export_nonmem(model).splitlines()
+    assert "D_inhaled_s = TINF > 0.0 ? TINF : 0.0;" in export_mrgsolve(model).splitlines()
+    assert "TINF" in dataset(model, doses, {"WT": [70.0], "AGE": [40.0]}).columns
+    both = assemble(library.load("generic/one_cmt"))  # with a modelled duration of its own
+    assert "  IF (TINF.GT.0) D2 = TINF" in export_nonmem(both).splitlines()
+    assert "D_CENT = TINF > 0.0 ? TINF : D2;" in export_mrgsolve(both).splitlines()

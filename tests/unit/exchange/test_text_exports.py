@@ -138,7 +138,13 @@ def test_nonmem_text_computes_what_ketasim_does(entry: str, occasion: int) -> No
     between = draw_between(model.numbers, model.correlations, SEED, cohort.ids)
     within = draw_occasion(model.numbers, SEED, cohort.ids, np.asarray(occasion))
     for who in range(PEOPLE):
-        values = column_values(model, cohort, who) | {"OCC": float(occasion), "TIME": 1.0 + who, "T": 1.0 + who, "NDEVICES": 1.0}
+        values = column_values(model, cohort, who) | {
+            "OCC": float(occasion),
+            "TIME": 1.0 + who,
+            "T": 1.0 + who,
+            "NDEVICES": 1.0,
+            "TINF": 0.0,
+        }
         values |= {f"THETA({i})": v for i, v in enumerate(thetas, 1)}
         values |= {f"ETA({i})": np.nan for i in range(1, 100)}
         for n in model.params:
