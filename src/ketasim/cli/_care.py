@@ -33,6 +33,9 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
     rows = [(*((label,) if several else ()), *_incidence_cells(row)) for label, r in results.items() for row in incidence_rows(r)]
     head = (*lead, "side effect", "first session", "a session", "ever", *(("ever, 90 % of draws",) if "care_draws" in a else ()))
     _show.table(head, rows, "share of people", numbers_from=1 + several)
+    for label, r in results.items():
+        if len(r.attrs["policies"]):
+            _show.text(f"{label + ': ' if label else ''}{', '.join(r.attrs['policies'])}: {_attendance(r)}")
     _show.note(f"Response: {a['response']}; remission: {a['remission']}.")
     _show.note(f"Evidence: {a['grade']}.")
     if len(a["from_priors"]):
@@ -41,6 +44,12 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
         _show.note("Bands show how people differ in the typical trial, not how sure the model is; --draws 100 adds that.")
     for text in a["care_notes"][:1]:
         _show.note(text)
+
+
+def _attendance(result: xr.DataTree) -> str:
+    """How many sessions were given, and who is still in care."""
+    given, stay = result["course"]["given"].to_numpy(), float(result["visit"]["in_care"][-1])
+    return f"{given.sum():.1f} of {len(given)} sessions given to a person, {percent(stay)} in care at the end."
 
 
 def _sure_head(result: xr.DataTree) -> tuple[str, ...]:

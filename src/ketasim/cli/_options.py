@@ -99,6 +99,15 @@ Control = Annotated[
         "--control", metavar="NAME", help="Control arm of the disorder: what everybody gets beside the drug, e.g. midazolam."
     ),
 ]
+Policy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        metavar="RULE",
+        help="Rule of care, e.g. hold_on_pressure or missed_sessions(share=0.2); repeatable. See: ketasim list policy.",
+        autocompletion=lambda incomplete: _names("policy", incomplete),
+    ),
+]
 Visits = Annotated[
     str, typer.Option("--visits", metavar="TIMES", help="When the scale is read, e.g. '0,24,168' (h) or '0:28d:7d'.")
 ]

@@ -146,9 +146,12 @@ def refuse_typed(options: Mapping[str, str], why: str) -> None:
         raise InvalidOption(f"{', '.join(ignored)}: no meaning {why}")
 
 
-def care(disorder: str | None, control: str | None, visits: str, baseline: float | None) -> dict[str, Any]:
+def care(
+    disorder: str | None, control: str | None, visits: str, baseline: float | None, policies: Sequence[str] | None
+) -> dict[str, Any]:
     """Options of `simulate` that ask for symptoms."""
-    return {"disorder": disorder, "control": control, "visits": output_times(visits, "--visits"), "baseline": baseline}
+    asked = {"disorder": disorder, "control": control, "visits": output_times(visits, "--visits"), "baseline": baseline}
+    return asked | {"policies": tuple(policies or ())}
 
 
 def people(population: str, n: int, seed: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def compare(
     control: opt.Control = None,
     visits: opt.Visits = "",
     baseline: opt.Baseline = None,
+    policy: opt.Policy = None,
     draws: opt.Draws = 0,
     between_study: opt.BetweenStudy = True,
     comedication: opt.WithByArm = None,
@@ -54,8 +55,7 @@ def compare(
     from ketasim.cli import _outputs, _values
     from ketasim.cli._exposure import show_arms
     from ketasim.cli._progress import progress
-    from ketasim.cli._show import note
-    from ketasim.cli.simulate import check_rtol, command_line, note_on_areas, remarks
+    from ketasim.cli.simulate import check_rtol, command_line
 
     files = _outputs.checked(out, report, figure)
     arms = _values.arms_of(regimens)
@@ -75,7 +75,7 @@ def compare(
         "inputs": _values.input_steps(inputs),
         "comedication": drugs,
         "draws": draws,
-        **_values.care(disorder, control, visits, baseline),
+        **_values.care(disorder, control, visits, baseline, policy),
         "between_study": between_study,
         "rtol": check_rtol(rtol, precision),
         "precision": precision,
@@ -85,13 +85,21 @@ def compare(
         "variability": False if typical else None,
         **people,
     }
-    for remark in dict.fromkeys(text for regimen in arms.values() for text in remarks(regimen)):
-        note(remark)
-    note_on_areas(options["times"])
+    _note_on(arms, options["times"])
     with progress(n * len(arms) * (1 + draws), "comparing") as bar:
         results = ketasim.compare(arms, progress=bar, **options)
     _outputs.write_arms(results, files, log)
     show_arms(results)
+
+
+def _note_on(arms: Any, times: Any) -> None:
+    """What was assumed in reading the arms."""
+    from ketasim.cli._show import note
+    from ketasim.cli.simulate import note_on_areas, remarks
+
+    for remark in dict.fromkeys(text for regimen in arms.values() for text in remarks(regimen)):
+        note(remark)
+    note_on_areas(times)
 
 
 def _common_end(arms: Any) -> float:

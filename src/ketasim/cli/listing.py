@@ -97,6 +97,21 @@ def _scales() -> Rows:
     ]
 
 
+def _policies() -> Rows:
+    from ketasim.library import policies
+
+    return [
+        {
+            "name": one.id,
+            "title": one.title,
+            "numbers": ", ".join(f"{name}={number.value:g}" for name, number in one.numbers.items()),
+            "notes": " ".join(one.notes),
+            "status": f"{one.status}@{one.revision}",
+        }
+        for one in policies()
+    ]
+
+
 def _endpoints() -> Rows:
     from ketasim.library import endpoints
 
@@ -148,6 +163,7 @@ KINDS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "disorder": ("disorders, for --disorder", _disorders),
     "scale": ("symptom scales", _scales),
     "safety": ("side effects that are simulated with a disorder", _endpoints),
+    "policy": ("rules of care, for --policy", _policies),
     "population": ("virtual populations", _populations),
     "comedication": ("drugs taken beside ketamine, for --with", _comedications),
     "drug": ("drugs of the regimen language", _drugs),
@@ -159,6 +175,7 @@ _ALSO = {
     "populations": "population",
     "disorders": "disorder",
     "scales": "scale",
+    "policies": "policy",
     "comedications": "comedication",
     "models": "pk",
     "sources": "source",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _NOT_FOR_TABLES = {
-    "disorder": "--disorder", "control": "--control", "visits": "--visits", "baseline": "--baseline",
+    "disorder": "--disorder", "control": "--control", "visits": "--visits", "baseline": "--baseline", "policy": "--policy",
     "population": "--population", "n": "-n", "weight": "--weight", "typical": "--typical", "stream": "--stream", "resume": "--resume", "log": "--log",
 }  # fmt: skip
 
@@ -41,6 +41,7 @@ def simulate(
     control: opt.Control = None,
     visits: opt.Visits = "",
     baseline: opt.Baseline = None,
+    policy: opt.Policy = None,
     draws: opt.Draws = 0,
     between_study: opt.BetweenStudy = True,
     comedication: opt.With = None,
@@ -93,7 +94,7 @@ def simulate(
         "comedication": drugs,
         "draws": draws,
         "between_study": between_study,
-        **_values.care(disorder, control, visits, baseline),
+        **_values.care(disorder, control, visits, baseline, policy),
         "rtol": check_rtol(rtol, precision),
         "precision": precision, "threads": threads, "chunk": chunk, "interpolation": interpolation, "command": command_line(),
     }  # fmt: skip

@@ -1,6 +1,6 @@
 """Disorders in people: sessions fill a store, control arms and the store move a latent scale, people and trials differ."""
 
-from ketasim.clinical._course import Outcome, Rates, Session, improvement, outcome, rates
+from ketasim.clinical._course import Activity, Carry, Course, Outcome, Rates, Session, outcome, rates
 from ketasim.clinical._declare import (
     SPREAD,
     STORE,
@@ -10,9 +10,11 @@ from ketasim.clinical._declare import (
     DisorderEntry,
     Prior,
     Scale,
+    View,
 )
 from ketasim.clinical._describe import described
 from ketasim.clinical._people import Patients, TrialEffects, patients, trial_effects
+from ketasim.clinical._policy import Policy, PolicyEntry, Seen
 from ketasim.clinical._safety import STUDIES, Definition, Endpoint, Reactions, SideEffect, reactions
 from ketasim.clinical._store import Store
 from ketasim.clinical._uncertainty import drawn_values
@@ -21,25 +23,31 @@ __all__ = [
     "SPREAD",
     "STORE",
     "STUDIES",
+    "Activity",
     "Baseline",
+    "Carry",
     "ControlArm",
+    "Course",
     "Definition",
     "Disorder",
     "DisorderEntry",
     "Endpoint",
     "Outcome",
     "Patients",
+    "Policy",
+    "PolicyEntry",
     "Prior",
     "Rates",
     "Reactions",
     "Scale",
+    "Seen",
     "Session",
     "SideEffect",
     "Store",
     "TrialEffects",
+    "View",
     "described",
     "drawn_values",
-    "improvement",
     "outcome",
     "patients",
     "rates",

@@ -5,7 +5,7 @@ Declarations only. The equations are pure functions of arrays; people stand on t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -19,22 +19,45 @@ Floats = NDArray[np.float64]
 Values = Mapping[str, Floats]
 
 
+@dataclass(frozen=True)
+class View:
+    """What the equations of a disorder may look at.
+
+    Attributes
+    ----------
+    time : h since the start. store : what has arrived of the drug, relative to one reference session, (person,).
+    arm : switch -> value. luck : name, number -> uniform random numbers, (person,). baseline : of the first scale, (person,).
+    """
+
+    time: float
+    store: Floats
+    arm: Mapping[str, float]
+    luck: Callable[..., Floats]
+    baseline: Floats
+
+
 class Disorder:
     """Equations of a disorder on a latent scale: what improves without the drug, what a session adds, how both combine.
 
-    A concrete disorder declares its parameters and the switches of its control arms, and gives `control`. It may replace `drive`,
-    `combined` and `hazards`. Concrete disorders are final: they are not subclassed.
+    A concrete disorder declares its parameters and the switches of its control arms, and gives `control`. It may replace any
+    other method. Concrete disorders are final: they are not subclassed.
 
     Attributes
     ----------
     params : parameter -> `Param`; the values live in the TOML entry. Those of `STORE` belong to every disorder.
     switches : what a control arm or a background treatment may switch on -> its meaning; each is a number, 0 when absent.
-    events : name of an event -> its meaning; `hazards` gives its rate.
+    events : name of an event -> its meaning; `hazards` gives its rate. activities : what may be done beside the drug -> its meaning.
+    records : what records show beside scales -> (unit, meaning); `readings` gives them.
     """
+
+    #: The scale that response and remission are of; set from the entry.
+    scale: str = ""
 
     params: ClassVar[Mapping[str, Param]] = {}
     switches: ClassVar[Mapping[str, str]] = {}
     events: ClassVar[Mapping[str, str]] = {}
+    activities: ClassVar[Mapping[str, str]] = {}
+    records: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     def control(self, t: Floats, arm: Mapping[str, float], p: Values) -> Floats:
         """Latent improvement at `t` hours after the start without any drug.
@@ -62,8 +85,34 @@ class Disorder:
         """What the luck of a trial adds to the control response; `early` and `late` are drawn once per trial."""
         return early * (1.0 - np.exp(-t / p["t_fast"]))
 
-    def hazards(self, t: Floats, store: Floats, arm: Mapping[str, float], p: Values) -> dict[str, Floats]:
-        """Rate of every event in `events`, per hour."""
+    def begin(self, view: View, p: Values) -> dict[str, Floats]:
+        """Own states of people at the start, (person,) each; none by default."""
+        return {}
+
+    def advance(self, own: Mapping[str, Floats], view: View, dt: float, p: Values) -> dict[str, Floats]:
+        """Own states `dt` hours later (a day at most); `view` is of the beginning of the step."""
+        return dict(own)
+
+    def treated(
+        self, own: Mapping[str, Floats], s_ketamine: Floats, r_ketamine: Floats, view: View, p: Values
+    ) -> dict[str, Floats]:
+        """Own states after a session of the drug."""
+        return dict(own)
+
+    def attended(self, own: Mapping[str, Floats], kind: str, strength: float, view: View, p: Values) -> dict[str, Floats]:
+        """Own states after an activity (see `activities`)."""
+        return dict(own)
+
+    def latents(self, control: Floats, drug: Floats, own: Mapping[str, Floats], view: View, p: Values) -> dict[str, Floats]:
+        """Latent improvement on every scale, by its name; by default one scale, named by ``scale``."""
+        return {self.scale: self.combined(control, drug, p) + np.zeros_like(drug)}
+
+    def readings(self, own: Mapping[str, Floats], view: View, p: Values) -> dict[str, Floats]:
+        """What records show beside scales (see `records`), (person,) each."""
+        return {}
+
+    def hazards(self, own: Mapping[str, Floats], view: View, p: Values) -> dict[str, Floats]:
+        """Rate of every event in `events`, per hour, (person,) each."""
         return {}
 
 
@@ -180,7 +229,7 @@ class DisorderEntry:
     numbers : parameter -> `Number`. priors : parameter -> `Prior`, for those that were estimated.
     individual, trial : names of the numbers that spread people and trials; see `people` and `trial_effects`.
     controls : name -> `ControlArm`. grade : certainty of the evidence, in words. notes : what a reader of a result has to know.
-    correlations : (parameter, parameter) -> correlation of their estimates.
+    correlations : (parameter, parameter) -> correlation of their estimates. others : further scales, each with its baseline.
     """
 
     id: str
@@ -198,6 +247,17 @@ class DisorderEntry:
     source: str = ""
     notes: tuple[str, ...] = ()
     correlations: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    others: Mapping[str, tuple[Scale, Baseline]] = field(default_factory=dict[str, tuple[Scale, Baseline]])
+
+    @property
+    def scales(self) -> dict[str, Scale]:
+        """Every scale by name, the one of response and remission first."""
+        return {self.scale.id: self.scale, **{name: scale for name, (scale, _) in self.others.items()}}
+
+    @property
+    def baselines(self) -> dict[str, Baseline]:
+        """Severity at the start on every scale."""
+        return {self.scale.id: self.baseline, **{name: start for name, (_, start) in self.others.items()}}
 
     @property
     def cite(self) -> str:

@@ -5,6 +5,7 @@ All random numbers are counter-based: a person's depend on seed and id, never on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,15 +24,24 @@ class Patients:
 
     Attributes
     ----------
-    ids : (person,). baseline : points, (person,). person : standard normal, lasting, (person,). seed : of the days' departures.
+    ids : (person,). baselines : scale -> points, (person,); the first scale first. person : standard normal, lasting, (person,). seed : of the days' departures.
     typical : everybody is the typical patient: no departures at all.
     """
 
     ids: NDArray[np.int64]
-    baseline: Floats
+    baselines: Mapping[str, Floats]
     person: Floats
     seed: int
     typical: bool = False
+
+    @property
+    def baseline(self) -> Floats:
+        """Points of the first scale at the start, (person,)."""
+        return next(iter(self.baselines.values()))
+
+    def luck(self, name: str, number: int = 0) -> Floats:
+        """Uniform random number of each person for a purpose, (person,); of the typical patient a half."""
+        return np.full(len(self.ids), 0.5) if self.typical else uniform(self.seed, self.ids, f"clinical/{name}", number)
 
     def departure(self, day: int, p: Values, so_far: Floats | None) -> tuple[Floats, Floats]:
         """Standard normal departure on a day, (person,), and the fleeting part that the next day goes on from.
@@ -48,19 +58,24 @@ class Patients:
 
 def patients(entry: DisorderEntry, ids: NDArray[np.int64], seed: int, *, typical: bool = False) -> Patients:
     """People with the disorder: baselines and personal departures by seed and id."""
-    n = len(ids)
+    n, starts, scales = len(ids), entry.baselines, entry.scales
     if typical:
-        return Patients(ids, np.full(n, entry.baseline.mean), np.zeros(n), seed, typical=True)
-    return Patients(ids, _baselines(entry.baseline, entry.scale, ids, seed), normal(seed, ids, "clinical/person"), seed)
+        return Patients(ids, {name: np.full(n, start.mean) for name, start in starts.items()}, np.zeros(n), seed, typical=True)
+    # One rank for all scales: who is severe on one is severe on the others.
+    rank = uniform(seed, ids, "clinical/baseline")
+    found = {name: _baselines(start, scales[name], rank) for name, start in starts.items()}
+    return Patients(ids, found, normal(seed, ids, "clinical/person"), seed)
 
 
-def _baselines(baseline: Baseline, scale: Scale, ids: NDArray[np.int64], seed: int) -> Floats:
+def _baselines(baseline: Baseline, scale: Scale, rank: Floats) -> Floats:
     """Normal, cut at the least severity that enters and just below the end of the scale, by inversion."""
     from scipy.special import ndtr, ndtri
 
+    if baseline.sd == 0.0:
+        return np.full(len(rank), baseline.mean)
     low = ndtr((baseline.least - baseline.mean) / baseline.sd)
-    high = ndtr((scale.high - 1.0 - baseline.mean) / baseline.sd)
-    return baseline.mean + baseline.sd * ndtri(low + (high - low) * uniform(seed, ids, "clinical/baseline"))
+    high = ndtr((scale.high - 0.01 * (scale.high - scale.low) - baseline.mean) / baseline.sd)
+    return baseline.mean + baseline.sd * ndtri(low + (high - low) * rank)
 
 
 @dataclass(frozen=True)

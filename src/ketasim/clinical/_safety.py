@@ -115,6 +115,11 @@ class Reactions:
     start: Floats
     largest: Floats
 
+    @classmethod
+    def joined(cls, parts: Sequence[Reactions]) -> Reactions:
+        """Sessions one after the other."""
+        return cls(np.concatenate([p.curve for p in parts]), parts[0].start, np.concatenate([p.largest for p in parts]))
+
     def meets(self, definition: Definition) -> NDArray[np.bool_]:
         """Who meets a definition in a session, (session, person)."""
         value = self.largest - self.start if definition.of == "rise" else self.largest
@@ -131,6 +136,7 @@ def reactions(
     *,
     typical: bool = False,
     study: float = 0.0,
+    first: int = 0,
 ) -> Reactions:
     """An endpoint over sessions.
 
@@ -138,6 +144,7 @@ def reactions(
     ----------
     effect_site : ng/mL, (session, time, person). after : h since the start of the session, (time,).
     study : how this study differs from the typical one, standard normal; 0 is the typical one.
+    first : number of the first of these sessions in the course.
     """
     equations, (sessions, _, n) = endpoint.equations, effect_site.shape
 
@@ -151,8 +158,8 @@ def reactions(
     largest = np.empty((sessions, n))
     at = [int(np.argmin(np.abs(after - time))) for time in endpoint.readings]
     for s in range(sessions):
-        own = equations.own(size[s], person, random("session", s), p)
+        own = equations.own(size[s], person, random("session", first + s), p)
         curve[s] = np.clip(start + own, low, high)
-        read = [equations.read(start + own[i], random("reading", s * len(at) + k), p) for k, i in enumerate(at)]
+        read = [equations.read(start + own[i], random("reading", (first + s) * len(at) + k), p) for k, i in enumerate(at)]
         largest[s] = np.clip(np.max(read, axis=0), low, high) if at else curve[s].max(axis=0)
     return Reactions(curve, start, largest)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -234,6 +235,15 @@ class Dose(Course):
     def as_items(self) -> tuple[Item, ...]:
         return (Item(self),)
 
+    def scaled(self, by: float) -> Dose:
+        """The same dose with its amount, and its largest amount, times a factor."""
+        other = copy(self)
+        for name in ("amount", "cap"):
+            given: Quantity | None = getattr(self, name)
+            if given is not None:
+                object.__setattr__(other, name, Quantity(given.value * by, given.unit))
+        return other
+
     @property
     def per_kg(self) -> bool:
         """Whether the amount is per kg of body weight."""
@@ -343,6 +353,10 @@ class Regimen(Course):
         from ketasim.dose._text import describe
 
         return describe(self)
+
+    def scaled(self, by: float) -> Regimen:
+        """The same regimen with every amount times a factor; durations and schedule stay."""
+        return Regimen(tuple(replace(item, dose=item.dose.scaled(by)) for item in self.items))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for YAML, TOML or JSON."""

@@ -5,6 +5,7 @@ import ketasim.library.disorder  # pyright: ignore[reportUnusedImport]
 import ketasim.library.generic  # pyright: ignore[reportUnusedImport]
 import ketasim.library.mechanism  # pyright: ignore[reportUnusedImport]
 import ketasim.library.pk  # pyright: ignore[reportUnusedImport]
+import ketasim.library.policy  # pyright: ignore[reportUnusedImport]
 import ketasim.library.safety  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ketasim.library._comedication import Comedication, comedication, comedications
 from ketasim.library._convert import REFERENCE_WEIGHT_KG, checkpoints, log_variance, quantity
@@ -25,6 +26,7 @@ from ketasim.library._find import (
     remove_pack,
 )
 from ketasim.library._gaps import Gap, not_simulable
+from ketasim.library._policy import policies, policy, policy_from
 from ketasim.library._register import Name, Register
 
 __all__ = [
@@ -52,6 +54,9 @@ __all__ = [
     "pack",
     "parts",
     "pk",
+    "policies",
+    "policy",
+    "policy_from",
     "quantity",
     "register",
     "remove_pack",

@@ -72,6 +72,7 @@ class DisorderFile(_File):
     population: str = ""
     notes: tuple[str, ...] = ()
     baseline: BaselineFile
+    other_scale: dict[str, BaselineFile] = Field(default_factory=dict)
     control: dict[str, ControlFile]
     param: dict[str, EstimateFile] = Field(default_factory=dict)
     correlation: tuple[CorrelationFile, ...] = ()
@@ -138,12 +139,14 @@ def _read_disorder(path: Path, state: Any) -> DisorderEntry:
     entry = read(path, DisorderFile, where)
     check_sources(entry, where)
     equations = class_of(entry.equations, Disorder, path, where)
+    equations.scale = entry.scale
     numbers = numbers_of(entry, {**STORE, **SPREAD, **equations.params}, where)
     return DisorderEntry(
         entry.id, entry.title, entry.revision, entry.status, equations, scale(entry.scale), Baseline(**entry.baseline.model_dump()),
         numbers, priors_of(entry),
         {name: _control(name, raw, equations, where) for name, raw in entry.control.items()}, entry.grade, entry.population,
         entry.source, entry.notes, _correlations(entry, where),
+        {name: (scale(name), Baseline(**raw.model_dump())) for name, raw in entry.other_scale.items()},
     )  # fmt: skip
 
 

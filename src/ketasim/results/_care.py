@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ketasim.clinical import ControlArm, DisorderEntry, Endpoint, Outcome, Reactions, Session
+from ketasim.clinical import ControlArm, DisorderEntry, Endpoint, Outcome, Reactions
 from ketasim.results._linear import LinearCounts
 
 Floats = NDArray[np.float64]
@@ -33,6 +33,9 @@ class CareTable:
         self.disorder, self.endpoints, self.visits, self.starts, self.after = disorder, tuple(endpoints), visits, starts, after
         self.n = 0
         self.sums = np.zeros((6, len(visits)))
+        self.in_care, self.given = np.zeros(len(visits)), np.zeros(len(starts))
+        self.more: dict[str, Floats] = {}
+        self.happened: dict[str, Floats] = {}
         self.met = {(e.measure, d): np.zeros(len(starts)) for e in self.endpoints for d in e.definitions}
         self.ever = dict.fromkeys(self.met, 0.0)
         self.peaks = {e.measure: np.zeros(len(starts)) for e in self.endpoints}
@@ -42,13 +45,22 @@ class CareTable:
             self.counts["score"] = LinearCounts((len(visits),), scale.low, scale.high)
             self.counts |= {e.measure: LinearCounts((len(starts), len(after)), *e.bounds, bins=800) for e in self.endpoints}
 
-    def add(self, outcome: Outcome, reactions: Mapping[str, Reactions]) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Add people."""
         scale, change = self.disorder.scale, outcome.score - outcome.baseline
+        reactions = joined_reactions(outcome)
         responds, remits = scale.responds(outcome.score, outcome.baseline), scale.remits(outcome.score)
         for row, values in enumerate((outcome.score, outcome.score**2, change, change**2, responds, remits)):
             self.sums[row] += values.sum(axis=1)
         self.n += outcome.score.shape[1]
+        self.in_care += outcome.in_care.sum(axis=1)
+        self.given += (outcome.level >= 0).sum(axis=1)
+        for name, values in (outcome.others | outcome.readings).items():
+            self.more.setdefault(name, np.zeros(len(self.visits)))[:] += values.sum(axis=1)
+        for name, at in outcome.happened.items():
+            self.happened.setdefault(name, np.zeros(len(self.visits)))[:] += (at[None, :] <= self.visits[:, None]).sum(axis=1)
+        if not reactions:
+            return self._count(outcome, reactions)
         for endpoint in self.endpoints:
             found = reactions[endpoint.measure]
             self.peaks[endpoint.measure] += found.largest.sum(axis=1)
@@ -56,17 +68,22 @@ class CareTable:
                 meets = found.meets(definition)
                 self.met[endpoint.measure, name] += meets.sum(axis=1)
                 self.ever[endpoint.measure, name] += float(meets.any(axis=0).sum()) if len(meets) else 0.0
-            if endpoint.measure in self.counts and found.curve.size:
-                self.counts[endpoint.measure].add(found.curve)
-        if "score" in self.counts:
-            self.counts["score"].add(outcome.score)
+        return self._count(outcome, reactions)
+
+    def _count(self, outcome: Outcome, reactions: Mapping[str, Reactions]) -> None:
+        for measure, counts in self.counts.items():
+            values = outcome.score if measure == "score" else reactions[measure].curve if measure in reactions else np.empty(0)
+            if values.size:
+                counts.add(values)
 
     def visit_statistics(self) -> dict[str, Floats]:
         """Statistic -> (visit,)."""
         mean, square, change, change_square, responds, remits = self.sums / self.n
         scale = self.n / max(self.n - 1, 1)
         sd, change_sd = (np.sqrt(np.maximum(b - a**2, 0.0) * scale) for a, b in ((mean, square), (change, change_square)))
-        return dict(zip(VISIT_STATISTICS, (mean, sd, change, change_sd, responds, remits), strict=True))
+        found = dict(zip(VISIT_STATISTICS, (mean, sd, change, change_sd, responds, remits), strict=True))
+        events = {f"{name}_by_now": values / self.n for name, values in self.happened.items()}
+        return found | {"in_care": self.in_care / self.n} | {f"{k}_mean": v / self.n for k, v in self.more.items()} | events
 
     def incidences(self) -> list[dict[str, Any]]:
         """Per definition: share of people in the first session, on average per session, and ever."""
@@ -84,10 +101,10 @@ class CareTable:
 
 
 def add_care(
-    tree: xr.DataTree, table: CareTable, control: ControlArm, ids: NDArray[Any], outcome: Outcome, sessions: Sequence[Session],
-    occupancy: Floats, reactions: Mapping[str, Reactions],
+    tree: xr.DataTree, table: CareTable, control: ControlArm, ids: NDArray[Any], outcome: Outcome, per_session: Mapping[str, Floats],
 ) -> None:  # fmt: skip
-    """Add groups score, session, safety, visit and incidence to a result with every subject."""
+    """Add groups score, session, safety, visit and incidence to a result with every subject; per_session : name -> (subject, session)."""
+    reactions = joined_reactions(outcome)
     scale = table.disorder.scale
     visit = ("visit", table.visits, {"units": "h", "long_name": "time since start"})
     score = {
@@ -95,24 +112,57 @@ def add_care(
         "baseline": ("subject", outcome.baseline, {"units": "points", "long_name": f"{scale.title} at the start"}),
         "drug_effect": (("subject", "visit"), outcome.store.T, {"units": "1", "long_name": "what has arrived of the drug, relative to one reference session"}),
     }  # fmt: skip
+    score["in_care"] = (("subject", "visit"), outcome.in_care.T, {"long_name": "has not dropped out"})
+    for name, values in outcome.others.items():
+        score[name] = (("subject", "visit"), values.T, {"units": "points", "long_name": table.disorder.scales[name].title})
+    for name, values in outcome.readings.items():
+        unit, meaning = table.disorder.equations.records[name]
+        score[name] = (("subject", "visit"), values.T, {"units": unit, "long_name": meaning})
     tree["score"] = xr.DataTree(xr.Dataset(score, coords={"subject": ids, "visit": visit}))
+    events = {
+        name: (
+            "subject",
+            at,
+            {"units": "h", "long_name": f"{table.disorder.equations.events[name]}; empty where it did not happen"},
+        )
+        for name, at in outcome.happened.items()
+    }
+    if events:
+        tree["event"] = xr.DataTree(xr.Dataset(events, coords={"subject": ids}))
     start = ("session", table.starts, {"units": "h", "long_name": "start of the session"})
     own: dict[str, Any] = {
-        "s_ketamine_brain": (("subject", "session"), _per_session([s.s_ketamine for s in sessions], len(ids)), {"units": "ng/mL", "long_name": "peak of unbound S-ketamine in brain"}),
-        "r_ketamine_brain": (("subject", "session"), _per_session([s.r_ketamine for s in sessions], len(ids)), {"units": "ng/mL", "long_name": "peak of unbound R-ketamine in brain"}),
-        "occupancy_nmda": (("subject", "session"), occupancy.T, {"units": "1", "long_name": "largest share of NMDA receptors blocked"}),
-    }  # fmt: skip
-    for endpoint in table.endpoints:
+        name: (("subject", "session"), values, {"units": _SESSION[name][0], "long_name": _SESSION[name][1]})
+        for name, values in per_session.items()
+    }
+    own["given"] = (
+        ("subject", "session"),
+        outcome.level.T,
+        {"units": "1", "long_name": "level of dose: 0 as planned, -1 not given"},
+    )
+    for endpoint in (e for e in table.endpoints if e.measure in reactions):
         largest = reactions[endpoint.measure].largest
         own[f"{endpoint.measure}_largest"] = (("subject", "session"), largest.T, {"units": endpoint.unit, "long_name": f"{endpoint.title}, largest of a session"})  # fmt: skip
     tree["session"] = xr.DataTree(xr.Dataset(own, coords={"subject": ids, "session": start}))
     curves = {
         e.measure: (("subject", "session", "after"), np.moveaxis(reactions[e.measure].curve, -1, 0), {"units": e.unit, "long_name": e.title})
-        for e in table.endpoints
+        for e in table.endpoints if e.measure in reactions
     }  # fmt: skip
     after = ("after", table.after, {"units": "h", "long_name": "time since the start of the session"})
     tree["safety"] = xr.DataTree(xr.Dataset(curves, coords={"subject": ids, "session": start, "after": after}))
     _add_tables(tree, table, control, visit)
+
+
+_SESSION = {
+    "s_ketamine_brain": ("ng/mL", "peak of unbound S-ketamine in brain"),
+    "r_ketamine_brain": ("ng/mL", "peak of unbound R-ketamine in brain"),
+    "occupancy_nmda": ("1", "largest share of NMDA receptors blocked"),
+}
+
+
+def joined_reactions(outcome: Outcome) -> dict[str, Reactions]:
+    """Side effects by measure, all sessions together; empty without sessions."""
+    names = outcome.reactions[0] if outcome.reactions else ()
+    return {name: Reactions.joined([session[name] for session in outcome.reactions]) for name in names}
 
 
 def add_care_summary(tree: xr.DataTree, table: CareTable, control: ControlArm, levels: Sequence[float]) -> None:
@@ -138,6 +188,8 @@ def _add_tables(tree: xr.DataTree, table: CareTable, control: ControlArm, visit:
     units = dict.fromkeys(("mean", "sd", "change", "change_sd"), "points")
     statistics = {k: ("visit", v, {"units": units.get(k, "1")}) for k, v in table.visit_statistics().items()}
     tree["visit"] = xr.DataTree(xr.Dataset(statistics, coords={"visit": visit}))
+    given = {"given": ("session", table.given / table.n, {"units": "1", "long_name": "share of people who got the session"})}
+    tree["course"] = xr.DataTree(xr.Dataset(given, coords={"session": ("session", table.starts, {"units": "h"})}))
     rows = table.incidences()
     shares = {k: ("definition", [row[k] for row in rows], {"units": "1"}) for k in ("first", "per_session", "ever")}
     names = {k: ("definition", [row[k] for row in rows]) for k in ("measure", "title")}
@@ -166,7 +218,7 @@ def add_care_draws(tree: xr.DataTree, drawn: Sequence[CareTable]) -> None:
     first = drawn[0]
     each = [table.visit_statistics() for table in drawn]
     draw = np.arange(len(drawn))
-    statistics = {k: (("draw", "visit"), np.stack([one[k] for one in each])) for k in VISIT_STATISTICS}
+    statistics = {k: (("draw", "visit"), np.stack([one[k] for one in each])) for k in each[0]}
     tree["draws_visit"] = xr.DataTree(xr.Dataset(statistics, coords={"draw": draw, "visit": first.visits}))
     rows = [table.incidences() for table in drawn]
     names = [row["definition"] for row in rows[0]]
@@ -175,10 +227,6 @@ def add_care_draws(tree: xr.DataTree, drawn: Sequence[CareTable]) -> None:
     }
     tree["draws_incidence"] = xr.DataTree(xr.Dataset(shares, coords={"draw": draw, "definition": names}))
     tree.attrs |= {"care_draws": len(drawn)}
-
-
-def _per_session(values: Sequence[Floats], n: int) -> Floats:
-    return np.stack(values, axis=1) if len(values) else np.zeros((n, 0))
 
 
 def visit_rows(result: xr.DataTree) -> list[dict[str, Any]]:
@@ -190,7 +238,7 @@ def visit_rows(result: xr.DataTree) -> list[dict[str, Any]]:
     for k, time in enumerate(visit["visit"].to_numpy()):
         row = {
             "time_h": float(time),
-            **{name: float(visit[name][k]) for name in VISIT_STATISTICS},
+            **{str(name): float(visit[name][k]) for name in visit.data_vars},
             "low": float(low[k]),
             "high": float(high[k]),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from ketasim import library
 from ketasim.clinical import (
+    Activity,
     ControlArm,
     DisorderEntry,
     Endpoint,
     Outcome,
     Patients,
+    Policy,
+    PolicyEntry,
     Reactions,
     Session,
     drawn_values,
@@ -43,6 +46,9 @@ _ONE_SESSION = 4.0
 MECHANISMS = ("mechanism/nmda_block", "mechanism/effect_site")
 _BRAIN = ("C_brain_unbound_s_ketamine", "C_brain_unbound_r_ketamine")
 _EFFECT, _OCCUPANCY = "C_effect_s_ketamine", "occupancy_nmda"
+_SHOWN_PORTS = (_OCCUPANCY,)
+#: A session ends at the latest after this time, h; what comes later is no peak of it.
+_LONGEST_SESSION = 48.0
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,20 @@ class Care:
     control: ControlArm
     visits: Floats | None = None
     endpoints: tuple[Endpoint, ...] = field(default_factory=lambda: tuple(library.endpoints()))
+    policies: tuple[tuple[PolicyEntry, Policy], ...] = ()
+    activities: tuple[Activity, ...] = ()
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """Factors on the planned dose that policies may choose from; 1 first."""
+        chosen = [policy.factors for _, policy in self.policies if len(policy.factors) > 1]
+        return chosen[0] if chosen else (1.0,)
 
 
 def asked_care(
-    disorder: str | None, control: str | None, visits: Sequence[float] | Floats | None, baseline: float | None
-) -> Care | None:
+    disorder: str | None, control: str | None, visits: Sequence[float] | Floats | None, baseline: float | None,
+    policies: Iterable[str] = (), activities: Iterable[tuple[float, str]] = (),
+) -> Care | None:  # fmt: skip
     """What is asked beside kinetics, if anything, and if it is clear.
 
     Raises
@@ -70,7 +85,7 @@ def asked_care(
     UnknownEntry: no such disorder. InvalidOption: no such control arm, visits that are no times, or a baseline off the scale.
     """
     if disorder is None:
-        given = {"control": control, "visits": visits, "baseline": baseline}
+        given = {"control": control, "visits": visits, "baseline": baseline, "policies": tuple(policies) or None, "activities": tuple(activities) or None}  # fmt: skip
         if idle := next((name for name, value in given.items() if value is not None), None):
             raise InvalidOption(f"{idle}: has a meaning only with a disorder, e.g. disorder='trd'.")
         return None
@@ -89,7 +104,19 @@ def asked_care(
         entry = replace(
             entry, baseline=replace(entry.baseline, mean=float(baseline), source="user", at="", note="set by the user")
         )
-    return Care(entry, entry.controls[name], None if visits is None else _checked_visits(visits))
+    made = tuple(library.policy_from(text) for text in ([policies] if isinstance(policies, str) else policies))
+    if sum(len(policy.factors) > 1 for _, policy in made) > 1:
+        raise InvalidOption("policies: two of them change the dose; give one that does.")
+    done = tuple(sorted((_activity(one, entry) for one in activities), key=lambda a: a.time))
+    return Care(entry, entry.controls[name], None if visits is None else _checked_visits(visits), policies=made, activities=done)
+
+
+def _activity(given: tuple[float, str] | Activity, entry: DisorderEntry) -> Activity:
+    made = given if isinstance(given, Activity) else Activity(float(given[0]), str(given[1]))
+    known = entry.equations.activities
+    if made.kind not in known:
+        raise InvalidOption(f"activity '{made.kind}': {entry.id} knows none of that name.{close_names(made.kind, known)} It has: {', '.join(known) or 'none'}.")  # fmt: skip
+    return made
 
 
 def _checked_visits(visits: Sequence[float] | Floats) -> Floats:
@@ -133,111 +160,169 @@ def default_visits(starts: Floats, end: float) -> Floats:
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """Some people, from kinetics to scores."""
+class _People:
+    """Some people whose kinetics are solved at every level of dose.
+
+    Attributes
+    ----------
+    sessions : peaks (level, person). occupancy : (level, session, person). effect_site : ng/mL, (level, session, time, person).
+    """
 
     patients: Patients
     sessions: tuple[Session, ...]
-    occupancy: Floats  # (session, person)
-    effect_site: Floats  # (session, time, person)
-    outcome: Outcome
-    reactions: dict[str, Reactions]
+    occupancy: Floats
+    effect_site: Floats
 
 
 class CareRun:
-    """One regimen, one control arm, many people, chunk by chunk; `run` solves the kinetics."""
+    """One regimen, one control arm, many people, chunk by chunk; `run` solves the kinetics.
+
+    Where policies choose between levels of dose, the whole regimen is solved once per level, and each session takes the curves of the
+    level a person gets. What a session leaves in the body for the next is then that of the level taken there: between sessions days
+    apart less than a hundredth.
+    """
 
     def __init__(self, run: _Cohort, care: Care) -> None:
         self.run, self.care, self.shown = run, care, run.times
-        shown = run.times
         self.starts = session_starts(run.regimen.doses)
-        end = max(float(shown[-1]), float(self.starts[-1]) if len(self.starts) else 0.0)
+        end = max(float(run.times[-1]), float(self.starts[-1]) if len(self.starts) else 0.0)
         self.visits = default_visits(self.starts, end) if care.visits is None else care.visits
-        self.times = np.unique(np.round(np.concatenate([shown, *(start + AFTER for start in self.starts)]), 9))
-        run.times = self.times
-        own = [_OCCUPANCY] if _OCCUPANCY in run.common.model.ports else []
-        run.ports = tuple(dict.fromkeys((*run.ports, *own)))
+        self.times = np.unique(np.round(np.concatenate([run.times, *(start + AFTER for start in self.starts)]), 9))
         self.seed = run.common.seed
+        self.runs = [run, *(run.scaled(factor) for factor in care.factors[1:])]
+        for one in self.runs:
+            one.times = self.times
+            one.ports = tuple(dict.fromkeys((*one.ports, *_SHOWN_PORTS)))
 
-    # -- one chunk ----------------------------------------------------------------------------------------------------
-    def piece(self, ids: NDArray[Any], ports: Floats) -> _Piece:
-        """Outcome of people whose kinetics are solved; ports (time, port, person)."""
-        people = patients(self.care.disorder, ids, self.seed, typical=not self.run.vary)
-        sessions, occupancy, effect = self._sessions(ports)
-        typical = self.care.disorder.typical()
-        found = outcome(self.care.disorder, self.care.control.switches, sessions, self.visits, people, typical)
-        shown = {e.measure: self._reactions(e, effect, people, e.typical()) for e in self.care.endpoints}
-        return _Piece(people, sessions, occupancy, effect, found, shown)
+    # -- people -------------------------------------------------------------------------------------------------------
+    def people(self, ids: NDArray[Any], levels: Sequence[Floats]) -> _People:
+        """People and what sessions bring them; levels : ports (time, port, person) of every level of dose."""
+        known = patients(self.care.disorder, ids, self.seed, typical=not self.run.vary)
+        peaks, occupancy, effect = zip(*(self._sessions(ports) for ports in levels), strict=True)
+        sessions = tuple(
+            Session(float(start), np.stack([level[k][0] for level in peaks]), np.stack([level[k][1] for level in peaks]))
+            for k, start in enumerate(self.starts)
+        )
+        return _People(known, sessions, np.stack(occupancy), np.stack(effect))
 
-    def _reactions(self, endpoint: Endpoint, effect: Floats, people: Patients, p: Any, study: float = 0.0) -> Reactions:
-        return reactions(endpoint, effect, AFTER, people.ids, self.seed, p, typical=people.typical, study=study)
-
-    def _sessions(self, ports: Floats) -> tuple[tuple[Session, ...], Floats, Floats]:
+    def _sessions(self, ports: Floats) -> tuple[list[tuple[Floats, Floats]], Floats, Floats]:
         names, n = self.run.ports, ports.shape[2]
         s, r = (ports[:, names.index(port)] * molar_mass("s_ketamine") for port in _BRAIN)
         effect_site = ports[:, names.index(_EFFECT)] * molar_mass("s_ketamine")
         blocked = ports[:, names.index(_OCCUPANCY)]
-        sessions: list[Session] = []
-        occupancy = np.zeros((len(self.starts), n))
-        effect = np.zeros((len(self.starts), len(AFTER), n))
-        ends = [*self.starts[1:], np.inf]
-        for k, (start, end) in enumerate(zip(self.starts, ends, strict=True)):
-            inside = (self.times >= start) & (self.times < end) & (self.times < start + 48.0)
-            sessions.append(Session(float(start), s[inside].max(axis=0), r[inside].max(axis=0)))
+        peaks: list[tuple[Floats, Floats]] = []
+        occupancy, effect = np.zeros((len(self.starts), n)), np.zeros((len(self.starts), len(AFTER), n))
+        for k, (start, end) in enumerate(zip(self.starts, [*self.starts[1:], np.inf], strict=True)):
+            inside = (self.times >= start) & (self.times < end) & (self.times < start + _LONGEST_SESSION)
+            peaks.append((s[inside].max(axis=0), r[inside].max(axis=0)))
             occupancy[k] = blocked[inside].max(axis=0)
             effect[k] = effect_site[np.searchsorted(self.times, np.round(start + AFTER, 9) - 1e-9)]
-        return tuple(sessions), occupancy, effect
+        return peaks, occupancy, effect
+
+    # -- one trial ----------------------------------------------------------------------------------------------------
+    def course(self, people: _People, draw: int | None = None) -> Outcome:
+        """What happens to people: in the typical trial, or in a trial of its own under plausible numbers."""
+        entry, control, seed = self.care.disorder, self.care.control, self.seed
+        p = entry.typical() if draw is None else drawn_values(entry, draw, seed)
+        trial = None if draw is None else trial_effects(p, seed, draw, control.id)
+        return outcome(
+            entry, control.switches, people.sessions, self.visits, people.patients, p, trial, activities=self.care.activities,
+            policies=[policy for _, policy in self.care.policies], effects=self._effects(people, draw),
+        )  # fmt: skip
+
+    def _effects(self, people: _People, draw: int | None) -> Callable[[int, NDArray[np.int64]], dict[str, Reactions]]:
+        """Side effects of a session at the level each person gets."""
+        numbers = {e.id: e.typical() if draw is None else drawn_values(e, draw, self.seed) for e in self.care.endpoints}
+        study = {
+            e.id: 0.0 if draw is None else float(normal(self.seed, np.array([draw]), f"study/{e.id}")[0])
+            for e in self.care.endpoints
+        }
+        who = np.arange(len(people.patients.ids))
+
+        def effects(k: int, level: NDArray[np.int64]) -> dict[str, Reactions]:
+            site = people.effect_site[np.maximum(level, 0), k, :, who].T * (level >= 0)
+            return {
+                e.measure: reactions(e, site[None], AFTER, people.patients.ids, self.seed, numbers[e.id],
+                                     typical=people.patients.typical, study=study[e.id], first=k)
+                for e in self.care.endpoints
+            }  # fmt: skip
+
+        return effects
+
+    def table(self, **options: Any) -> CareTable:
+        """An empty table of this course."""
+        return CareTable(self.care.disorder, self.care.endpoints, self.visits, self.starts, AFTER, **options)
 
     # -- everybody ----------------------------------------------------------------------------------------------------
+    def result(
+        self, streamed: bool, quantiles: Sequence[float], draws: int, progress: Callable[[int, int], None] | None
+    ) -> xr.DataTree:
+        """Quantiles of a large cohort, or everybody."""
+        tree = self.streamed(quantiles, progress) if streamed else self.complete(draws, progress)
+        tree.attrs |= {"policies": [entry.cite for entry, _ in self.care.policies]}
+        return tree
+
     def complete(self, draws: int, progress: Callable[[int, int], None] | None) -> xr.DataTree:
         """Everybody's curves, sessions and scores; with draws also how sure they are."""
-        pieces, ports = self.run.solved(progress)
-        tree = self._as_asked(self.run.labelled(pieces, ports))
+        pieces, first = self.run.solved(progress)
+        levels = [first, *(run.solved(None)[1] for run in self.runs[1:])]
         ids = np.concatenate([p[0].ids for p in pieces])
-        whole = self.piece(ids, np.stack([ports[name] for name in self.run.ports], axis=1))
-        table = CareTable(self.care.disorder, self.care.endpoints, self.visits, self.starts, AFTER)
-        table.add(whole.outcome, whole.reactions)
-        add_care(tree, table, self.care.control, ids, whole.outcome, whole.sessions, whole.occupancy, whole.reactions)
+        people = self.people(ids, [np.stack([ports[name] for name in self.run.ports], axis=1) for ports in levels])
+        found = self.course(people)
+        tree = self._as_asked(self.run.labelled(pieces, self._taken(levels, found.level)))
+        table = self.table()
+        table.add(found)
+        s, r = (np.stack([session.peaks(found.level[k])[i] for k, session in enumerate(people.sessions)], axis=1) if people.sessions else np.zeros((len(ids), 0)) for i in (0, 1))  # fmt: skip
+        occupancy = _of_level(people.occupancy, found.level)
+        add_care(
+            tree,
+            table,
+            self.care.control,
+            ids,
+            found,
+            {"s_ketamine_brain": s, "r_ketamine_brain": r, "occupancy_nmda": occupancy.T},
+        )
         if draws:
-            add_care_draws(tree, self._draws(whole, draws))
+            add_care_draws(tree, [self._drawn(people, k) for k in range(draws)])
         return tree
+
+    def _drawn(self, people: _People, draw: int) -> CareTable:
+        table = self.table(keep_quantiles=False)
+        table.add(self.course(people, draw))
+        return table
+
+    def _taken(self, levels: Sequence[dict[str, Floats]], level: NDArray[np.int64]) -> dict[str, Floats]:
+        """Curves of what each person got: from a session to the next those of the level taken, none where it was left out."""
+        if not self.care.policies:
+            return levels[0]
+        taken = {name: values.copy() for name, values in levels[0].items()}
+        for k, (start, end) in enumerate(zip(self.starts, [*self.starts[1:], np.inf], strict=True)):
+            inside = (self.times >= start) & (self.times < end)
+            for name, values in taken.items():
+                values[inside] = np.where(level[k] < 0, 0.0, values[inside])
+                for number, other in enumerate(levels[1:], 1):
+                    values[inside] = np.where(level[k] == number, other[name][inside], values[inside])
+        return taken
 
     def _as_asked(self, tree: xr.DataTree) -> xr.DataTree:
         """Curves at the times asked for: those between were for peaks of sessions."""
         shown = np.unique(np.round(self.shown, 9))
         return tree.map_over_datasets(lambda d: d.sel(time=shown) if "time" in d.dims and len(shown) < d.sizes["time"] else d)
 
-    def result(
-        self, streamed: bool, quantiles: Sequence[float], draws: int, progress: Callable[[int, int], None] | None
-    ) -> xr.DataTree:
-        """Quantiles of a large cohort, or everybody."""
-        return self.streamed(quantiles, progress) if streamed else self.complete(draws, progress)
-
     def streamed(self, quantiles: Sequence[float], progress: Callable[[int, int], None] | None) -> xr.DataTree:
         """Quantiles and tables only; memory does not grow with the cohort."""
-        table = CareTable(self.care.disorder, self.care.endpoints, self.visits, self.starts, AFTER)
+        table = self.table()
 
-        def listen(ids: NDArray[Any], ports: Floats) -> None:
-            piece = self.piece(ids, ports)
-            table.add(piece.outcome, piece.reactions)
+        def listen(start: int, stop: int, ids: NDArray[Any], ports: Floats) -> None:
+            others = [run.ports_of(start, stop) for run in self.runs[1:]]
+            table.add(self.course(self.people(ids, [ports, *others])))
 
         tree = self._as_asked(self.run.streamed(quantiles, progress, None, listen))
         add_care_summary(tree, table, self.care.control, quantiles)
         return tree
 
-    def _draws(self, whole: _Piece, draws: int) -> list[CareTable]:
-        """The same people and sessions under plausible numbers, each in a trial of its own."""
-        drawn: list[CareTable] = []
-        entry = self.care.disorder
-        for k in range(draws):
-            p = drawn_values(entry, k, self.seed)
-            trial = trial_effects(p, self.seed, k, self.care.control.id)
-            table = CareTable(entry, self.care.endpoints, self.visits, self.starts, AFTER, keep_quantiles=False)
-            found = outcome(entry, self.care.control.switches, whole.sessions, self.visits, whole.patients, p, trial)
-            table.add(found, {e.measure: self._drawn_reactions(e, whole, k) for e in self.care.endpoints})
-            drawn.append(table)
-        return drawn
 
-    def _drawn_reactions(self, endpoint: Endpoint, whole: _Piece, draw: int) -> Reactions:
-        study = float(normal(self.seed, np.array([draw]), f"study/{endpoint.id}")[0])
-        return self._reactions(endpoint, whole.effect_site, whole.patients, drawn_values(endpoint, draw, self.seed), study)
+def _of_level(values: Floats, level: NDArray[np.int64]) -> Floats:
+    """Values (level, session, person) of what each person got, (session, person); 0 where it was left out."""
+    sessions, people = np.indices(level.shape)
+    return np.where(level < 0, 0.0, values[np.maximum(level, 0), sessions, people])

@@ -125,6 +125,8 @@ def simulate(
     control: str | None = None,
     visits: Sequence[float] | Floats | None = None,
     baseline: float | None = None,
+    policies: Iterable[str] = (),
+    activities: Iterable[tuple[float, str]] = (),
     states: bool = False,
     stream: bool | None = None,
     quantiles: Sequence[float] = QUANTILES,
@@ -152,7 +154,7 @@ def simulate(
     parameters : typical values to replace. inputs : what acts on the model from outside (`Model.inputs`), as steps of (time in h, value):
         ``{"stress": [(0, 0.0), (24, 1.0)]}``; in an event table a column of that name says it. comedication : names of co-medications.
     disorder, control, visits, baseline : symptoms and side effects too: a disorder (``"trd"``), one of its control arms, visits,
-        h, and mean at the start.
+        h, and mean at the start. policies : rules of care, e.g. ``["hold_on_pressure"]``. activities : (h, kind) of what is done beside.
     variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
     stream : quantiles only, in bounded memory; default above 20,000 patients.
     draws : repeats the run in the same patients with so many plausible versions of the model; not for a streamed cohort.
@@ -173,7 +175,7 @@ def _simulated(asked: Any) -> xr.DataTree:
     model, dosing = asked.model, asked.dosing
     if isinstance(model, str) and " " in model and isinstance(dosing, str) and not dosing:
         model, dosing = DEFAULT_MODEL, model
-    care = asked_care(asked.disorder, asked.control, asked.visits, asked.baseline)
+    care = asked_care(asked.disorder, asked.control, asked.visits, asked.baseline, asked.policies, asked.activities)
     whole = as_model(model) if care is None else with_mechanisms(as_model(model))
     whole = whole.with_values(asked.parameters) if asked.parameters is not None else whole
     check_interpolation(asked.interpolation)
@@ -456,6 +458,14 @@ class _Cohort:
             self.common.model, self.times, ids, ports, states, subject, self._dose([p[1] for p in pieces]), self._attrs()
         )
 
+    def scaled(self, by: float) -> _Cohort:
+        """The same people under the same regimen with every amount times a factor."""
+        return _Cohort(self.common, self.regimen.scaled(by), self.times, self.people, self.vary, self.chunk)
+
+    def ports_of(self, start: int, stop: int) -> Floats:
+        """Ports of some people, (time, port, person)."""
+        return self._solve(start, stop, False)[3].ports
+
     def drawn(self, k: int) -> _Cohort:
         """The same patients, dosing and step grid under draw number k of the typical values."""
         other = copy(self)
@@ -472,9 +482,9 @@ class _Cohort:
 
     def streamed(
         self, quantiles: Sequence[float], progress: Progress | None, checkpoint: str | Path | None,
-        listen: Callable[[NDArray[Any], Floats], None] | None = None,
+        listen: Callable[[int, int, NDArray[Any], Floats], None] | None = None,
     ) -> xr.DataTree:  # fmt: skip
-        """Quantiles only; memory does not grow with the cohort. `listen` gets ids and ports of every chunk."""
+        """Quantiles only; memory does not grow with the cohort. `listen` gets range, ids and ports of every chunk."""
         if not self.ports:
             raise InvalidOption(f"{self.common.model.id} has no outputs, and a streamed cohort keeps quantiles of outputs only: declare a port, give at "
                                 "most 20,000 patients, or stream=False.")  # fmt: skip
@@ -486,7 +496,7 @@ class _Cohort:
                 continue
             cohort, template, _, solution = self._solve(start, stop, False)
             if listen is not None:
-                listen(cohort.ids, solution.ports)
+                listen(start, stop, cohort.ids, solution.ports)
             state.add(solution, stop, self.common.threads)
             del solution
             if progress:

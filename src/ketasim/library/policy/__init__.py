@@ -1,0 +1,1 @@
+"""Policies of care: rules in modules, numbers in TOML."""
