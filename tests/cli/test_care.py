@@ -68,7 +68,9 @@ def test_command_line_shows_symptoms_and_their_grade(run: Run, tmp_path: Path) -
 
 def test_json_of_a_comparison(run: Run) -> None:
     ran = run("compare", "esketamine nasal 84 mg", COURSE, "--disorder", "trd", "-n", "10", "--json")
-    arms = json.loads(ran.stdout)["arms"]
+    told = json.loads(ran.stdout)
+    arms = told["arms"]
+    assert told["contrasts"][0]["against"] == next(iter(arms))
     assert all(arm["visits"][0]["change"] == 0.0 for arm in arms.values())
     assert all({"definition", "ever"} <= set(arm["side_effects"][0]) for arm in arms.values())
 

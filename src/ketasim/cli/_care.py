@@ -30,6 +30,8 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
     rows = [(*((label,) if several else ()), *_visit_cells(row)) for label, r in results.items() for row in visit_rows(r)]
     head = (*lead, "time", a["scale"].upper(), "5-95 % of people", "change", "response", "remission", *_sure_head(one))
     _show.table(head, rows, f"{a['scale_title']}; means over people", numbers_from=1 + several)
+    if several:
+        _show_contrasts(results)
     rows = [(*((label,) if several else ()), *_incidence_cells(row)) for label, r in results.items() for row in incidence_rows(r)]
     head = (*lead, "side effect", "first session", "a session", "ever", *(("ever, 90 % of draws",) if "care_draws" in a else ()))
     _show.table(head, rows, "share of people", numbers_from=1 + several)
@@ -44,6 +46,23 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
         _show.note("Bands show how people differ in the typical trial, not how sure the model is; --draws 100 adds that.")
     for text in a["care_notes"][:1]:
         _show.note(text)
+
+
+def _show_contrasts(results: Mapping[str, xr.DataTree]) -> None:
+    """Differences to the first arm."""
+    from ketasim.results import contrast_rows
+
+    rows = contrast_rows(results)
+    drawn = bool(rows) and "change_low" in rows[0]
+    cells = [
+        (row["arm"], time_text(row["time_h"]), f"{row['change']:+.1f}",
+         *((f"{row['change_low']:+.1f} to {row['change_high']:+.1f}",) if drawn else ()), f"{100 * row['response']:+.0f} points",
+         *((f"{100 * row['response_low']:+.0f} to {100 * row['response_high']:+.0f}",) if drawn else ()))
+        for row in rows
+    ]  # fmt: skip
+    sure = ("90 % of draws",) if drawn else ()
+    head = ("arm", "time", "difference of change", *sure, "difference of response", *sure)
+    _show.table(head, cells, f"against {next(iter(results))}; below 0 is better", numbers_from=2)
 
 
 def _attendance(result: xr.DataTree) -> str:
@@ -88,6 +107,13 @@ def percent(share: float) -> str:
 def time_text(hours: float) -> str:
     """Hours of the first day, days after it."""
     return f"{hours:g} h" if hours < 24 else f"day {hours / 24:g}"
+
+
+def contrast_json(results: Mapping[str, xr.DataTree]) -> dict[str, Any]:
+    """Differences between arms for programs."""
+    from ketasim.results import contrast_rows
+
+    return {"contrasts": contrast_rows(results)} if has_care(results) else {}
 
 
 def care_json(result: xr.DataTree) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketasim.cli import _show
-from ketasim.cli._care import care_json, has_care, show_care
+from ketasim.cli._care import care_json, contrast_json, has_care, show_care
 from ketasim.cli._settings import settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
         from ketasim.results import warnings_of
 
         facts = {"arms": arms, "first": first, "warnings": warnings_of(results), "notice": _show.NOTICE}
-        _show.emit_json(facts | _draws_json(results))
+        _show.emit_json(facts | _draws_json(results) | contrast_json(results))
         return
     for label, result in results.items():
         _show.text(f"{label}: {_given(result)}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ketasim.report._figures import PALETTE, styled
 from ketasim.report._parts import html_figure, html_table
-from ketasim.results import care_bands, incidence_rows, visit_rows
+from ketasim.results import care_bands, contrast_rows, incidence_rows, visit_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,6 +79,8 @@ def care_section(arms: Mapping[str, xr.DataTree]) -> str:
     said = "Median, 25-75 % and 5-95 % of people in the typical trial: how people differ, not how sure the model is."
     out.append(html_figure(symptom_figure(arms), said))
     out.append(_visit_table(arms))
+    if len(arms) > 1:
+        out.append(_contrast_table(arms))
     out.append("<h2>Side effects</h2>")
     if all(result["safety"].to_dataset().sizes["session"] for result in arms.values()):
         out.append(html_figure(session_figure(arms), "First session; median, 25-75 % and 5-95 % of people."))
@@ -98,7 +100,7 @@ def _visit_table(arms: Mapping[str, xr.DataTree]) -> str:
                 if drawn
                 else ()
             )
-            rows.append((label, f"{r['time_h'] / 24:g}", f"{r['mean']:.1f}", f"{r['change']:.1f}", f"{r['change_sd']:.1f}",
+            rows.append((label, f"{r['time_h'] / 24:.3g}", f"{r['mean']:.1f}", f"{r['change']:.1f}", f"{r['change_sd']:.1f}",
                          f"{100 * r['response']:.0f}", f"{100 * r['remission']:.0f}", *sure))  # fmt: skip
     head = (
         "arm",
@@ -112,6 +114,20 @@ def _visit_table(arms: Mapping[str, xr.DataTree]) -> str:
     )
     note = '<p class="soft">Draws: plausible numbers of the model, each in a new trial; 5 to 95 %.</p>' if drawn else ""
     return html_table(head, rows, 1) + note
+
+
+def _contrast_table(arms: Mapping[str, xr.DataTree]) -> str:
+    rows = contrast_rows(arms)
+    drawn = bool(rows) and "change_low" in rows[0]
+    cells = [
+        (r["arm"], f"{r['time_h'] / 24:.3g}", f"{r['change']:+.1f}", *((_to(r["change_low"], r["change_high"]),) if drawn else ()),
+         f"{100 * r['response']:+.0f}", *((_to(100 * r["response_low"], 100 * r["response_high"], 0),) if drawn else ()))
+        for r in rows
+    ]  # fmt: skip
+    sure = ("90 % of draws",) if drawn else ()
+    head = ("arm", "day", "difference of change", *sure, "difference of response, points of %", *sure)
+    note = f'<p class="soft">Against {escape(next(iter(arms)))}; below 0 is better. A draw is one trial with all arms, so what they share cancels.</p>'
+    return f"<h3>Differences</h3>{html_table(head, cells, 1)}{note}"
 
 
 def _incidence_table(arms: Mapping[str, xr.DataTree]) -> str:

@@ -1,6 +1,15 @@
 """Labelled results: the only home of the step from arrays to xarray, tables and files."""
 
-from ketasim.results._care import CareTable, add_care, add_care_draws, add_care_summary, care_bands, incidence_rows, visit_rows
+from ketasim.results._care import (
+    CareTable,
+    add_care,
+    add_care_draws,
+    add_care_summary,
+    care_bands,
+    contrast_rows,
+    incidence_rows,
+    visit_rows,
+)
 from ketasim.results._doses import dose_times, since_dose
 from ketasim.results._picture import save_picture
 from ketasim.results._save import check_target, save, summary, to_dataframe, wide_table
@@ -44,6 +53,7 @@ __all__ = [
     "care_bands",
     "check_target",
     "concentration_ports",
+    "contrast_rows",
     "dose_times",
     "held_sentence",
     "incidence_rows",

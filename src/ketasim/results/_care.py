@@ -249,6 +249,27 @@ def visit_rows(result: xr.DataTree) -> list[dict[str, Any]]:
     return rows
 
 
+def contrast_rows(results: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
+    """Every arm against the first, by visit: difference of change and of response; with draws also 5-95 % over them.
+
+    A draw is one trial with both arms, so what arms share cancels.
+    """
+    first, *others = results
+    base = results[first]["visit"].to_dataset()
+    rows: list[dict[str, Any]] = []
+    for label in others:
+        own = results[label]["visit"].to_dataset()
+        for time in sorted(set(base["visit"].to_numpy()) & set(own["visit"].to_numpy()) - {0.0}):
+            row: dict[str, Any] = {"arm": label, "against": first, "time_h": float(time)}
+            for name in ("change", "response"):
+                row[name] = float(own[name].sel(visit=time) - base[name].sel(visit=time))
+                if all("draws_visit" in results[arm].children for arm in (first, label)):
+                    drawn = [results[arm]["draws_visit"][name].sel(visit=time).to_numpy() for arm in (label, first)]
+                    row[f"{name}_low"], row[f"{name}_high"] = map(float, np.quantile(drawn[0] - drawn[1], [0.05, 0.95]))
+            rows.append(row)
+    return rows
+
+
 def incidence_rows(result: xr.DataTree) -> list[dict[str, Any]]:
     """Side effects by definition: shares of people in the first session, per session and ever; with draws also 5-95 % over them."""
     table = result["incidence"].to_dataset()
