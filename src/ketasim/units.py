@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ketasim.cache import Remembered, cache_directory
 from ketasim.errors import UnitMismatch
+from ketasim.writing import discard
 
 if TYPE_CHECKING:
     import pint
@@ -25,13 +26,25 @@ _ALIASES = {"fraction": "1", "ratio": "1", "": "1", "dimensionless": "1", "perce
 @lru_cache(maxsize=1)
 def registry() -> pint.UnitRegistry:
     """The one Pint registry; built on first use because building takes a noticeable part of a second."""
-    import pint
-
     # Parsing Pint's definitions takes most of that time; Pint keeps the outcome and notices when its files change.
-    ureg = pint.UnitRegistry(case_sensitive=True, cache_folder=cache_directory() / "pint")
+    folder = cache_directory() / "pint"
+    try:
+        ureg = _registry(folder)
+    except Exception:  # Pint believes what lies there, whole or not, and passes on whatever unpickling raises
+        discard(folder)
+        try:
+            ureg = _registry(folder)
+        except OSError:  # no room
+            ureg = _registry(None)
     ureg.define("mmHg = millimeter_Hg")
     ureg.define("point = []")
     return ureg
+
+
+def _registry(kept_in: Path | None) -> pint.UnitRegistry:
+    import pint
+
+    return pint.UnitRegistry(case_sensitive=True, cache_folder=kept_in)
 
 
 @lru_cache(maxsize=1)
@@ -63,11 +76,16 @@ def parse_unit(unit: str) -> pint.Unit:
 def dimension(unit: str) -> tuple[tuple[str, float], ...]:
     """Dimensions of a unit as sorted (name, exponent) pairs; amount of substance, mass and count stay distinct."""
     known = _memory().get(unit)
-    if known is None:
+    if not _is_dimension(known):
         dims = parse_unit(unit).dimensionality
         known = sorted((str(name).strip("[]"), float(str(power))) for name, power in dims.items())
         _memory().keep(unit, known)
     return tuple((str(name), float(power)) for name, power in known)
+
+
+def _is_dimension(known: Any) -> bool:
+    pairs = isinstance(known, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in known)
+    return pairs and all(isinstance(name, str) and isinstance(power, float) for name, power in known)
 
 
 @lru_cache(maxsize=4096)
@@ -82,7 +100,7 @@ def factor(unit_from: str, unit_to: str, where: str = "") -> float:
         )
     key = f"{unit_from} -> {unit_to}"
     magnitude: Any = _memory().get(key)
-    if magnitude is None:
+    if not isinstance(magnitude, float):
         magnitude = registry().Quantity(1.0, parse_unit(unit_from)).to(parse_unit(unit_to)).magnitude
         _memory().keep(key, float(magnitude))
     return float(magnitude)

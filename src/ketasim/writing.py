@@ -29,7 +29,7 @@ def discard(draft: Path | None) -> None:
     """Remove a draft, whatever has become of it."""
     if draft is None:
         return
-    if draft.is_dir():
+    if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft, ignore_errors=True)
     else:
         with suppress(OSError):

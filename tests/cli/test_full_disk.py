@@ -25,6 +25,14 @@ CASES = {
 BYTES = 4_000
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    """Models are compiled before the disk is full: this is about results."""
+    import ketasim
+
+    ketasim.simulate(dosing=SIMULATE[1], n=2, seed=1)
+
+
 @pytest.mark.parametrize("words", CASES.values(), ids=list(CASES))
 def test_a_full_disk_leaves_nothing_behind(words: list[str], tmp_path: Path) -> None:
     # The limit is set in the new process: code run between fork and exec disturbs libraries that have threads.

@@ -25,7 +25,7 @@ ALLOWED = {
     "csvtext": {"errors"},
     "writing": {"errors"},
     "cache": {"errors", "writing"},
-    "units": {"arguments", "errors", "cache"},
+    "units": {"arguments", "errors", "cache", "writing"},
     "sources": {"arguments", "errors"},
     "model": _BASE,
     "clinical": _INPUT,

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ketasim.results._sketch import _OFFSET, _SHIFT, N_BINS
+from ketasim.solve._compiled import njit
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)

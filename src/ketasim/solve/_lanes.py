@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.core import cgutils, types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from ketasim.solve._compiled import njit
 from ketasim.solve._head import LANES, SINGLE_LANES
 
 #: What the compiler may do: fuse a*b + c, ignore the sign of zero. Never reorder: equal bits are promised.

@@ -16,9 +16,9 @@ from __future__ import annotations
 from math import factorial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ketasim.solve._compiled import njit
 from ketasim.solve._head import LANES
 from ketasim.solve._lanes import less, load, splat, store, vabs, where
 

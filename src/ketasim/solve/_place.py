@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from ketasim.solve._compiled import njit
 from ketasim.solve._head import LANES, SINGLE_LANES
 from ketasim.solve._lanes import LINE, _pointer, load, store, width
 

@@ -12,8 +12,7 @@ The factors stand in tables, a row per node, for the states of a broad vector si
 
 from __future__ import annotations
 
-from numba import njit
-
+from ketasim.solve._compiled import njit
 from ketasim.solve._head import LANES
 from ketasim.solve._lanes import BROAD, anywhere, less, like, load, load_broad, round_to, store, vabs, where, width
 from ketasim.solve._stencil import NODES, decayed, larger

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ketasim.solve._compiled import njit
 from ketasim.solve._head import DELTA, LANES, NO_TIME, SINGLE_LANES
 from ketasim.solve._lanes import BROAD, anywhere, less, like, load, load_broad, round_to, store, vabs, vexp, where, width
 
