@@ -14,7 +14,7 @@ setup: $(READY)  ## Python environment in .venv (from uv.lock)
 $(READY): pyproject.toml uv.lock tools/setup.sh
 	@sh tools/setup.sh
 
-demo: $(READY)  ## nasal esketamine and intravenous ketamine, 1,000 virtual adults each; report in build/demo
+demo: $(READY)  ## nasal esketamine and intravenous ketamine, 1,000 virtual patients each, plasma to symptoms; report in build/demo
 	@$(PY) examples/demo.py
 
 test: $(READY)  ## all tests

@@ -1,6 +1,7 @@
-"""The demonstration: nasal esketamine and intravenous ketamine, twice a week for four weeks, in the same 1,000 virtual adults.
+"""The demonstration: nasal esketamine and intravenous ketamine, twice a week for four weeks, in the same 1,000 virtual adults with
+treatment-resistant depression who start an antidepressant.
 
-Writes a report, the exposure of every patient and a figure into ``build/demo`` and says where they lie.
+Writes a report, the exposure and the scores of every patient and two figures into ``build/demo`` and says where they lie.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import ketasim
 from ketasim.cli._exposure import show_arms
 from ketasim.cli._progress import progress
 from ketasim.nca import nca_table
-from ketasim.report import concentration_figure, html_report, save_figure
+from ketasim.report import concentration_figure, html_report, save_figure, symptom_figure
+from ketasim.results import to_dataframe
 
 ROOT = Path(__file__).parents[1]
 ARMS = {
@@ -23,6 +25,8 @@ ARMS = {
     "iv ketamine 0.5 mg/kg": "0.5 mg/kg racemic ketamine iv over 40 min, 2/week x 4 week",
 }
 END = 4 * 168.0
+#: Plausible versions of the model, each a trial of its own.
+DRAWS = 100
 TITLE = "Nasal esketamine and intravenous ketamine, twice a week for four weeks"
 
 
@@ -37,13 +41,19 @@ def main() -> None:
     begin = time.perf_counter()
     print(f"Simulating {chosen.n:,} virtual adults for 4 weeks, two regimens ...")
     with progress(2 * chosen.n) as bar:
-        results = ketasim.compare(ARMS, population="adults", n=chosen.n, seed=1, until=END, progress=bar, command="make demo")
+        results = ketasim.compare(
+            ARMS, population="adults", n=chosen.n, seed=1, until=END, disorder="trd", control="new_antidepressant", draws=DRAWS,
+            progress=bar, command="make demo",
+        )  # fmt: skip
     print(f"... in {time.perf_counter() - begin:.1f} s.\n")
     show_arms(results)
 
     report = html_report(results, chosen.out / "report.html", title=TITLE, command="make demo")
     exposure = pd.concat([nca_table(r, site="venous").assign(arm=label) for label, r in results.items()])
     exposure.to_csv(chosen.out / "exposure_per_patient.csv", index=False)
+    scores = pd.concat([to_dataframe(r, "score").assign(arm=label) for label, r in results.items()])
+    scores.to_csv(chosen.out / "scores_per_patient.csv", index=False)
+    save_figure(symptom_figure(results), chosen.out / "symptoms.png")
     first_day = concentration_figure(results, site="venous", analytes=("ketamine", "norketamine", "hnk"), window=(0.0, 12.0))
     for path in (chosen.out / "concentrations.png", *([chosen.picture] if chosen.picture else [])):
         save_figure(first_day, path)
