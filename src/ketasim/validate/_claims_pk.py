@@ -22,7 +22,7 @@ from ketasim.population import typical_values
 
 _KETAMINE = ("s_ketamine", "r_ketamine")
 _WEIGHT = 70.0
-#: Draws of the calibrated parameters behind an interval, and their seed (used where the model carries standard errors only).
+#: Draws of the model in a new study behind an interval, and their seed (used where the model carries standard errors only).
 _DRAWS, _SEED = 40, 1
 #: Raised whenever a claim is computed another way.
 _VERSION = 3
@@ -103,8 +103,8 @@ def pk_claims(model: Model | None = None, draws: int = _DRAWS) -> list[ClaimResu
 
     Parameters
     ----------
-    model : assembled model with the sites of the reference model; by default the reference model. draws : of the calibrated
-        parameters, for the intervals; 0 for none.
+    model : assembled model with the sites of the reference model; by default the reference model. draws : of the model in a new
+        study, for the intervals; 0 for none.
     """
     model = model or assemble(load("ketasim_reference"))
     person = _Person(model)
@@ -121,7 +121,7 @@ def _memory() -> Remembered:
 
 
 def _limits(model: Model, makers: tuple[Callable[[_Person], ClaimResult], ...], draws: int) -> dict[str, list[float]]:
-    """Claim -> 2.5th and 97.5th percentile over draws of the calibrated parameters; kept in the cache, as they take seconds."""
+    """Claim -> 2.5th and 97.5th percentile over draws of the model in a new study; kept in the cache, as they take seconds."""
     memory = _memory()
     numbers = repr([typical_values(model, k, _SEED, between_study=True) for k in range(draws)])
     key = f"{model.fingerprint}/{hashlib.sha256(numbers.encode()).hexdigest()}"
