@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +15,7 @@ from sympy.printing.str import StrPrinter
 
 from ketasim.errors import InvalidModel
 from ketasim.exchange._people import Column, factors
+from ketasim.model._effect import individual_value, is_shift, size_of
 from ketasim.model._trace import symbol
 
 if TYPE_CHECKING:
@@ -27,10 +29,6 @@ class Dialect(Protocol):
 
     def number(self, value: float) -> str: ...
     def code(self, expression: Any) -> str: ...
-    def power(self, base: str, exponent: str) -> str: ...
-    def call(self, name: str, *args: str) -> str: ...
-    def above(self, text: str) -> str: ...
-    def below(self, variable: str, limit: str) -> str: ...
     def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str: ...
 
 
@@ -44,37 +42,48 @@ def with_effects(dialect: Dialect, typical: str, effects: tuple[CovariateEffect,
     text = typical
     for effect in effects:
         column = names[effect.by.upper()]
-        ref, by = dialect.number(effect.ref), dialect.number(abs(effect.coefficient))
-        sign = "-" if effect.coefficient < 0 else "+"
-        difference = f"({column} - {ref})" if effect.ref >= 0 else f"({column} + {dialect.number(-effect.ref)})"
-        match effect.form:
-            case "factor":
-                table = factors(effect, known[effect.by.upper()])
-                if table:
-                    text += f"*{dialect.choose(column, [(codes, dialect.number(f)) for f, codes in table.items()])}"
-            case "power" | "power_below":
-                ratio = f"({column if effect.form == 'power' else dialect.below(column, ref)}/{ref})"
-                text += f"*{ratio if effect.coefficient == 1.0 else dialect.power(ratio, dialect.number(effect.coefficient))}"
-            case "linear":
-                text += f"*(1.0 {sign} {by}*{difference})"
-            case "linear_above":
-                text += f"*(1.0 {sign} {by}*{dialect.above(difference)})"
-            case "exponential":
-                text += f"*{dialect.call('exp', f'{dialect.number(effect.coefficient)}*{difference}')}"
-            case "additive":
-                text = f"({text} {sign} {by}*{difference})"
-            case "additive_above":
-                text = f"({text} {sign} {by}*{dialect.above(difference)})"
+        if effect.form == "factor":
+            if table := factors(effect, known[effect.by.upper()]):
+                text += f"*{dialect.choose(column, [(codes, dialect.number(f)) for f, codes in table.items()])}"
+            continue
+        size = size_of(effect, _name(column), _written(dialect, effect.ref), _written(dialect, effect.coefficient))
+        if is_shift(effect):
+            text = f"({text} + {_held(dialect, size)})"
+        elif size != 1:
+            text += f"*{_held(dialect, size)}"
     return text
+
+
+def _name(text: str) -> Any:
+    return sympy.Symbol(text, real=True)
+
+
+class _Numeral(sympy.Symbol):
+    """A number as its own name; it stands behind names that are none: AGE - 60.0."""
+
+    def sort_key(self, order: Any = None) -> Any:
+        kind, (count, names), *rest = super().sort_key(order)
+        return kind, (count, tuple(f"~{name}" for name in names)), *rest
+
+
+def _written(dialect: Dialect, value: float) -> Any:
+    """A number as its own name, so that equations keep the numbers of the source: SymPy would fold (WT/70)^0.75 into 0.041 WT^0.75."""
+    if value in (0.0, 1.0):
+        return sympy.Integer(int(value))
+    return sympy.sign(value) * _Numeral(dialect.number(abs(value)), real=True)
+
+
+def _held(dialect: Dialect, expression: Any) -> str:
+    """Text of a factor: sums and products in brackets."""
+    text = dialect.code(expression)
+    return f"({text})" if expression.is_Add or expression.is_Mul else text
 
 
 def with_eta(dialect: Dialect, typical: str, eta: str, form: str) -> str:
     """The individual value: log-normal, logit-normal or normal around the typical one."""
-    if form == "lognormal":
-        return f"{typical}*{dialect.call('exp', eta)}"
-    if form == "logit":
-        return f"1.0/(1.0 + (1.0/({typical}) - 1.0)*{dialect.call('exp', f'-({eta})')})"
-    return f"{typical} + {eta}"
+    held = form == "logit"  # elsewhere nothing binds tighter than what these texts are made of
+    centre, spread = (_name(f"({text})" if held and re.search(r"[ *?+/-]", text) else text) for text in (typical, eta))
+    return dialect.code(individual_value(centre, spread, form))
 
 
 def replacer(names: Mapping[str, str]) -> Callable[[Any], Any]:
@@ -100,18 +109,6 @@ class Cpp:
 
     def code(self, expression: Any) -> str:
         return " ".join(self._printer.doprint(sympy.sympify(expression)).split())
-
-    def power(self, base: str, exponent: str) -> str:
-        return f"pow{base[:-1]}, {exponent})" if base.startswith("(") else f"pow({base}, {exponent})"
-
-    def call(self, name: str, *args: str) -> str:
-        return f"{name}({', '.join(args)})"
-
-    def above(self, text: str) -> str:
-        return f"fmax{text[:-1]}, 0.0)"
-
-    def below(self, variable: str, limit: str) -> str:
-        return f"fmin({variable}, {limit})"
 
     def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str:
         text = "1.0"
@@ -168,15 +165,20 @@ class _Plain(StrPrinter):
         return text if simple or (expr.is_Pow and not text.startswith("1.0/") and self.power in text) else f"({text})"
 
 
+def _numbers_last(args: tuple[Any, ...]) -> list[Any]:
+    """Arguments in an order that tells a reader of SBML their unit: a bare number has none."""
+    return sorted(args, key=lambda a: bool(a.is_number))
+
+
 class _Sbml(_Plain):
     power = "^"
     words: Mapping[str, str] = {"log": "ln"}
 
     def _print_Max(self, expr: Any) -> str:
-        return f"max({', '.join(self._print(a) for a in expr.args)})"
+        return f"max({', '.join(self._print(a) for a in _numbers_last(expr.args))})"
 
     def _print_Min(self, expr: Any) -> str:
-        return f"min({', '.join(self._print(a) for a in expr.args)})"
+        return f"min({', '.join(self._print(a) for a in _numbers_last(expr.args))})"
 
     def _print_Piecewise(self, expr: Any) -> str:
         pieces = []
@@ -197,18 +199,6 @@ class Sbml:
 
     def code(self, expression: Any) -> str:
         return self._printer.doprint(sympy.sympify(expression))
-
-    def power(self, base: str, exponent: str) -> str:
-        return f"{base}^{exponent}" if not exponent.startswith("-") else f"{base}^({exponent})"
-
-    def call(self, name: str, *args: str) -> str:
-        return f"{name}({', '.join(args)})"
-
-    def above(self, text: str) -> str:
-        return f"max({text}, 0.0)"
-
-    def below(self, variable: str, limit: str) -> str:
-        return f"min({variable}, {limit})"
 
     def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str:
         pieces = [f"{value}, {variable} == {code}" for codes, value in cases for code in codes]
@@ -250,22 +240,6 @@ class NmTran:
 
     def code(self, expression: Any) -> str:
         return self._printer.doprint(self._lowered(sympy.sympify(expression)))
-
-    def power(self, base: str, exponent: str) -> str:
-        return f"{base}**{exponent}" if not exponent.startswith("-") else f"{base}**({exponent})"
-
-    def call(self, name: str, *args: str) -> str:
-        return f"{name.upper()}({', '.join(args)})"
-
-    def above(self, text: str) -> str:
-        name = self._new(f"{text[1:].split()[0]}_ABOVE")
-        self.before += [f"{name} = 0.0", f"IF ({text}.GT.0) {name} = {text[1:-1]}"]
-        return name
-
-    def below(self, variable: str, limit: str) -> str:
-        name = self._new(f"{variable}_BELOW")
-        self.before += [f"{name} = {variable}", f"IF ({variable}.GT.{limit}) {name} = {limit}"]
-        return name
 
     def choose(self, variable: str, cases: list[tuple[tuple[int, ...], str]]) -> str:
         name = self._new(f"{variable}_FACTOR")

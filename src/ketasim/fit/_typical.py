@@ -8,6 +8,7 @@ from typing import Any
 
 from ketasim.errors import InvalidData
 from ketasim.model import CovariateEffect, Model
+from ketasim.model._effect import is_shift, size_of
 
 #: A level that no effect names falls back on the wider group.
 _WIDER = {"japanese": "asian", "chinese": "asian"}
@@ -46,14 +47,5 @@ def _changed(value: Any, effect: CovariateEffect, x: Any, name: str) -> Any:
         raise InvalidData(
             f"covariate {effect.by} = '{x}' must be a number: parameter {name} depends on it by form '{effect.form}'."
         )
-    ref = float(effect.ref)
-    above = max(x - ref, 0.0) if effect.form.endswith("_above") else x - ref
-    if effect.form == "power":
-        return value * (x / ref) ** effect.coefficient
-    if effect.form == "power_below":
-        return value * (min(x, ref) / ref) ** effect.coefficient
-    if effect.form == "exponential":
-        return value * math.exp(effect.coefficient * above)
-    if effect.form.startswith("linear"):
-        return value * (1.0 + effect.coefficient * above)
-    return value + effect.coefficient * above
+    size = float(size_of(effect, float(x)))
+    return value + size if is_shift(effect) else value * size

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ketasim.arguments import checked
 from ketasim.errors import InvalidData, InvalidModel, close_names
 from ketasim.model import CovariateEffect, Number
+from ketasim.model._effect import is_shift, size_of
 from ketasim.population._covariates import COVARIATES, WIDER_LEVEL
 
 FloatArray = NDArray[np.float64]
@@ -96,28 +97,13 @@ def _numeric(parameter: str, effect: CovariateEffect, value: FloatArray, column:
         raise InvalidData(
             f"parameter {parameter}: covariate {effect.by} must be a number for the form '{effect.form}'; it is a word."
         )
-    difference = column.astype(np.float64) - effect.ref
-    match effect.form:
-        case "power" | "power_below":
-            if effect.ref <= 0:
-                raise InvalidModel(
-                    f"parameter {parameter}: the reference of {effect.by} is {effect.ref:g}; a power needs a positive one."
-                )
-            with np.errstate(invalid="ignore"):  # of a number below zero: NaN, which is told with the patient's ID
-                counted = column if effect.form == "power" else np.minimum(column, effect.ref)
-                return value * (counted / effect.ref) ** effect.coefficient
-        case "linear":
-            return value * (1.0 + effect.coefficient * difference)
-        case "linear_above":
-            return value * (1.0 + effect.coefficient * np.maximum(difference, 0.0))
-        case "exponential":
-            return value * np.exp(effect.coefficient * difference)
-        case "additive":
-            return value + effect.coefficient * difference
-        case "additive_above":
-            return value + effect.coefficient * np.maximum(difference, 0.0)
-        case _:
-            raise InvalidModel(f"parameter {parameter}: covariate form '{effect.form}' is unknown.")
+    if effect.form.startswith("power") and effect.ref <= 0:
+        raise InvalidModel(
+            f"parameter {parameter}: the reference of {effect.by} is {effect.ref:g}; a power needs a positive one."
+        )
+    with np.errstate(invalid="ignore"):  # power of a number below zero: NaN, which is told with the patient's ID
+        size = size_of(effect, column.astype(np.float64))
+    return value + size if is_shift(effect) else value * size
 
 
 def _factor(effect: CovariateEffect, column: NDArray[Any]) -> FloatArray:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ketasim.arguments import checked
 from ketasim.errors import InvalidModel, InvalidParameter
 from ketasim.model import Number, Variability
+from ketasim.model._effect import individual_value
 from ketasim.population._random import normal
 
 FloatArray = NDArray[np.float64]
@@ -77,19 +78,15 @@ def draw_occasion(
 
 def combine(name: str, typical: FloatArray, eta: FloatArray, form: str) -> FloatArray:
     """Individual value from typical value and eta, in the form of the parameter's variability."""
-    if form == "lognormal":
-        return typical * np.exp(eta)
-    if form == "normal":
-        return typical + eta
-    if form == "logit":
-        if np.any((typical < 0) | (typical > 1)):
-            worst = float(typical[(typical < 0) | (typical > 1)].flat[0])
-            raise InvalidParameter(
-                f"parameter {name}: typical value {worst:.4g} with its covariates; a logit parameter must stay in 0 to 1."
-            )
-        with np.errstate(divide="ignore", over="ignore"):
-            return np.asarray(1.0 / (1.0 + (1.0 / typical - 1.0) * np.exp(-eta)), dtype=np.float64)
-    raise InvalidModel(f"parameter {name}: variability form '{form}' is unknown. Allowed: lognormal, logit, normal.")
+    if form == "logit" and np.any((typical < 0) | (typical > 1)):
+        worst = float(typical[(typical < 0) | (typical > 1)].flat[0])
+        raise InvalidParameter(
+            f"parameter {name}: typical value {worst:.4g} with its covariates; a logit parameter must stay in 0 to 1."
+        )
+    if form != "logit":
+        return individual_value(typical, eta, form)
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.asarray(individual_value(typical, eta, form), dtype=np.float64)
 
 
 def form_of(name: str, number: Number) -> str:
