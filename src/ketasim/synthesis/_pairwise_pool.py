@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -75,14 +76,14 @@ class Pooled:
 
     def natural(self, value: float) -> float:
         """A value on the scale a reader knows: ratios instead of their logarithms."""
-        return math.exp(value) if self.is_log else value
+        return exponential(value) if self.is_log else value
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data without the weights; ratios stand beside their logarithms as ``exp_...``."""
         names = ("model", "how", "measure", "k", "estimate", "se", "ci_low", "ci_high", "statistic", "df", "p", "pi_low", "pi_high", "tau2", "level")  # fmt: skip
         out: dict[str, Any] = {name: getattr(self, name) for name in names}
         if self.is_log:
-            out |= {f"exp_{n}": math.exp(out[n]) for n in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")}
+            out |= {f"exp_{n}": exponential(out[n]) for n in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")}
         return out
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -218,3 +219,8 @@ def peto_effects(data: PairwiseData) -> PairwiseData:
     m = a + c
     v = n1 * n2 * m * (n - m) / (n**2 * (n - 1))
     return replace(data, effect=(a - n1 * m / n) / v, se=1 / np.sqrt(v), corrected=())
+
+
+def exponential(x: float) -> float:
+    """e to the x, infinite beyond the largest number: limits of two studies at a high level lie there."""
+    return math.exp(x) if x < math.log(sys.float_info.max) or math.isnan(x) else math.inf

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import tomllib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from statistics import NormalDist
 from typing import Any
 
 from ketasim import evidence as base
@@ -25,9 +26,12 @@ from ketasim.synthesis._network_input import read_network
 from ketasim.synthesis._network_result import NetworkResult
 from ketasim.synthesis._pairwise import PairwiseResult, pairwise
 from ketasim.synthesis._pairwise_data import PairwiseData
+from ketasim.synthesis._pairwise_pool import exponential
 
 #: Studies below which nothing is pooled.
 MIN_STUDIES = 2
+#: Studies below which a Hartung-Knapp interval says nothing (t with 1 or 2 degrees of freedom): each study is shown instead.
+FEWEST_POOLED = 4
 #: Patients below which an estimate counts as imprecise, whatever its interval.
 MIN_PATIENTS = 400
 LEVELS = ("very low", "low", "moderate", "high")
@@ -170,14 +174,28 @@ def _pairwise(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[s
     return QuestionAnswer(q, _summary(result), rows, sources, result, certainty=certainty)
 
 
+def _each(result: PairwiseResult, rows: Iterable[int]) -> str:
+    """Effect and interval of single studies."""
+    z, show = NormalDist().inv_cdf(0.975), math.exp if result.data.is_log else float
+    data = result.data
+    effects = [(data.studies[i], float(data.effect[i]), z * math.sqrt(float(data.variance[i]))) for i in rows]
+    return ", ".join(f"{name} {show(y):.2f} ({show(y - half):.2f} to {show(y + half):.2f})" for name, y, half in effects)
+
+
 def _summary(result: PairwiseResult) -> str:
     def shown(x: Any) -> str:
-        values = [math.exp(v) if result.data.is_log else v for v in (x.estimate, x.ci_low, x.ci_high)]
+        values = [exponential(v) if result.data.is_log else v for v in (x.estimate, x.ci_low, x.ci_high)]
         return f"{values[0]:.2f} ({values[1]:.2f} to {values[2]:.2f})"
 
     h = result.heterogeneity
     text = f"{result.data.measure.upper()} {shown(result.random)}, {_studies(result.data.k)}, I2 {h.i2:.0f} %"
-    groups = "; ".join(f"{g.name}: {shown(g.random)}, {_studies(len(g.rows))}" for g in result.subgroups)
+    few = f"too few to pool usefully, by study {_each(result, range(result.data.k))}"
+    if result.data.k < FEWEST_POOLED:
+        return f"{result.data.measure.upper()}: {_studies(result.data.k)}, {few}."
+    groups = "; ".join(
+        f"{g.name}: " + (f"{shown(g.random)}, {_studies(len(g.rows))}" if len(g.rows) >= FEWEST_POOLED else _each(result, g.rows))
+        for g in result.subgroups
+    )
     difference = f" (difference between groups p = {result.between[-1].p:.2g})" if result.between else ""
     return f"{text}. {groups}{difference}." if groups else f"{text}."
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ketasim.errors import UnknownEntry
-from ketasim.synthesis import answer_question, pooled_percentage, questions
+from ketasim.synthesis import PairwiseData, answer_question, pairwise, pooled_percentage, questions
+from ketasim.synthesis._questions import _summary
 
 
 @pytest.mark.parametrize("name", [q.name for q in questions()])
@@ -82,3 +84,13 @@ def test_empty_cells_are_not_infinite() -> None:
     value, low, high, _ = pooled_percentage([(0.0, 26.0)])
     assert math.isfinite(value)
     assert 0 < low < value < high < 100
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_two_or_three_studies_are_shown_not_pooled(k: int) -> None:
+    n = np.full(k, np.nan)
+    data = PairwiseData(tuple("abcd"[:k]), np.array([0.2, 2.9, 1.0, 1.5][:k]), np.array([0.4, 0.5, 0.6, 0.7][:k]), "or", n, n)
+    result = pairwise(data, hk="adhoc", level=0.999)
+    assert k > 2 or result.as_dict()["random"]["exp_ci_high"] == math.inf
+    text = _summary(result)
+    assert ("too few to pool usefully, by study a 1.22 (0.56 to 2.68)" in text) == (k < 4)
