@@ -34,6 +34,7 @@ def show_result(result: xr.DataTree) -> None:
     _show.text(f"{_given(result)}\n{attrs['model']}; {who}; {_span(result)}")
     if rows:
         _show.table(_HEAD, [_cells(row) for row in rows], _title(rows, result), numbers_from=2)
+        _show_interval({"": rows})
     else:
         _show.text("No drug at these times.")
     _show_draws({"": result}, [row["analyte"] for row in rows])
@@ -75,29 +76,18 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
         if row["analyte"] == analyte
     ]
     _show.table(("arm", *_HEAD, f"Cmax / {first}", f"AUC / {first}"), table, _title(rows[first], one), numbers_from=3)
+    _show_interval(rows)
     _show_draws(results, wanted)
     if has_care(results):
         show_care(results)
     _remarks(one)
 
 
-def exposures(result: xr.DataTree, site: str = "", *, all_totals: bool = False) -> list[dict[str, Any]]:
-    """Cmax, its time after the dose before it, and AUC to the last output time: median and 5-95 % over patients.
+def exposures(result: xr.DataTree, *, all_totals: bool = False) -> list[dict[str, Any]]:
+    """Rows of exposure in the order they are shown."""
+    from ketasim.results import exposure_rows
 
-    One site, by default the first of the model; analytes that are never there are left out, and (unless `all_totals`) totals
-    that equal their one enantiomer. Of a streamed cohort only the bands are there: then their peaks, and no AUC.
-    """
-    from ketasim.results import dose_times, redundant_totals
-
-    if "plasma" not in result.children:
-        return []
-    plasma = result["plasma"].to_dataset()
-    array = plasma[site or next(iter(plasma.data_vars))]
-    starts = dose_times(result)
-    rows = [_row(array, str(a), starts) for a in sorted(map(str, array["analyte"].values), key=_rank)]
-    rows = [row for row in rows if row["cmax"] > 0]
-    redundant = set[str]() if all_totals else redundant_totals([{row["analyte"] for row in rows}])
-    return [row for row in rows if row["analyte"] not in redundant]
+    return sorted(exposure_rows(result, all_totals=all_totals), key=lambda row: _rank(row["analyte"]))
 
 
 def _show_draws(results: Mapping[str, xr.DataTree], analytes: Sequence[str]) -> None:
@@ -152,50 +142,36 @@ def _rank(analyte: str) -> tuple[int, str]:
     )
 
 
-def _row(array: xr.DataArray, analyte: str, starts: np.ndarray) -> dict[str, Any]:
-    from ketasim.results import since_dose
-
-    curves = array.sel(analyte=analyte).transpose(..., "time").to_numpy()
-    time = array["time"].to_numpy()
-    row: dict[str, Any] = {"site": str(array.name), "analyte": analyte, "unit": array.attrs["units"]}
-    if "quantile" in array.dims:
-        q = array["quantile"].to_numpy()
-        low, mid, high = (curves[int(np.argmin(np.abs(q - x)))] for x in (0.05, 0.5, 0.95))
-        peaks = {"cmax": float(mid.max()), "cmax_low": float(low.max()), "cmax_high": float(high.max())}
-        return row | peaks | {"tmax": float(since_dose(time[[mid.argmax()]], starts)[0]), "auc": float("nan")}
-    good = np.isfinite(curves).all(axis=1)
-    if not good.any():
-        return row | dict.fromkeys(("cmax", "tmax", "auc"), float("nan"))
-    peak = curves[good].max(axis=1)
-    found = {"cmax": peak} | ({"auc": np.trapezoid(curves[good], time, axis=1)} if len(time) > 1 else {})
-    ends = _ENDS if len(curves) > 1 else _ENDS[:1]
-    bands = {f"{name}{end}": float(np.quantile(v, q)) for name, v in found.items() for end, q in ends}
-    return row | {"auc": float("nan")} | bands | {"tmax": float(np.median(since_dose(time[curves[good].argmax(axis=1)], starts)))}
-
-
-_ENDS = (("", 0.5), ("_low", 0.05), ("_high", 0.95))
-
-
 def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    band = [
-        f"{_show.cell(row[f'{k}_low'])} - {_show.cell(row[f'{k}_high'])}" if f"{k}_low" in row else "" for k in ("cmax", "auc")
-    ]
-    return row["analyte"], row["unit"], row["cmax"], band[0], row["tmax"], row["auc"], band[1]
+    return row["analyte"], row["unit"], row["cmax"], _interval(row, "cmax"), row["tmax"], row["auc"], _interval(row, "auc")
+
+
+def _show_interval(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """The last dosing interval of every arm that repeats; nothing where none does."""
+    repeating = [(label, row) for label, own in rows.items() for row in own if "tau" in row]
+    if not repeating:
+        return
+    spans = {f"{row['tau']:g} h" for _, row in repeating}
+    head = ("analyte", "unit", "AUCtau", "AUCtau 5-95 %", "Ctrough", "Ctrough 5-95 %", "accumulation")
+    cells = [
+        (row["analyte"], row["unit"], row["auctau"], _interval(row, "auctau"), row["ctrough"], _interval(row, "ctrough"), row["accumulation"])
+        for _, row in repeating
+    ]  # fmt: skip
+    title = f"last dosing interval ({', '.join(sorted(spans))}); accumulation: its AUC over that of the first"
+    if len(rows) > 1:
+        lines = [(label, *line) for (label, _), line in zip(repeating, cells, strict=True)]
+        _show.table(("arm", *head), sorted(lines, key=lambda line: _rank(line[1])), title, numbers_from=3)
+    else:
+        _show.table(head, cells, title, numbers_from=2)
 
 
 def _title(rows: list[dict[str, Any]], result: xr.DataTree) -> str:
-    """What the table is about: no median of one patient, no area of one output time, no patients of a streamed cohort."""
+    """What the table is about: no median of one patient, no area where nothing ends after the start."""
     if not rows:
         return ""
-    many = "peaks of percentile curves" if _is_streamed(result) else "medians over patients"
-    over = many if result.attrs["n"] > 1 else ""
+    over = "medians over patients" if result.attrs["n"] > 1 else ""
     areas = "AUC in h x unit" if any(np.isfinite(row["auc"]) for row in rows) else ""
     return "; ".join([rows[0]["site"].replace("_", " "), *filter(None, (over, areas))])
-
-
-def _is_streamed(result: xr.DataTree) -> bool:
-    """Whether percentiles were kept instead of patients."""
-    return "plasma" in result.children and "quantile" in result["plasma"].to_dataset().dims
 
 
 def _ratio(row: Mapping[str, Any], base: Mapping[str, Any] | None, key: str) -> float:
@@ -229,10 +205,6 @@ def _remarks(result: xr.DataTree) -> None:
 
     if note := assumed_sentence({"": result}):
         _show.note(note)
-    if _is_streamed(result):
-        _show.note(
-            "A streamed cohort keeps no patients: Cmax is the peak of the median curve, at most the median of peaks, and there is no AUC."
-        )
     provisional = result.attrs.get("provisional") or []
     if len(provisional):
         _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(map(str, provisional))}.")

@@ -85,21 +85,20 @@ def compare(
         "variability": False if typical else None,
         **people,
     }
-    _note_on(arms, options["times"])
+    _note_on(arms)
     with progress(n * len(arms) * (1 + draws), "comparing") as bar:
         results = ketasim.compare(arms, progress=bar, **options)
     _outputs.write_arms(results, files, log)
     show_arms(results)
 
 
-def _note_on(arms: Any, times: Any) -> None:
+def _note_on(arms: Any) -> None:
     """What was assumed in reading the arms."""
     from ketasim.cli._show import note
-    from ketasim.cli.simulate import note_on_areas, remarks
+    from ketasim.cli.simulate import remarks
 
     for remark in dict.fromkeys(text for regimen in arms.values() for text in remarks(regimen)):
         note(remark)
-    note_on_areas(times)
 
 
 def _common_end(arms: Any) -> float:

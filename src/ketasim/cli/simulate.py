@@ -123,7 +123,6 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
 
     for remark in remarks(regimen):
         _note(remark)
-    note_on_areas(options["times"])
     size = len(options["cohort"].ids) if "cohort" in options else options["n"]
     kept = is_streamed(size, options["stream"]) and options["disorder"] is None
     checkpoint = _checkpoint(files, resume) if kept else _no_checkpoint(resume)
@@ -218,15 +217,6 @@ def check_rtol(rtol: float | None, precision: str) -> float:
 def remarks(regimen: Any) -> list[str]:
     """What was assumed in reading a regimen."""
     return [f"Read as: {text}" for text in dict.fromkeys(text for item in regimen.items for text in item.dose.notes)]
-
-
-def note_on_areas(times: Any) -> None:
-    """Say what output times of one's own mean for Cmax and AUC."""
-    if times is None:
-        return
-    given = f"AUC: trapezoids between the {len(times)} output times given"
-    one = "One output time: Cmax is the value there, and there is no AUC"
-    _note(f"{one if len(times) == 1 else given}; without --times output times follow the doses.")
 
 
 def command_line() -> str:

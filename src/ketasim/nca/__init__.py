@@ -3,6 +3,7 @@
 from ketasim.nca._analysis import BLQ_RULES, METHODS, PARAMETERS, NCAResult, analyse, nca
 from ketasim.nca._below import HELP as BELOW_HELP
 from ketasim.nca._below import concentrations
+from ketasim.nca._curve import half_life
 from ketasim.nca._table import compare_exposure, exposure_summary, nca_table
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "compare_exposure",
     "concentrations",
     "exposure_summary",
+    "half_life",
     "nca",
     "nca_table",
 ]

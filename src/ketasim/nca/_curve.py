@@ -117,6 +117,13 @@ def terminal(t: Floats, c: Floats, last: NDArray[np.int64], peak: NDArray[np.int
     return {name: value if name == "R2ADJ" else np.where(says_nothing, np.nan, value) for name, value in best.items()}
 
 
+def half_life(t: Floats, c: Floats) -> Floats:
+    """Terminal half-life of each curve, (curve,), h; NaN where fewer than three points fall. t : (time,), h. c : (curve, time)."""
+    positive = c > 0
+    last = np.where(positive.any(axis=1), c.shape[1] - 1 - np.argmax(positive[:, ::-1], axis=1), 0)
+    return np.log(2) / terminal(t, c, last, np.argmax(c, axis=1))["LAMZ"]
+
+
 def _keep_better(
     best: dict[str, Floats], score: Floats, k: Floats, sums: Floats, use: NDArray[np.bool_], t: Floats, index: NDArray[np.int64],
     last: NDArray[np.int64],

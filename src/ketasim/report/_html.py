@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -13,13 +12,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
-from ketasim.errors import CompletedCurve
-from ketasim.nca import compare_exposure, exposure_summary, nca_table
+from ketasim.nca import compare_exposure, exposure_summary
 from ketasim.report._basis import evidence, facts, warned
 from ketasim.report._care import care_section
 from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, rank, sites
 from ketasim.report._parts import html_figure, html_table, shown
-from ketasim.results import NEW_STUDY, NOTICE, dose_times, held_sentence, redundant_totals, since_dose, sureness
+from ketasim.results import (
+    NEW_STUDY,
+    NOTICE,
+    REPEATED,
+    WHOLE,
+    exposure_rows,
+    exposure_table,
+    held_sentence,
+    redundant_totals,
+    sureness,
+    unit_of,
+)
 from ketasim.writing import replacing
 
 if TYPE_CHECKING:
@@ -40,6 +49,7 @@ pre{background:#f5f7fa;padding:.8rem 1rem;overflow-x:auto;white-space:pre-wrap;b
 @media print{main{max-width:none}h2{break-after:avoid}figure,table{break-inside:avoid}}
 """
 _ROWS_SHOWN = 40
+_PARAMETERS = (*WHOLE, *REPEATED)
 
 
 @checked
@@ -80,19 +90,13 @@ def html_report(
 
 
 def _tables(arms: Mapping[str, xr.DataTree]) -> dict[str, pd.DataFrame]:
-    """Exposure of every patient, per arm that kept them at two times or more: of analytes that are there, TMAX since the last dose."""
+    """Exposure of every patient, per arm that kept them: of analytes that are there, TMAX since the last dose."""
     tables: dict[str, pd.DataFrame] = {}
     for label, result in arms.items():
-        sizes = result["plasma"].to_dataset().sizes
-        if "subject" in sizes and sizes["time"] > 1:
-            with warnings.catch_warnings():
-                # Remarks on areas to infinity, of which the page shows none.
-                warnings.simplefilter("ignore", CompletedCurve)
-                table = nca_table(result)
+        table = exposure_table(result)
+        if len(table):
             table = table[table.groupby("analyte")["CMAX"].transform("max") > 0]
-            # A difference of two times has rounding noise, of which a CV of 1e-13 % would be made.
-            after = since_dose(table["TMAX"].to_numpy(float), dose_times(result)).round(9)
-            tables[label] = table.assign(TMAX=after).iloc[_order(table)]
+            tables[label] = table.iloc[_order(table)]
     redundant = redundant_totals([set(table["analyte"]) for table in tables.values()])
     return {label: table[~table["analyte"].isin(redundant)] for label, table in tables.items()}
 
@@ -155,20 +159,31 @@ def _first_dose(result: xr.DataTree) -> tuple[float, float]:
 
 
 def _exposure(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]) -> str:
-    if not tables:
-        single = all(r["plasma"].to_dataset().sizes["time"] == 1 for r in arms.values())
-        why = "a single output time has no area" if single else "a cohort streamed to quantiles keeps no single patients"
-        return f"<h2>Exposure</h2><p>None: {why}.</p>"
-    out = ['<h2>Exposure</h2><p class="soft">Over the whole course, by non-compartmental analysis (CDISC names; linear trapezoidal rule). '
-           "TMAX is the time after the dose before the peak.</p>"]  # fmt: skip
-    for label, table in tables.items():
-        out.append(f"<h3>{escape(label)}</h3>{_exposure_table(table, _units(arms[label]))}")
+    out = ['<h2>Exposure</h2><p class="soft">From the solution of the model, whatever the output times (CDISC names): CMAX, TMAX, AUCLST and '
+           "LAMZHL of the time to the last output, TMAX after the dose before the peak; AUCTAU and CTROUGH of the last dosing interval, "
+           "ARAUC its area over that of the first.</p>"]  # fmt: skip
+    for label, result in arms.items():
+        shown_table = _exposure_table(tables[label], _units(result)) if label in tables else _streamed_exposure(result)
+        out.append(f"<h3>{escape(label)}</h3>{shown_table}")
     return "".join(out)
+
+
+def _streamed_exposure(result: xr.DataTree) -> str:
+    """The same of a cohort that kept no single patients."""
+    names = dict(zip(_PARAMETERS, ("cmax", "tmax", "auc", "half_life", "auctau", "ctrough", "accumulation"), strict=True))
+    rows = [
+        (pretty(row["analyte"]), row["site"].replace("_", " "), code, unit_of(code, row["unit"]), row[name], row[f"{name}_low"], row[f"{name}_high"])
+        for site in sites(result)
+        for row in sorted(exposure_rows(result, site), key=lambda row: rank(row["analyte"])[0])
+        for code, name in names.items()
+        if np.isfinite(row.get(name, np.nan))
+    ]  # fmt: skip
+    return html_table(("analyte", "site", "parameter", "unit", "median", "5 %", "95 %"), rows, 4)
 
 
 def _exposure_table(table: pd.DataFrame, units: Mapping[tuple[str, str], str]) -> str:
     """Distribution over patients; of one patient the values."""
-    names = ("CMAX", "TMAX", "AUCLST", "LAMZHL")
+    names = [name for name in _PARAMETERS if name in table]
     one = len(set(table["subject"])) == 1
     shown_of_many = ("geometric mean", "CV %", "median", "5 %", "95 %")
     rows = []
@@ -183,8 +198,8 @@ def _units(result: xr.DataTree) -> dict[tuple[str, str], str]:
     units: dict[tuple[str, str], str] = {}
     for site, array in result["plasma"].to_dataset().data_vars.items():
         unit = str(array.attrs["units"])
-        for name, own in (("CMAX", unit), ("TMAX", "h"), ("AUCLST", f"h × {unit}"), ("LAMZHL", "h")):
-            units[str(site), name] = own
+        for name in _PARAMETERS:
+            units[str(site), name] = unit_of(name, unit)
     return units
 
 

@@ -11,6 +11,7 @@ from ketasim.results._care import (
     visit_rows,
 )
 from ketasim.results._doses import dose_times, since_dose
+from ketasim.results._exposure import EXPOSURE_LEVELS, REPEATED, WHOLE, add_exposure, exposure_rows, exposure_table, unit_of
 from ketasim.results._picture import save_picture
 from ketasim.results._save import check_target, save, summary, to_dataframe, wide_table
 from ketasim.results._sketch import QuantileSketch
@@ -35,10 +36,13 @@ from ketasim.results._tree import (
 from ketasim.results._warned import assumed_sentence, warnings_of
 
 __all__ = [
+    "EXPOSURE_LEVELS",
     "NEW_STUDY",
     "NOTICE",
+    "REPEATED",
     "TOTALS",
     "TYPICAL_VALUES",
+    "WHOLE",
     "CareTable",
     "Concentrations",
     "QuantileSketch",
@@ -46,6 +50,7 @@ __all__ = [
     "add_care_draws",
     "add_care_summary",
     "add_draws",
+    "add_exposure",
     "add_record_draws",
     "assumed_sentence",
     "build_summary",
@@ -55,6 +60,8 @@ __all__ = [
     "concentration_ports",
     "contrast_rows",
     "dose_times",
+    "exposure_rows",
+    "exposure_table",
     "held_sentence",
     "incidence_rows",
     "mass_concentrations",
@@ -68,6 +75,7 @@ __all__ = [
     "summary",
     "sureness",
     "to_dataframe",
+    "unit_of",
     "visit_rows",
     "warnings_of",
     "wide_table",

@@ -14,9 +14,6 @@ Floats = NDArray[np.float64]
 PER_OCTAVE_BITS = 6
 #: Exponents covered: 2^-40 (1e-12) to 2^24 (1.7e7); smaller values count as zero, larger ones go into the last bin, which has no end.
 LOW_EXPONENT, HIGH_EXPONENT = -40, 24
-_SHIFT = 52 - PER_OCTAVE_BITS
-_OFFSET = (LOW_EXPONENT + 1023) << PER_OCTAVE_BITS
-N_BINS = ((HIGH_EXPONENT - LOW_EXPONENT) << PER_OCTAVE_BITS) + 1
 
 
 #: A quantity to be counted: (number of the value, factor) of each term of the sum it is.
@@ -28,12 +25,12 @@ class QuantileSketch:
 
     Parameters
     ----------
-    times : number of times. sums : the quantities.
+    times : number of times. sums : the quantities. bits : 2^bits bins per doubling.
     """
 
-    def __init__(self, times: int, sums: Sequence[Sum]) -> None:
-        self.shape = (times, len(sums))
-        self.counts = np.zeros((times * len(sums), N_BINS), np.uint32)
+    def __init__(self, times: int, sums: Sequence[Sum], bits: int = PER_OCTAVE_BITS) -> None:
+        self.shape, self.bits = (times, len(sums)), bits
+        self.counts = np.zeros((times * len(sums), n_bins(bits)), np.uint32)
         most = max(len(terms) for terms in sums)
         self._place, self._factor = np.full((len(sums), most), -1, np.int64), np.zeros((len(sums), most))
         for s, terms in enumerate(sums):
@@ -47,7 +44,7 @@ class QuantileSketch:
         values, times = np.ascontiguousarray(values), self.shape[0]
 
         def part(k: int) -> None:
-            count(values, self._place, self._factor, self.counts, times * k // threads, times * (k + 1) // threads)
+            count(values, self._place, self._factor, self.counts, self.bits, times * k // threads, times * (k + 1) // threads)
 
         if threads == 1:
             part(0)
@@ -56,18 +53,18 @@ class QuantileSketch:
                 list(pool.map(part, range(threads)))
 
     def quantiles(self, levels: Sequence[float]) -> Floats:
-        """Quantiles, (level, time, quantity): NaN where nothing was counted, infinite above 1.7e7; accurate to the width of a bin (1.1 %)."""
+        """Quantiles, (level, time, quantity): NaN where nothing was counted, infinite above 1.7e7; accurate to the width of a bin."""
         from ketasim.results._count import quantiles_of
 
         out = np.empty((len(levels), len(self.counts)))
-        quantiles_of(self.counts, np.array(levels, float), bin_edges(), out)
+        quantiles_of(self.counts, np.array(levels, float), bin_edges(self.bits), out)
         return out.reshape(len(levels), *self.shape)
 
     def signed_quantiles(self, levels: Sequence[float]) -> Floats:
         """Quantiles, (level, time, quantity), of quantities of either sign: the second half of `sums` is the first one negated."""
         times, both = self.shape
-        counts = self.counts.reshape(times, 2, both // 2, N_BINS).astype(np.int64)
-        edges = bin_edges()
+        counts = self.counts.reshape(times, 2, both // 2, n_bins(self.bits)).astype(np.int64)
+        edges = bin_edges(self.bits)
         out = np.full((len(levels), times, both // 2), np.nan)
         for t, q in np.ndindex(times, both // 2):
             above, below = counts[t, :, q]
@@ -83,7 +80,7 @@ class QuantileSketch:
 
 def _within(cumulative: NDArray[np.int64], edges: Floats, rank: float) -> float:
     """Value of a rank, linear within its bin; bins of negative values, one of zero, those of positive values."""
-    middle = N_BINS - 1
+    middle = len(edges) - 2
     at = min(int(np.searchsorted(cumulative, rank, side="right")), 2 * middle)
     if at == middle:
         return 0.0
@@ -96,7 +93,13 @@ def _within(cumulative: NDArray[np.int64], edges: Floats, rank: float) -> float:
     return float(low + min(max(share, 0.0), 1.0) * (high - low))
 
 
-def bin_edges() -> Floats:
+def n_bins(bits: int = PER_OCTAVE_BITS) -> int:
+    """Number of bins, with the one of zero."""
+    return ((HIGH_EXPONENT - LOW_EXPONENT) << bits) + 1
+
+
+def bin_edges(bits: int = PER_OCTAVE_BITS) -> Floats:
     """Edges of the bins; bin 0 holds zero and what is too small to matter."""
-    bits = (np.arange(N_BINS, dtype=np.int64) + _OFFSET) << _SHIFT
-    return np.concatenate([[0.0], bits.view(np.float64)])
+    first = (LOW_EXPONENT + 1023) << bits
+    numbers = (np.arange(n_bins(bits), dtype=np.int64) + first) << (52 - bits)
+    return np.concatenate([[0.0], numbers.view(np.float64)])

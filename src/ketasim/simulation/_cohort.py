@@ -36,10 +36,13 @@ from ketasim.model import Model, Part, assemble
 from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import (
+    EXPOSURE_LEVELS,
     QuantileSketch,
+    add_exposure,
     build_summary,
     build_tree,
     dose_times,
+    mass_concentrations,
     other_ports,
     provenance,
     reported_concentrations,
@@ -62,6 +65,7 @@ from ketasim.simulation._asked import (
 )
 from ketasim.simulation._care import Care, CareRun, asked_care, with_mechanisms
 from ketasim.simulation._draws import check_draws, with_draws
+from ketasim.simulation._exposure import ExposureGrid, quiet_times
 from ketasim.simulation._inputs import Inputs, checked_inputs, with_inputs
 from ketasim.simulation._outputs import warn_of_failures, warn_of_outputs
 from ketasim.solve import STATUS, Reference, Solution, solve, solver_of, tolerance_of
@@ -83,6 +87,10 @@ _PLAN_SEED, _PLAN_START, _PLAN_SIZE = 715_225_739, 10**12, 16
 _CHECKPOINT_EVERY = 8
 #: Name of the counts of outputs that are no concentrations; no site has it.
 _OTHERS = ""
+#: Raised when a checkpoint holds other counts.
+_CHECKPOINT_FORM = 2
+#: Bins per doubling of exposure parameters, 2^n: they are few, so that a bin may be 0.14 % wide.
+_EXPOSURE_BITS = 9
 
 
 def as_model(model: str | Part | Model) -> Model:
@@ -96,10 +104,14 @@ def as_model(model: str | Part | Model) -> Model:
 
 @checked
 def default_times(regimen: Regimen, until: float | None = None) -> Floats:
-    """Output times, h: every 5 min for 2 h after each dose begins, every 15 min to 8 h, hourly to `until`."""
+    """Output times, h: every 5 min for 2 h after each dose begins (every half minute for 5 min after a bolus into a vein, every minute
+    to 10 min), every 15 min to 8 h, hourly to `until`; a week after the last dose daily.
+    """
     end = until if until is not None else max(regimen.end + 24.0, 24.0)
     starts = sorted({t for t, _ in regimen.doses})
-    pieces = [np.arange(0.0, end + 1e-9, 1.0), [end]]
+    pieces = [quiet_times([*starts, regimen.end], end)]
+    for start in {t for t, dose in regimen.doses if dose.route == "iv" and dose.duration_h < 1.0 / 12.0}:
+        pieces += [start + np.arange(0, 10) / 120.0, start + np.arange(5, 10) / 60.0]
     for start in starts:
         pieces += [start + np.arange(0, 25) / 12.0, start + 2.0 + np.arange(0, 25) / 4.0]
     times = np.unique(np.round(np.concatenate(pieces), 9))
@@ -393,6 +405,8 @@ class _Cohort:
         )
         self.ports = tuple(common.model.ports)
         self.states = common.states or not self.ports  # of a model without outputs the states are all there is
+        has_sites = bool(reported_concentrations(common.model))
+        self.exposure = ExposureGrid(regimen, float(times[-1])) if has_sites and times[-1] >= 0 else None
         self.reference = self._reference()
 
     def _reference(self) -> Reference:
@@ -412,24 +426,40 @@ class _Cohort:
         template = resolve(self.regimen, model, cohort.covariates, ids=cohort.ids)
         return with_inputs(template, common.inputs, params), params
 
-    def _solve(self, start: int, stop: int, states: bool) -> tuple[Cohort, EventTemplate, dict[str, Floats], Any]:
+    def _solve(self, start: int, stop: int, states: bool) -> tuple[Cohort, EventTemplate, dict[str, Floats], Any, dict[str, Any]]:
+        """Patients with their doses and parameters, their solution at the output times, and their exposure."""
         cohort = self.people.take(start, stop)
         template, params = self._patients(cohort, self.vary)
         common = self.common
-        solution = solve(common.model, template, params, self.times, rtol=common.rtol, ports=self.ports, states=states,
+        times, at_record, shown = (self.times, None, None) if self.exposure is None else self.exposure.beside(self.times)
+        solution = solve(common.model, template, params, times, rtol=common.rtol, ports=self.ports, states=states,
                          reference=self.reference, interpolation="locf" if common.inputs else "nocb", threads=common.threads,
-                         precision=common.precision)  # type: ignore[arg-type]  # fmt: skip
+                         precision=common.precision, at_record=at_record)  # type: ignore[arg-type]  # fmt: skip
         warn_of_outputs(common.model, solution)
-        return cohort, template, params, solution
+        if self.exposure is None:
+            return cohort, template, params, solution, {}
+        ports = solution.ports[self.exposure.among(times, at_record)]
+        named = {name: ports[:, i] for i, name in enumerate(self.ports)}
+        exposure = {
+            site: (names, self.exposure.read(values), unit)
+            for site, (names, values, unit) in mass_concentrations(common.model, named).items()
+        }
+        kept = replace(solution, times=self.times, ports=solution.ports[shown], states=solution.states[shown])
+        return cohort, template, params, kept, exposure
 
     def _ranges(self, chunk: int) -> Iterator[tuple[int, int]]:
         n = self.people.n
         return ((a, min(n, a + chunk)) for a in range(0, n, chunk))
 
+    def _chunk(self) -> int:
+        """Patients solved together: as asked, fewer where their numbers would be too many."""
+        times = len(self.times) + (0 if self.exposure is None else len(self.exposure.times))
+        return min(self.chunk, max(1, _MOST_NUMBERS // max(1, times * len(self.ports))))
+
     def solved(self, progress: Progress | None) -> tuple[list[Any], dict[str, Floats]]:
         """Every chunk as solved, and every port: (time, subject)."""
         pieces = []
-        for start, stop in self._ranges(self.chunk):
+        for start, stop in self._ranges(self._chunk()):
             pieces.append(self._solve(start, stop, self.states))
             if progress:
                 progress(stop, self.people.n)
@@ -454,9 +484,15 @@ class _Cohort:
         states = {name: np.concatenate([s.states[:, i] for s in solutions], axis=1) for i, name in enumerate(names)}
         ids = np.concatenate([p[0].ids for p in pieces])
         subject = self._subject(pieces)
-        return build_tree(
+        tree = build_tree(
             self.common.model, self.times, ids, ports, states, subject, self._dose([p[1] for p in pieces]), self._attrs()
         )
+        if self.exposure is None:
+            return tree
+        sites = {
+            s: (names, np.concatenate([p[4][s][1] for p in pieces], -1), unit) for s, (names, _, unit) in pieces[0][4].items()
+        }
+        return add_exposure(tree, self.exposure.parameters, sites, "subject", ids, self.exposure.facts)
 
     def scaled(self, by: float) -> _Cohort:
         """The same people under the same regimen with every amount times a factor."""
@@ -488,16 +524,15 @@ class _Cohort:
         if not self.ports:
             raise InvalidOption(f"{self.common.model.id} has no outputs, and a streamed cohort keeps quantiles of outputs only: declare a port, give at "
                                 "most 20,000 patients, or stream=False.")  # fmt: skip
-        state = _Stream(self._key(), Path(checkpoint) if checkpoint else None, self._sketches())
+        state = _Stream(self._key(), Path(checkpoint) if checkpoint else None, self._sketches(), self._exposure_sketches())
         template = None
-        chunk = min(self.chunk, max(1, _MOST_NUMBERS // max(1, len(self.times) * len(self.ports))))
-        for number, (start, stop) in enumerate(self._ranges(chunk)):
+        for number, (start, stop) in enumerate(self._ranges(self._chunk())):
             if stop <= state.done:
                 continue
-            cohort, template, _, solution = self._solve(start, stop, False)
+            cohort, template, _, solution, exposure = self._solve(start, stop, False)
             if listen is not None:
                 listen(start, stop, cohort.ids, solution.ports)
-            state.add(solution, stop, self.common.threads)
+            state.add(solution, exposure, stop, self.common.threads)
             del solution
             if progress:
                 progress(stop, self.people.n)
@@ -514,9 +549,17 @@ class _Cohort:
         ports = {name: np.moveaxis(signed[:, :, i], 0, -1) for i, name in enumerate(others)}
         facts = {"n": (self.people.n, "1"), "failed": (state.failed, "1"), "solver_error": (state.error, "1")}
         state.remove()
-        return build_summary(
+        tree = build_summary(
             self.common.model, self.times, quantiles, bands, ports, facts, self._dose([template.take(slice(0, 1))]), self._attrs()
         )  # type: ignore[arg-type]
+        if self.exposure is None:
+            return tree
+        sites = {
+            site: (reported.analytes, np.moveaxis(state.exposures[site].quantiles(EXPOSURE_LEVELS), 0, -1), reported.unit)
+            for site, reported in reported_concentrations(self.common.model).items()
+        }
+        levels = np.array(EXPOSURE_LEVELS)
+        return add_exposure(tree, self.exposure.parameters, sites, "quantile", levels, self.exposure.facts)
 
     def _sketches(self) -> dict[str, QuantileSketch]:
         """Per site, counts of what is reported of it, from the ports in their order; of other outputs, on both sides of zero."""
@@ -527,11 +570,22 @@ class _Cohort:
             for site, reported in reported_concentrations(self.common.model).items()
         }
 
+    def _exposure_sketches(self) -> dict[str, QuantileSketch]:
+        """Per site, counts of each patient's exposure parameters."""
+        if self.exposure is None:
+            return {}
+        return {
+            site: QuantileSketch(
+                len(self.exposure.parameters), [[(k, 1.0)] for k in range(len(reported.analytes))], _EXPOSURE_BITS
+            )
+            for site, reported in reported_concentrations(self.common.model).items()
+        }
+
     def _key(self) -> str:
         common = self.common
         numbers = {k: (v.value, str(v.iiv)) for k, v in common.model.numbers.items()}
         given = self.people.cohort.fingerprint if self.people.cohort is not None else ""
-        text = repr((common.model.id, common.model.fingerprint, sorted(numbers.items()), str(self.regimen), self.times.tobytes(),
+        text = repr((_CHECKPOINT_FORM, common.model.id, common.model.fingerprint, sorted(numbers.items()), str(self.regimen), self.times.tobytes(),
                      self.people.label, given, self.people.n, self.people.seed, [d.cite for d in common.comedication], self.vary, common.rtol,
                      common.precision, self.chunk, *([sorted(common.inputs.items())] if common.inputs else [])))  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()
@@ -565,8 +619,11 @@ class _Cohort:
 class _Stream:
     """Counts so far, and the file that lets a run resume."""
 
-    def __init__(self, key: str, path: Path | None, sketches: dict[str, QuantileSketch]) -> None:
-        self.key, self.path, self.sketches = key, path, sketches
+    def __init__(
+        self, key: str, path: Path | None, sketches: dict[str, QuantileSketch], exposures: dict[str, QuantileSketch]
+    ) -> None:
+        self.key, self.path, self.sketches, self.exposures = key, path, sketches, exposures
+        self.all = {f"count_{s}": k for s, k in sketches.items()} | {f"exposure_{s}": k for s, k in exposures.items()}
         self.done, self.failed, self.error = 0, 0, 0.0
         if path is not None and path.is_file():
             self._load(path)
@@ -575,9 +632,11 @@ class _Stream:
                 f"{path}: checkpoint cannot be written (it is a folder, or stands in none). Name a file in a folder that exists."
             )
 
-    def add(self, solution: Solution, done: int, threads: int) -> None:
+    def add(self, solution: Solution, exposure: Mapping[str, Any], done: int, threads: int) -> None:
         for sketch in self.sketches.values():
             sketch.add(solution.ports, threads)
+        for site, sketch in self.exposures.items():
+            sketch.add(exposure[site][1])
         self.done, self.failed = done, self.failed + int(np.sum(solution.status != 0))
         self.error = max(self.error, float(np.max(solution.error)))
 
@@ -586,7 +645,7 @@ class _Stream:
             return
         facts = {"key": self.key, "done": self.done, "failed": self.failed, "error": self.error}
         with replacing(self.path, "checkpoint") as draft, draft.open("wb") as file:
-            np.savez_compressed(file, facts=json.dumps(facts), **{f"count_{s}": k.counts for s, k in self.sketches.items()})  # type: ignore[arg-type]
+            np.savez_compressed(file, facts=json.dumps(facts), **{name: sketch.counts for name, sketch in self.all.items()})  # type: ignore[arg-type]
 
     def _load(self, path: Path) -> None:
         try:
@@ -600,8 +659,8 @@ class _Stream:
                 f"{path} belongs to another run (model, regimen, cohort or settings differ). Delete it or name another file."
             )
         self.done, self.failed, self.error = facts["done"], facts["failed"], facts["error"]
-        for site, sketch in self.sketches.items():
-            sketch.counts[:] = counts[f"count_{site}"]
+        for name, sketch in self.all.items():
+            sketch.counts[:] = counts[name]
 
     def remove(self) -> None:
         if self.path is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ketasim.errors import InvalidOption
 from ketasim.model import Model
 from ketasim.population import study_effects, undrawn
-from ketasim.results import NEW_STUDY, TYPICAL_VALUES, add_draws, mass_concentrations, other_ports
+from ketasim.results import NEW_STUDY, TYPICAL_VALUES, WHOLE, add_draws, mass_concentrations, other_ports
 
 if TYPE_CHECKING:
     from ketasim.simulation._cohort import _Cohort, _Common
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 #: Quantiles over patients that are kept of every draw.
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: Exposure parameters kept of every draw, by number: CMAX and AUCLST.
+_DRAWN = [WHOLE.index("CMAX"), WHOLE.index("AUCLST")]
 
 
 def check_draws(draws: int, model: Model, streamed: bool) -> None:
@@ -65,9 +67,9 @@ def with_draws(run: _Cohort, draws: int, progress: Callable[[int, int], None] | 
         for site, (names, values, unit) in mass_concentrations(run.common.model, ports).items():
             labels[site] = (names, unit)
             alive = values[..., np.isfinite(values).all(axis=(0, 1))]
-            exposure = np.stack([alive.max(axis=0), np.trapezoid(alive, run.times, axis=0)])
             curves.setdefault(site, []).append(_over_patients(alive, levels))
-            exposures.setdefault(site, []).append(_over_patients(exposure, levels))
+            found = np.concatenate([piece[4][site][1] for piece in pieces], axis=-1)[_DRAWN]
+            exposures.setdefault(site, []).append(_over_patients(found[..., np.isfinite(found).all(axis=(0, 1))], levels))
         for name, drawn in others.items():
             drawn.append(_over_patients(ports[name][:, np.isfinite(ports[name]).all(axis=0)], levels))
     stacked = {site: (names, np.stack(curves[site]), np.stack(exposures[site]), unit) for site, (names, unit) in labels.items()}
