@@ -15,8 +15,18 @@ def test_validate_pk_keeps_calibration_and_holdout_apart(run: Run) -> None:
     assert done.exit_code == 0, done.output
     groups = {row["use"]: row for row in json.loads(done.stdout)["summary"]}
     assert groups["calibration"]["rows"] > 100
-    assert groups["holdout"]["rows"] > 20
+    assert groups["holdout"]["rows"] > groups["holdout_comparable"]["rows"] > 20
+    assert 0.7 < groups["holdout_comparable"]["inside_90"] <= 1.0
     assert {p.suffix for p in Path("out").iterdir()} == {".csv", ".png"}
+
+
+@pytest.mark.slow
+def test_validate_pk_leaves_one_study_out(run: Run) -> None:
+    done = run("validate", "pk", "--leave-one-out")
+    assert done.exit_code == 0, done.output
+    assert "left out" in done.stdout and "in 90 %" in done.stdout and "Left-out rows by analyte" in done.stdout
+    refused = run("validate", "pk", "--leave-one-out", "--pk", "otto2021")
+    assert refused.exit_code == 2 and "of the reference model and its own rows" in refused.stderr
 
 
 @pytest.mark.slow

@@ -48,6 +48,8 @@ kind = "estimated"
 
 BIBLIOGRAPHY = "@article{doe2031,\n  author = {Doe, J},\n  year = {2031},\n  title = {Invented},\n}\n"
 
+STUDY = '[between_study.clearance]\nvalue = {}\nunit = "1"\nat = "Table 2"\nkind = "estimated"\n{}\n'
+
 
 def load(folder: Path, text: str, name: str = "doe2031") -> object:
     shelf = folder / "pk"
@@ -128,6 +130,12 @@ def test_correlation_becomes_covariance(tmp_path: Path) -> None:
         (CL + 'covariates = [{ by = "WT", form = "power", exponent = 1 }]\n' + VC, "needs a positive ref"),
         (CL + 'covariates = [{ by = "WT", form = "power", ref = "70kg", exponent = 1 }]\n' + VC, "'70kg' is no quantity"),
         (CL + VC + "[residual.C_venous_ketamine]\nproportional = 0.1\n", "no such output. Close: 'C_venous_s_ketamine'"),
+        (
+            CL + VC + STUDY.format("0.1", 'on = [["Cl"]]'),
+            "Mammillary has no parameter 'Cl'. Close: 'CL'",
+        ),
+        (CL + VC + STUDY.format("0.1", ""), "[between_study.clearance]: on is missing"),
+        (CL + VC + STUDY.format("0.0", 'on = [["CL"]]'), "value is an SD and must be positive"),
         (CL + VC + '[[correlation]]\nbetween = ["CL", "Vc"]\ncorrelation = 0.5\n', "but CL has no iiv"),
         (CL + VC + "dose = [\n", "not valid TOML"),
         (CL.replace("value = 80", "value = '80'") + VC, "[param.CL] value: Input should be a valid number, got '80'."),
