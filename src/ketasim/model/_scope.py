@@ -140,12 +140,19 @@ def scoped(part: Part, scope: str, bind: Mapping[str, str]) -> Part:
     return replace(
         part,
         mechanism=new,
-        info={**part.info, "posterior": drawn} if drawn else part.info,
+        info=_info(part, drawn, own),
         numbers={own(name): number for name, number in part.numbers.items()},
         correlations={(own(a), own(b)): value for (a, b), value in part.correlations.items()},
         residual=tuple(replace(r, port=new.written(ports.get(r.port, r.port))) for r in part.residual),
         observations=tuple(replace(o, port=new.written(ports.get(o.port, o.port))) for o in part.observations),
     )
+
+
+def _info(part: Part, posterior: Mapping[str, Any], own: Callable[[str], str]) -> Mapping[str, Any]:
+    """What an entry says besides, with the names of parameters that stand in it."""
+    shifts = tuple(replace(e, on=tuple(own(name) for name in e.on)) for e in part.info.get("between_study", ()))
+    changed = {"posterior": posterior, "between_study": shifts}
+    return {**part.info, **{key: value for key, value in changed.items() if key in part.info}}
 
 
 def _check(inner: Mechanism, scope: str, bind: Mapping[str, str], where: str) -> None:

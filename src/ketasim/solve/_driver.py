@@ -252,7 +252,7 @@ class _Run:
             for part in _singles(group, alone):
                 grid = plan(self.kernel, part, blocks[:, :, part.subjects], initial[:, part.subjects], self.t_out, self.rtol)
                 self._solve_group(part, grid, blocks, initial, states, ports, status, error)
-        status[~np.isfinite(initial).all(axis=0)] = DIVERGED
+        status[~np.isfinite(initial).all(axis=0)] = NO_STEADY_STATE if self.kernel.module.RESTING else DIVERGED
         for group in groups:
             lost = ~np.isfinite(group.op_value).all(axis=0) if group.op_value.size else np.zeros(len(group.subjects), bool)
             status[group.subjects[lost]] = NO_STEADY_STATE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ketasim.errors import InvalidModel, InvalidOption, PortConflict, UnitMismat
 from ketasim.exchange import export_mrgsolve, export_nonmem, export_sbml
 from ketasim.model import Mechanism, Model, Number, Param, Part, Port, State, assemble, mechanism_graph
 from ketasim.model.functions import hill
-from ketasim.solve import solve
+from ketasim.solve import STATUS, solve
 
 NO_DOSE = EventTemplate(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 1)), np.zeros((0, 1)), np.zeros(0),
                         np.zeros(0, np.int64), np.zeros(0, np.int64), np.array([1]))  # fmt: skip
@@ -309,3 +310,36 @@ def test_states_start_at_rest_by_formula_or_by_numbers() -> None:
 
     with pytest.raises(InvalidModel, match="no single place of rest"):
         assemble(Grows()).system
+
+
+class Runaway(Mechanism):
+    """A state that feeds itself: it rests only while its feed is weak."""
+
+    params = {"feed": Param("1/h")}
+    states = {"level": State("1", initial="steady")}
+
+    def rates(self, t: Any, x: Any, u: Any, p: Any) -> Any:
+        return {"level": 1.0 + p["feed"] * x["level"] ** 2 - x["level"]}
+
+
+def test_whoever_has_no_rest_is_told_and_others_keep_theirs() -> None:
+    model = assemble(Part(Runaway(), {"feed": number(0.1, "1/h")}), id="runaway")
+    three = replace(NO_DOSE, amt=np.zeros((0, 3)), rate=np.zeros((0, 3)), ids=np.array([1, 2, 3]))
+    feed = np.array([0.1, 0.3, 0.2])
+    got = solve(model, three, {"feed": feed}, np.array([0.0, 5.0]), rtol=1e-9)
+    assert [STATUS[s] for s in got.status] == ["ok", STATUS[3], "ok"] and "no steady state" in STATUS[3]
+    lower = (1 - np.sqrt(1 - 4 * feed[[0, 2]])) / (2 * feed[[0, 2]])  # of two rests, the one reached from 0
+    np.testing.assert_allclose(got.states[:, 0, [0, 2]], np.tile(lower, (2, 1)), rtol=1e-8)
+    alone = solve(model, NO_DOSE, {"feed": feed[2:]}, np.array([0.0, 5.0]), rtol=1e-9)
+    np.testing.assert_array_equal(alone.states[0, 0], got.states[0, 0, 2:])
+
+
+def test_a_scope_renames_what_an_entry_says_of_its_parameters() -> None:
+    part = library.load("ketasim_reference").scoped("body")
+    assert set(part.numbers) == set(part.mechanism.params) and all(name.startswith("body.") for name in part.numbers)
+    assert {name for effect in part.info["between_study"] for name in effect.on} <= set(part.numbers)
+    stored = part.info["posterior"]
+    assert stored and all(name in part.numbers for name in stored if name.startswith("body."))
+    assert len(part.info["between_study"]) > 0 and any(name.startswith("body.") for name in stored)
+    model = assemble(part)
+    assert {e.compartment for by in model.routes.values() for es in by.values() for e in es} <= set(model.states)
