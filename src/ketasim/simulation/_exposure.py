@@ -228,7 +228,7 @@ class ExposureGrid:
         k = np.argmax(asked, axis=0)
         columns = np.arange(curves.shape[1])
         best, at = curves[k, columns].astype(np.float64), t[k]
-        for cell in (k - 1, k):
+        for cell in (k - 1, k) if len(t) >= _POINTS else ():
             inside = (cell >= 0) & (cell < len(asked) - 1)
             cell = np.clip(cell, 0, len(t) - 2)
             from_row = np.minimum(first[cell], max(len(t) - _POINTS, 0))

@@ -66,3 +66,9 @@ def test_output_times_change_no_exposure_and_streams_have_the_same() -> None:
             # 1e-9: rounding. 0.02: between two of 41 patients a stream may stand at either; a bin is 0.2 % wide.
             assert other[name] == pytest.approx(one[name], rel=1e-9)
             assert counted[name] == pytest.approx(one[name], rel=0.02)
+
+
+def test_at_the_start_a_bolus_is_at_its_peak_and_there_is_no_area() -> None:
+    grid = ExposureGrid(parse("10 mg esketamine iv"), 0.0)
+    found = dict(zip(grid.parameters, grid.read(curves(grid, np.full(len(grid.times), 3.0)))[:, 0, 0], strict=True))
+    assert (found["CMAX"], found["TMAX"]) == (3.0, 0.0) and np.isnan(found["AUCLST"]) and np.isnan(found["LAMZHL"])
