@@ -6,11 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "assemble", "compare", "parse", "population", "simulate"]
+__all__ = ["Scenario", "__version__", "assemble", "compare", "parse", "population", "run", "simulate"]
 
 _HOMES = {
     "simulate": "ketasim.simulation",
     "compare": "ketasim.simulation",
+    "run": "ketasim.simulation",
+    "Scenario": "ketasim.simulation",
     "parse": "ketasim.dose",
     "population": "ketasim.population",
     "assemble": "ketasim.model",
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from ketasim.dose import parse
     from ketasim.model import assemble
     from ketasim.population import population
-    from ketasim.simulation import compare, simulate
+    from ketasim.simulation import Scenario, compare, run, simulate
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 import sys
 from types import ModuleType
 
+from ketasim.population._choose import chosen, conditions
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, Covariate, cyp2b6_phenotype, level_of
 from ketasim.population._effects import assumed_covariates
@@ -22,7 +23,9 @@ __all__ = [
     "OutOfBounds",
     "Population",
     "assumed_covariates",
+    "chosen",
     "cohort_from_table",
+    "conditions",
     "cv_from_omega2",
     "cyp2b6_phenotype",
     "individual_parameters",

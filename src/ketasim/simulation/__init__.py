@@ -10,14 +10,17 @@ from ketasim.simulation._cohort import (
     simulate,
     status_text,
 )
+from ketasim.simulation._scenario import Scenario, run
 
 __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_POPULATION",
+    "Scenario",
     "as_model",
     "compare",
     "default_times",
     "is_streamed",
+    "run",
     "simulate",
     "status_text",
 ]

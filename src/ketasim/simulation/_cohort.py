@@ -296,12 +296,14 @@ def _comedication(names: Iterable[str] | None) -> tuple[library.Comedication, ..
     return tuple(drugs.values())
 
 
-def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.DataTree]:
-    """Simulate several regimens in the same virtual patients.
+def compare(arms: Mapping[str, str | Dose | Regimen | Mapping[str, Any]], **options: Any) -> dict[str, xr.DataTree]:
+    """Simulate several arms, in the same virtual patients unless they say otherwise.
 
     Parameters
     ----------
-    arms : label -> regimen. options : those of `simulate`; comedication may also be label -> names, for arms that differ in it.
+    arms : label -> regimen, or arguments of `simulate` that hold for this arm alone:
+        ``{"young": {"dosing": "esketamine nasal 56 mg"}, "old": {"dosing": "esketamine nasal 28 mg", "population": "elderly"}}``.
+    options : arguments of `simulate` for all arms; comedication may also be label -> names.
 
     Returns
     -------
@@ -311,17 +313,21 @@ def compare(arms: Mapping[str, str | Regimen], **options: Any) -> dict[str, xr.D
     ------
     InvalidOption: no arms, co-medication of an arm that is not there, a checkpoint, or an option `simulate` does not have.
     """
-    check_arms(arms)
-    if unknown := [name for name in options if name not in (known := inspect.signature(simulate).parameters)]:
-        raise InvalidOption(f"compare has no option '{unknown[0]}'.{close_names(unknown[0], known)} They are those of simulate.")
-    model = as_model(options.pop("model", DEFAULT_MODEL))
+    own = {label: dict(arm) if isinstance(arm, Mapping) else {"dosing": arm} for label, arm in arms.items()}
+    check_arms({label: arm.get("dosing", options.get("dosing", "")) for label, arm in own.items()})
+    known = inspect.signature(simulate).parameters
+    for name in (*options, *(name for arm in own.values() for name in arm)):
+        if name not in known:
+            raise InvalidOption(f"compare has no option '{name}'.{close_names(name, known)} They are those of simulate.")
     drugs = options.pop("comedication", ())
-    by_arm = drugs if isinstance(drugs, Mapping) else dict.fromkeys(arms, drugs)
+    if isinstance(drugs, Mapping) and (unknown := [label for label in drugs if label not in arms]):
+        raise InvalidOption(f"comedication of arm '{unknown[0]}': there is none of that name. Arms: {', '.join(arms)}.")
     if options.get("checkpoint") is not None:
         raise InvalidOption("checkpoint: one file cannot hold several arms. Simulate each arm with a file of its own.")
-    if unknown := [label for label in by_arm if label not in arms]:
-        raise InvalidOption(f"comedication of arm '{unknown[0]}': there is none of that name. Arms: {', '.join(arms)}.")
-    results = {label: simulate(model, dosing, comedication=by_arm.get(label, ()), **options) for label, dosing in arms.items()}
+    results = {
+        label: simulate(**{**options, "comedication": drugs.get(label, ()) if isinstance(drugs, Mapping) else drugs, **arm})
+        for label, arm in own.items()
+    }
     _warn_of_unequal(results)
     return results
 
