@@ -99,3 +99,22 @@ def test_disorders_are_listed_described_and_cited(run: Run) -> None:
     assert "SE 0.17" in run("describe", "disorder/trd").stdout
     assert "EC50" in run("describe", "safety/dissociation").stdout
     assert run("cite", "trd").exit_code == 0
+
+
+def test_a_comparison_is_saved_and_run_again(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "two.toml"
+    words = (
+        "compare",
+        "a: esketamine nasal 56 mg",
+        "b: esketamine nasal 56 mg",
+        "--arm",
+        "b: population=elderly",
+        "--where",
+        "SEX=female",
+    )
+    first = run(*words, "-n", "3", "--save-scenario", str(file), "--json")
+    again = run("run", str(file), "--json")
+    assert first.exit_code == again.exit_code == 0, first.stderr + again.stderr
+    one, two = (json.loads(ran.stdout)["arms"] for ran in (first, again))
+    assert [arm["exposure"] for arm in one.values()] == [arm["exposure"] for arm in two.values()]
+    assert run("compare", "a: esketamine nasal 56 mg", "b: esketamine nasal 56 mg", "--arm", "c: n=3").exit_code != 0

@@ -66,7 +66,7 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
     for label, result in results.items():
         _show.text(f"{label}: {_given(result)}")
     one = results[first]
-    _show.text(f"{one.attrs['model']}; the same {one.attrs['n']:,} patients in every arm; {_span(one)}")
+    _show.text(f"{one.attrs['model']}; {_people_of(results)}; {_span(one)}")
     wanted = sorted({row["analyte"] for own in rows.values() for row in own}, key=_rank)
     table = [
         (label, *_cells(row), row["ratio_cmax"], row["ratio_auc"])
@@ -81,6 +81,17 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
     if has_care(results):
         show_care(results)
     _remarks(one)
+
+
+def _people_of(results: Mapping[str, xr.DataTree]) -> str:
+    """Whether the arms have the same people."""
+    who = {label: f"{r.attrs['n']:,} patients, {r.attrs['population']}" for label, r in results.items()}
+    one = next(iter(results.values()))
+    return (
+        f"the same {one.attrs['n']:,} patients in every arm"
+        if len(set(who.values())) == 1
+        else "; ".join(f"{k}: {v}" for k, v in who.items())
+    )
 
 
 def exposures(result: xr.DataTree, *, all_totals: bool = False) -> list[dict[str, Any]]:

@@ -112,6 +112,25 @@ Visits = Annotated[
     str, typer.Option("--visits", metavar="TIMES", help="When the scale is read, e.g. '0,24,168' (h) or '0:28d:7d'.")
 ]
 Baseline = Annotated[float | None, typer.Option("--baseline", metavar="POINTS", help="Mean severity at the start, on the scale.")]
+Where = Annotated[
+    str, typer.Option("--where", metavar="CONDITIONS", help="Only people who meet all, e.g. 'SEX=female, AGE>=65, WT 55..65'.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="One value of a covariate for everybody, e.g. AGE=80; repeatable."),
+]
+SaveScenario = Annotated[
+    Path | None,
+    typer.Option("--save-scenario", metavar="FILE", help="Write down what is run (.toml, .json); repeat it: ketasim run FILE."),
+]
+Arm = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arm",
+        metavar="LABEL:NAME=VALUE,...",
+        help="What differs in one arm beside its regimen, e.g. 'old: population=elderly'; repeatable.",
+    ),
+]
 N = Annotated[int, typer.Option("-n", "--patients", min=1, help="Virtual patients; 1 is the typical 70 kg adult.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same patients.")]
 Typical = Annotated[bool, typer.Option("--typical", help="No random differences between patients.")]

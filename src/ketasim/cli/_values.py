@@ -154,8 +154,10 @@ def care(
     return asked | {"policies": tuple(policies or ())}
 
 
-def people(population: str, n: int, seed: int) -> dict[str, Any]:
-    """Options of `simulate` that say who: a library population, a population file, or a covariate table."""
+def people(population: str, n: int, seed: int, where: str = "", set_: Sequence[str] | None = None) -> dict[str, Any]:
+    """Options of `simulate` that say who: a library population, a population file, or a covariate table, and who of them."""
+    if where or set_:
+        return {"population": population, "n": n, "seed": seed, "where": where, "covariates": _covariates(set_)}
     ending = Path(population).suffix.lower()
     if ending == ".csv":
         from ketasim.population import cohort_from_table
@@ -178,6 +180,68 @@ def people(population: str, n: int, seed: int) -> dict[str, Any]:
     # One patient of no population in particular is the typical one.
     chosen = {"population": population} if n > 1 or "population" in settings.typed else {}
     return chosen | {"n": n, "seed": seed}
+
+
+def _covariates(pairs: Sequence[str] | None) -> dict[str, float | str]:
+    """Covariates set to one value: NAME=VALUE each."""
+    found: dict[str, float | str] = {}
+    for pair in pairs or ():
+        name, equals, value = (piece.strip() for piece in pair.partition("="))
+        if not (name and equals and value):
+            raise InvalidOption(f"--set '{pair}': write NAME=VALUE, e.g. AGE=80 or SEX=female.")
+        found[name] = _number_or_word(value)
+    return found
+
+
+def _number_or_word(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def own_options(texts: Sequence[str] | None, arms: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What differs in single arms: ``LABEL: name=value, ...`` each, in the words of `simulate`."""
+    from ketasim.simulation import Scenario
+
+    found: dict[str, dict[str, Any]] = {label: {"dosing": regimen} for label, regimen in arms.items()}
+    for text in texts or ():
+        label, colon, rest = text.partition(":")
+        if not colon or label.strip() not in found:
+            raise InvalidOption(f"--arm '{text}': write LABEL: name=value; labels are {', '.join(found)}.")
+        for pair in rest.split(","):
+            name, equals, value = (piece.strip() for piece in pair.partition("="))
+            if not (name and equals and value):
+                raise InvalidOption(f"--arm '{text}': '{pair.strip()}' is no name=value, e.g. population=elderly.")
+            given = _number_or_word(value)
+            if name in _LISTS:
+                found[label.strip()].setdefault(name, []).append(given)
+            else:
+                found[label.strip()][name] = int(given) if isinstance(given, float) and given.is_integer() and name in ("n", "seed") else given  # fmt: skip
+    Scenario(found)  # a wrong name is refused here
+    return found
+
+
+def save_scenario(arms: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Any], population: str, path: Path | None) -> None:
+    """Write down what is run, before it is run; a cohort by the file it comes from."""
+    if path is None:
+        return
+    from ketasim.cli._show import note
+    from ketasim.simulation import Scenario
+
+    what = {name: value for name, value in shared.items() if name not in ("cohort", "command", "threads", "chunk", "stream")}
+    what |= {"population": population} if "cohort" in shared else {}
+    own = {label: {k: (str(v) if k == "dosing" else v) for k, v in arm.items()} for label, arm in arms.items()}
+    drugs = what.get("comedication")
+    if isinstance(drugs, Mapping):
+        own = {label: arm | ({"comedication": list(drugs[label])} if drugs.get(label) else {}) for label, arm in own.items()}
+        del what["comedication"]
+    Scenario(own, what).to_file(path)
+    note(f"Written: {path}")
+
+
+#: Arguments of `simulate` that may stand several times in one arm.
+_LISTS = ("policies", "comedication")
 
 
 def cohort_of(population: str, n: int, seed: int) -> Cohort:

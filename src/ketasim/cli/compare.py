@@ -21,6 +21,9 @@ def compare(
     model: opt.Model = "ketasim_reference",
     population: opt.Population = "adults",
     n: opt.N = 200,
+    where: opt.Where = "",
+    set_: opt.Set = None,
+    arm: opt.Arm = None,
     seed: opt.Seed = 1,
     typical: opt.Typical = False,
     disorder: opt.Disorder = None,
@@ -36,6 +39,7 @@ def compare(
     inputs: opt.Input = None,
     times: opt.Times = "",
     until: opt.Until = "",
+    save_scenario: opt.SaveScenario = None,
     out: opt.Out = None,
     report: opt.Report = None,
     figure: opt.Figure = None,
@@ -66,7 +70,7 @@ def compare(
     # Names first: a slip is answered before anything heavy is imported.
     parameters = _values.parameter_values(param, params)
     _values.model_of(model, parameters)
-    drugs, people = _values.comedication_by_arm(comedication, arms), _values.people(population, n, seed)
+    drugs, people = _values.comedication_by_arm(comedication, arms), _values.people(population, n, seed, where, set_)
     options: dict[str, Any] = {
         "model": model,
         "times": _values.output_times(times),
@@ -78,16 +82,15 @@ def compare(
         **_values.care(disorder, control, visits, baseline, policy),
         "between_study": between_study,
         "rtol": check_rtol(rtol, precision),
-        "precision": precision,
-        "threads": threads,
-        "chunk": chunk,
-        "command": command_line(),
+        "precision": precision, "threads": threads, "chunk": chunk, "command": command_line(),
         "variability": False if typical else None,
         **people,
-    }
+    }  # fmt: skip
+    own = _values.own_options(arm, arms)
+    _values.save_scenario(own, options, population, save_scenario)
     _note_on(arms)
     with progress(n * len(arms) * (1 + draws), "comparing") as bar:
-        results = ketasim.compare(arms, progress=bar, **options)
+        results = ketasim.compare(own, progress=bar, **options)
     _outputs.write_arms(results, files, log)
     show_arms(results)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _NOT_FOR_TABLES = {
-    "disorder": "--disorder", "control": "--control", "visits": "--visits", "baseline": "--baseline", "policy": "--policy",
+    "where": "--where", "set_": "--set", "save_scenario": "--save-scenario", "disorder": "--disorder", "control": "--control", "visits": "--visits", "baseline": "--baseline", "policy": "--policy",
     "population": "--population", "n": "-n", "weight": "--weight", "typical": "--typical", "stream": "--stream", "resume": "--resume", "log": "--log",
 }  # fmt: skip
 
@@ -34,6 +34,8 @@ def simulate(
     model: opt.Model = "ketasim_reference",
     population: opt.Population = "adults",
     n: opt.N = 1,
+    where: opt.Where = "",
+    set_: opt.Set = None,
     weight: opt.Weight = None,
     seed: opt.Seed = 1,
     typical: opt.Typical = False,
@@ -51,6 +53,7 @@ def simulate(
     times: opt.Times = "",
     until: opt.Until = "",
     interpolation: opt.Interpolation = "nocb",
+    save_scenario: opt.SaveScenario = None,
     out: opt.Out = None,
     report: opt.Report = None,
     figure: opt.Figure = None,
@@ -85,7 +88,7 @@ def simulate(
     parameters = _values.parameter_values(param, params)
     _values.model_of(model, parameters)
     drugs = _values.check_comedication(comedication)
-    people = _values.people(population, n, seed) if data is None else {}
+    people = _values.people(population, n, seed, where, set_) if data is None else {}
     options: dict[str, Any] = {
         "times": _values.output_times(times),
         "until": _values.until_hours(until),
@@ -101,6 +104,9 @@ def simulate(
     if data is not None:
         _events(data, model, options, files)
     else:
+        _values.save_scenario(
+            {"run": {"dosing": given}}, {"model": model, **options, **people, "weight": weight}, population, save_scenario
+        )
         options |= people | {"weight": weight, "stream": stream, "variability": False if typical else None}
         _regimen(given, model, options, files, resume, log)
 

@@ -47,7 +47,9 @@ def conditions(text: str) -> tuple[Condition, ...]:
 def _condition(text: str) -> Condition:
     match = _CONDITION.match(text)
     if match is None:
-        raise InvalidOption(f"where '{text.strip()}': write NAME=VALUE, NAME>=VALUE or NAME LOW..HIGH, e.g. SEX=female, AGE>=65, WT 55..65.")
+        raise InvalidOption(
+            f"where '{text.strip()}': write NAME=VALUE, NAME>=VALUE or NAME LOW..HIGH, e.g. SEX=female, AGE>=65, WT 55..65."
+        )
     name, sign, given = match[1], match[2].strip(), match[3]
     if span := _RANGE.match(given):
         low, high = _number(span[1], text), _number(span[2], text)
@@ -101,9 +103,13 @@ def chosen(name: str, n: int, seed: int, where: str = "", set: Mapping[str, Any]
     covariates = dict(found.covariates)
     for key, value in (set or {}).items():
         if key not in covariates:
-            raise InvalidOption(f"set {key}: {found.name} has no such covariate.{close_names(key, covariates)} It has: {', '.join(covariates)}.")
+            raise InvalidOption(
+                f"set {key}: {found.name} has no such covariate.{close_names(key, covariates)} It has: {', '.join(covariates)}."
+            )
         covariates[key] = np.full(len(found), value if covariates[key].dtype.kind not in "fiu" else float(value))
-    words = "; ".join([found.name, *(one.text for one in wanted), *(f"{key} set to {value}" for key, value in (set or {}).items())])
+    words = "; ".join(
+        [found.name, *(one.text for one in wanted), *(f"{key} set to {value}" for key, value in (set or {}).items())]
+    )
     return Cohort(found.ids, covariates, seed=seed, name=words, description=found.description)
 
 

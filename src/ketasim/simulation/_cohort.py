@@ -33,7 +33,7 @@ from ketasim.errors import (
     warn,
 )
 from ketasim.model import Model, Part, assemble
-from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters
+from ketasim.population import COVARIATES, Cohort, assumed_covariates, chosen, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import (
     EXPOSURE_LEVELS,
@@ -125,6 +125,8 @@ def simulate(
     population: str | None = None,
     n: int = 1,
     cohort: Cohort | None = None,
+    where: str = "",
+    covariates: Mapping[str, float | str] | None = None,
     weight: float | None = None,
     seed: int = 1,
     times: Sequence[float] | Floats | None = None,
@@ -162,6 +164,7 @@ def simulate(
     dosing : regimen (text, `Dose`, `Regimen`, or path of a YAML, TOML or text file), or an event table (path of a CSV, table, `EventData`).
     population, n, seed : virtual cohort (adults by default); or give `cohort`. One patient (n=1) of no population in particular is
         the typical adult of 70 kg, or of `weight`. An event table has subjects of its own.
+    where, covariates : only people who meet conditions (``"SEX=female, AGE>=65"``); covariates set to one value for all.
     times, until : output times, h; by default `default_times`.
     parameters : typical values to replace. inputs : what acts on the model from outside (`Model.inputs`), as steps of (time in h, value):
         ``{"stress": [(0, 0.0), (24, 1.0)]}``; in an event table a column of that name says it. comedication : names of co-medications.
@@ -218,10 +221,27 @@ def _simulated(asked: Any) -> xr.DataTree:
 
 def _run_of(common: _Common, regimen: Regimen, times: Floats | None, until: float | None, asked: Any) -> _Cohort:
     """One regimen in the people asked for."""
-    people = _people(common.model, asked.cohort, asked.population, asked.n, asked.weight, asked.seed, asked.variability)
+    people = _people(common.model, _cohort_asked(asked), asked.population, asked.n, asked.weight, asked.seed, asked.variability)
     random = not people.typical and (people.n > 1 or asked.population is not None)
     grid = default_times(regimen, until) if times is None else times
     return _Cohort(common, regimen, grid, people, random if asked.variability is None else asked.variability, whole_number("chunk", asked.chunk))  # fmt: skip
+
+
+def _cohort_asked(asked: Any) -> Cohort | None:
+    """The cohort given, or the one that conditions, set covariates or a file describe."""
+    population = str(asked.population or "")
+    described = asked.where or asked.covariates or population.lower().endswith((".csv", ".toml"))
+    if asked.cohort is not None or not described:
+        if asked.cohort is not None and (asked.where or asked.covariates):
+            raise InvalidOption(
+                "where, covariates: they choose from a population; a cohort is given here. Choose in it: cohort.take(...)."
+            )
+        return asked.cohort
+    found = chosen(
+        population or DEFAULT_POPULATION, whole_number("n", asked.n, " of patients"), asked.seed, asked.where, asked.covariates
+    )
+    asked.population, asked.n = None, len(found)
+    return found
 
 
 def _in_people(run: _Cohort, care: Care | None, asked: Any) -> xr.DataTree:

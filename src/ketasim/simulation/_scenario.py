@@ -167,7 +167,9 @@ def _plain(options: Mapping[str, Any], where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in options.items():
         if name not in known:
-            raise InvalidOption(f"{where}: '{name}' is nothing a scenario says.{close_names(name, known)} It may say: {', '.join(known)}.")
+            raise InvalidOption(
+                f"{where}: '{name}' is nothing a scenario says.{close_names(name, known)} It may say: {', '.join(known)}."
+            )
         if value is not None and not (isinstance(value, (tuple, list, dict)) and not value):
             found[name] = _value(value, f"{where}, {name}")
     return found
@@ -187,7 +189,9 @@ def _value(value: Any, where: str) -> Any:
     if isinstance(value, (list, tuple)):
         return [_value(inner, where) for inner in value]
     if isinstance(value, (Model, Part)) or not isinstance(value, (str, int, float, bool)):
-        raise InvalidOption(f"{where}: a {type(value).__name__} is no plain data. Name it by its entry in the library or in a pack.")
+        raise InvalidOption(
+            f"{where}: a {type(value).__name__} is no plain data. Name it by its entry in the library or in a pack."
+        )
     return value
 
 
@@ -205,7 +209,7 @@ def _toml(data: Mapping[str, Any]) -> str:
 
 
 def _key(name: str) -> str:
-    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else json.dumps(name, ensure_ascii=False)
+    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else _text(name)
 
 
 def _literal(value: Any) -> str:
@@ -213,4 +217,9 @@ def _literal(value: Any) -> str:
         return "{ " + ", ".join(f"{_key(k)} = {_literal(v)}" for k, v in value.items()) + " }"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(_literal(v) for v in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _text(value: str) -> str:
+    """A text as TOML has it: as JSON, but for the one control character that JSON leaves."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
