@@ -119,7 +119,7 @@ def test_completion_knows_verbs_and_their_words() -> None:
 
     assert completed("ketasim v") == ["version", "validate"]
     assert completed("ketasim evidence tr") == ["trials"]
-    assert completed("ketasim list p") == ["pk", "population"]
+    assert completed("ketasim list p") == ["pk", "policy", "population"]
 
 
 def test_help_names_every_verb_with_its_line(run: Run) -> None:

@@ -29,7 +29,7 @@ ALLOWED = {
     "sources": {"arguments", "errors"},
     "model": _BASE,
     "clinical": _INPUT,
-    "library": _MODEL | {"clinical"},
+    "library": _MODEL | {"clinical", "dose"},
     "evidence": _BASE,
     "dose": _MODEL,
     "population": _MODEL,

@@ -143,11 +143,29 @@ def _gaps() -> Rows:
 
 
 def _drugs() -> Rows:
-    from ketasim.dose import DRUGS
+    from ketasim.dose import DRUGS, substances
 
-    return [
-        {"name": name, "enantiomers": ", ".join(f"{share:g} {a}" for a, share in parts.items())} for name, parts in DRUGS.items()
+    ketamines = [
+        {
+            "name": name,
+            "title": ", ".join(f"{share:g} {a}" for a, share in parts.items()),
+            "kind": "ketamine",
+            "acts on": "kinetics",
+            "note": "",
+        }
+        for name, parts in DRUGS.items()
     ]
+    others = [
+        {
+            "name": s.id,
+            "title": s.title,
+            "kind": s.kind,
+            "acts on": s.activity or s.comedication or ", ".join(s.switches),
+            "note": s.note,
+        }
+        for s in substances().values()
+    ]
+    return ketamines + others
 
 
 def _routes() -> Rows:
@@ -166,7 +184,7 @@ KINDS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "policy": ("rules of care, for --policy", _policies),
     "population": ("virtual populations", _populations),
     "comedication": ("drugs taken beside ketamine, for --with", _comedications),
-    "drug": ("drugs of the regimen language", _drugs),
+    "drug": ("drugs and sessions of the regimen language", _drugs),
     "route": ("routes of the regimen language", _routes),
     "source": ("bibliography", _sources),
     "gap": ("published models that cannot be run, and why", _gaps),

@@ -1,5 +1,6 @@
 """Regimens and their text grammar, salts and racemate, NONMEM event tables."""
 
+from ketasim.dose._beside import Beside, Substance, add_drugs, remove_drugs, substances
 from ketasim.dose._drugs import ANALYTES, DEVICE_MG, DRUGS, FORMS, ROUTES, has_molar_mass, molar_mass, salt_factor
 from ketasim.dose._files import read_arms, write_arms
 from ketasim.dose._gaps import INTERPOLATIONS, check_interpolation, filled
@@ -18,6 +19,7 @@ __all__ = [
     "INTERPOLATIONS",
     "ROUTES",
     "WEEK_DAYS",
+    "Beside",
     "Dose",
     "EventData",
     "EventGroup",
@@ -26,6 +28,8 @@ __all__ = [
     "Quantity",
     "Regimen",
     "Schedule",
+    "Substance",
+    "add_drugs",
     "check_interpolation",
     "filled",
     "has_molar_mass",
@@ -34,8 +38,10 @@ __all__ = [
     "parse_arms",
     "read_arms",
     "read_events",
+    "remove_drugs",
     "resolve",
     "salt_factor",
+    "substances",
     "with_drug",
     "write_arms",
     "write_events",

@@ -30,6 +30,8 @@ _TOP = ("regimen", "doses", "arms")
 
 def to_dict(regimen: Regimen) -> dict[str, Any]:
     """Plain data of a regimen: ``{"doses": [{"amount": "56 mg", "drug": ..., "schedule": "2/week x 4 week"}]}``."""
+    if regimen.beside:  # the text says it shortest
+        return {"regimen": str(regimen)}
     return {"doses": [_item_dict(item) for item in regimen.items]}
 
 
@@ -195,6 +197,8 @@ def _write(data: dict[str, Any], path: Path) -> None:
 
 
 def _toml(data: dict[str, Any]) -> str:
+    if "regimen" in data:
+        return f"regimen = {json.dumps(data['regimen'], ensure_ascii=False)}\n"
     blocks = [("doses", data["doses"])] if "doses" in data else [
         (f"arms.{json.dumps(name, ensure_ascii=False)}.doses", arm["doses"]) for name, arm in data["arms"].items()
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ketasim.arguments import checked
+from ketasim.dose._beside import Substance, beside_of, split_beside
 from ketasim.dose._drugs import DEVICE_MG, DRUGS, ROUTES
 from ketasim.dose._phrases import Words, read_words
 from ketasim.dose._quantity import Quantity
@@ -247,6 +248,9 @@ def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
     """
     if not isinstance(text, str):
         raise InvalidRegimen(f"dose text: it is of type {type(text).__name__}; write e.g. 'esketamine nasal 56 mg'.")
+    own, others = split_beside(text)
+    if others:
+        return _with_beside(text, own, others, drug, route)
     try:
         return _parsed(text, drug, route)
     except Misspelt as error:
@@ -319,6 +323,19 @@ def parse_arms(text: str, *, drug: str = "", route: str = "") -> dict[str, Regim
             "dose text: no arm is given; write e.g. 'A: esketamine nasal 56 mg; B: 0.5 mg/kg ketamine iv over 40 min'."
         )
     return arms
+
+
+def _with_beside(text: str, own: list[str], others: list[tuple[Substance, str]], drug: str, route: str) -> Regimen:
+    """A regimen with other drugs and sessions; without ketamine its sessions are those of the first of them, with a dose of 0."""
+    if own:
+        regimen = parse(" + ".join(own), drug=drug, route=route)
+    else:
+        first, words = others[0]
+        times = beside_of(first, words, (0.0,)).times
+        zero = Dose(Quantity(0.0, "mg"), drug="racemic_ketamine", route="iv", form="base", duration="40 min")
+        regimen = Regimen(tuple(Item(zero, time) for time in times))
+    beside = tuple(beside_of(one, words, [t for t, _ in regimen.doses]) for one, words in others)
+    return replace(regimen, text=" ".join(text.split()), beside=beside)
 
 
 def parse_schedule(text: str) -> tuple[Schedule | None, float]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ketasim.arguments import checked
+from ketasim.dose._beside import Beside
 from ketasim.dose._drugs import DRUGS, FORMS, ROUTES, Form
 from ketasim.dose._quantity import Quantity, amount, number_text, span, to_unit
 from ketasim.dose._tokens import meaning
@@ -304,10 +305,12 @@ class Regimen(Course):
     Attributes
     ----------
     items : doses with start and schedule, in the order given. text : as typed, empty when made in Python.
+    beside : other drugs and sessions (see `ketasim list drug`); their effects are those of a disorder.
     """
 
     items: tuple[Item, ...]
     text: str = field(default="", compare=False)
+    beside: tuple[Beside, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -356,7 +359,7 @@ class Regimen(Course):
 
     def scaled(self, by: float) -> Regimen:
         """The same regimen with every amount times a factor; durations and schedule stay."""
-        return Regimen(tuple(replace(item, dose=item.dose.scaled(by)) for item in self.items))
+        return replace(self, items=tuple(replace(item, dose=item.dose.scaled(by)) for item in self.items))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for YAML, TOML or JSON."""

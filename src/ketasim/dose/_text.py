@@ -81,7 +81,9 @@ def regimen_text(regimen: Regimen) -> str:
         same = chained and item.dose == before[-1].dose and bool(schedule_text(item.schedule))
         text += " then " if chained else " + "
         text += schedule_text(item.schedule) if same else item_text(item, say_base, chained)
-    return text
+    # A course without ketamine is told by what stands in its place.
+    nothing = bool(regimen.beside) and all(item.dose.amount.value == 0.0 for item in regimen.items)
+    return " + ".join([*(() if nothing else (text,)), *(one.text for one in regimen.beside)])
 
 
 def _follows(before: Sequence[Item], item: Item) -> bool:
@@ -106,6 +108,9 @@ def describe(regimen: Regimen) -> str:
     lines.append(
         f"  {count} {'dose' if count == 1 else 'doses'} in all; last on day {int(last // DAY) + 1}, over at {regimen.end:g} h."
     )
+    for one in regimen.beside:
+        shown = [f"{time:g}" for time in one.times[:_MANY]] + (["..."] if len(one.times) > _MANY else [])
+        lines.append(f"  beside: {one.text} (at {', '.join(shown)} h)")
     notes = list(regimen.notes) + _pattern_notes(regimen)
     return "\n".join(lines + [f"  Assumed: {note}." for note in notes])
 

@@ -24,6 +24,8 @@ from ketasim.model._scope import local_numbers
 ROOT = Path(__file__).parent
 #: Shelves that hold models, in the order they are listed.
 KINDS = ("pk", "generic", "mechanism")
+#: Folders a pack may hold.
+_SHELVES = (*KINDS, "comedication", "disorder", "scales", "safety", "policy", "drug")
 ENTRY_POINT_GROUP = "ketasim.packs"
 
 _packs: list[Path] = []
@@ -73,10 +75,11 @@ def add_pack(path: str | Path) -> Path:
         raise UnknownEntry(
             f"pack '{path}' is no folder. A pack holds pk/*.toml, mechanism/*.toml and, for new equations, *.py beside them."
         )
-    if not any((folder / kind).is_dir() for kind in (*KINDS, "comedication")):
-        raise UnknownEntry(f"pack '{path}' has no folder {', '.join(KINDS)} or comedication.")
+    if not any((folder / kind).is_dir() for kind in _SHELVES):
+        raise UnknownEntry(f"pack '{path}' has none of the folders {', '.join(_SHELVES)}.")
     if folder not in _packs:
         _packs.append(folder)
+        _drugs_of(folder, "add_drugs")
         bibliography = folder / "sources.bib"
         if bibliography.is_file():
             sources.add_bibliography(bibliography)
@@ -89,7 +92,16 @@ def remove_pack(path: str | Path) -> None:
     folder = Path(path).expanduser().resolve()
     if folder in _packs:
         _packs.remove(folder)
+        _drugs_of(folder, "remove_drugs")
         sources.remove_bibliography(folder / "sources.bib")
+
+
+def _drugs_of(folder: Path, verb: str) -> None:
+    """Tell the language of doses of a pack's drugs; NumPy comes with it, so only where there are some."""
+    if (folder / "drug").is_dir():
+        import ketasim.dose
+
+        getattr(ketasim.dose, verb)(folder / "drug")
 
 
 @checked

@@ -28,7 +28,7 @@ from ketasim.clinical import (
     reactions,
     trial_effects,
 )
-from ketasim.dose import molar_mass
+from ketasim.dose import Regimen, molar_mass, substances
 from ketasim.errors import InvalidOption, close_names
 from ketasim.model import Model, assemble
 from ketasim.population import normal
@@ -109,6 +109,35 @@ def asked_care(
         raise InvalidOption("policies: two of them change the dose; give one that does.")
     done = tuple(sorted((_activity(one, entry) for one in activities), key=lambda a: a.time))
     return Care(entry, entry.controls[name], None if visits is None else _checked_visits(visits), policies=made, activities=done)
+
+
+def with_beside(care: Care | None, regimen: Regimen) -> Care | None:
+    """The care with what the regimen gives or does beside ketamine.
+
+    Raises
+    ------
+    InvalidOption: something the disorder does not know, or anything beside without a disorder.
+    """
+    switches, activities = dict[str, float](), list[Activity]()
+    for one in regimen.beside:
+        substance = substances()[one.substance]
+        if care is None:
+            raise InvalidOption(f"'{one.text}' acts on symptoms: say on which, e.g. disorder='trd' (--disorder trd).")
+        known = care.disorder.equations
+        if substance.activity in known.activities:
+            activities += [Activity(time, substance.activity, one.strength) for time in one.times]
+        elif found := [name for name in substance.switches if name in known.switches]:
+            switches |= dict.fromkeys(found, 1.0)
+        elif substance.kind != "placebo" or substance.switches:
+            raise InvalidOption(
+                f"'{one.text}': {care.disorder.id} knows nothing of {substance.title.lower()}. It knows the activities "
+                f"{', '.join(known.activities) or 'none'} and the switches {', '.join(known.switches) or 'none'}."
+            )
+    if care is None or not regimen.beside:
+        return care
+    control = replace(care.control, switches=dict(care.control.switches) | switches)
+    both = sorted((*care.activities, *activities), key=lambda a: a.time)
+    return replace(care, control=control, activities=tuple(both))
 
 
 def _activity(given: tuple[float, str] | Activity, entry: DisorderEntry) -> Activity:

@@ -63,7 +63,7 @@ from ketasim.simulation._asked import (
     typical_weight,
     whole_number,
 )
-from ketasim.simulation._care import Care, CareRun, asked_care, with_mechanisms
+from ketasim.simulation._care import Care, CareRun, asked_care, with_beside, with_mechanisms
 from ketasim.simulation._draws import check_draws, with_draws
 from ketasim.simulation._exposure import ExposureGrid, quiet_times
 from ketasim.simulation._inputs import Inputs, checked_inputs, with_inputs
@@ -211,7 +211,8 @@ def _simulated(asked: Any) -> xr.DataTree:
             check_draws(asked.draws, whole, streamed=False)
             result = _simulate_data(common, dosing, times, bool(asked.variability), asked.draws, asked.progress)
         else:
-            result = _in_people(_run_of(common, _regimen(dosing), times, until, asked), care, asked)
+            regimen = _regimen(dosing)
+            result = _in_people(_run_of(common, regimen, times, until, asked), with_beside(care, regimen), asked)
         warn_of_failures(result)
     # A cohort may have been sampled, and warned of, long before this run.
     own = asked.cohort.warnings if asked.cohort is not None else ()
