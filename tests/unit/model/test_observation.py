@@ -67,7 +67,7 @@ def test_a_bounded_scale_stays_inside_and_its_density_sums_to_one() -> None:
         (Count("n", 0.5), 4.0, stats.nbinom(2.0, 1 / 3.0)),
         (Count("n"), 4.0, stats.poisson(4.0)),
     ],
-    ids=str,
+    ids=["binomial", "negative binomial", "Poisson"],
 )
 def test_counted_families_agree_with_scipy(seen: Any, value: float, frozen: Any) -> None:
     y = np.arange(13.0)
