@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # The notation of our tables, normalised to Pint's: 'L/h/70kg' is a clearance standardised to 70 kg, not a quotient by mass.
 _PER_70KG = re.compile(r"/\s*70\s*kg\b")
+#: Letters of a unit at most, and what no unit holds: a power of a power, or one of more than two digits.
+_LONGEST, _TOWER = 80, re.compile(r"(?:\*\*|\^)\s*\(?\s*[-+]?(?:\d{3,}|[\d.]+\s*\)?\s*(?:\*\*|\^))")
 _ALIASES = {"fraction": "1", "ratio": "1", "": "1", "dimensionless": "1", "percent": "percent", "%": "percent"}
 
 
@@ -39,6 +41,15 @@ def registry() -> pint.UnitRegistry:
     ureg.define("mmHg = millimeter_Hg")
     ureg.define("point = []")
     return ureg
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can be a unit; Pint evaluates what it is given, towers of powers included."""
+    if len(text) > _LONGEST or _TOWER.search(text) or text.count("(") != text.count(")"):
+        return False
+    return (
+        bool(re.search(r"[^\W\d_]|[1%°]", text)) and not text.startswith(("*", "/", ")")) and not text.endswith(tuple("*/^(-+"))
+    )
 
 
 def _registry(kept_in: Path | None) -> pint.UnitRegistry:
@@ -64,6 +75,11 @@ def parse_unit(unit: str) -> pint.Unit:
 
     text = _PER_70KG.sub("", unit.strip())
     text = _ALIASES.get(text, text)
+    if not _is_plain(text):
+        raise UnitMismatch(
+            f"'{unit[:80]}' is not a unit ketasim knows: names, numbers, '*', '/' and powers such as '**2' only. "
+            "Write e.g. 'mg', 'L/h', 'umol/L', '1/h', '1'."
+        )
     try:
         return registry().parse_units(text if text != "1" else "dimensionless")
     except (pint.errors.UndefinedUnitError, pint.errors.DefinitionSyntaxError, ValueError, TypeError, AttributeError) as error:

@@ -100,6 +100,12 @@ def test_units_are_the_same_with_and_without_pint(tmp_path: Path) -> None:
     assert first[0] == second[0]
 
 
+@pytest.mark.parametrize("text", ["9**9**9**9", "9**9999999", "(", "m)", "-", "m**", "m" * 1000, "m^9^9"])
+def test_a_text_that_is_no_unit_is_refused_before_it_is_evaluated(text: str) -> None:
+    with pytest.raises(UnitMismatch, match="is not a unit ketasim knows"):
+        units.parse_unit(text)
+
+
 def test_a_unit_that_pint_refuses_is_refused_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Remembered(tmp_path / "units.json")
     monkeypatch.setattr(units, "_memory", lambda: memory)
