@@ -177,3 +177,29 @@ def test_cyclic_garbage_is_still_collected() -> None:
     """The command searches less often for cycles, never not at all."""
     code = CALL.format(words=["version"]) + "import gc\nassert gc.isenabled() and 0 < gc.get_threshold()[0] <= 100_000"
     imported(code)
+
+
+@pytest.mark.parametrize("words", _words(), ids=" ".join)
+def test_what_holds_one_value_is_given_once(words: tuple[str, ...], run: Run) -> None:
+    """Whatever is given twice would silently be the last."""
+    command: Any = get_command(app)
+    for word in words:
+        command = command.loaded(word) if hasattr(command, "loaded") else command.commands[word]
+    options = [param for param in command.params if param.param_type_name == "option" and not param.multiple]
+    valued = [
+        [param.opts[0], "1"] if not param.is_flag else [param.opts[0]]
+        for param in options
+        if not param.is_flag or param.secondary_opts
+    ]
+    for once in valued:
+        done = run(*words, *once, *once)
+        assert done.exit_code == 2 and f"{once[0]}" in done.stderr and "is given 2 times, but holds one value" in done.stderr
+
+
+def test_a_list_or_a_plain_switch_may_stand_twice(run: Run) -> None:
+    assert (
+        run(
+            "simulate", "100 mg into CENT", "-q", "--quiet", "--model", "generic/two_cmt", "--param", "CL=5", "--param", "VC=20"
+        ).exit_code
+        == 0
+    )

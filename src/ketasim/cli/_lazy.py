@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+
+from ketasim.cli._errors import stop
 
 
 class Unloaded(TyperCommand):
@@ -29,7 +32,7 @@ class Unloaded(TyperCommand):
         else:
             around.command(self.name, short_help=self.short_help)(found)
         group: Any = get_command(around)
-        return group.commands[self.name]
+        return _each_once(group.commands[self.name])
 
 
 class LazyGroup(TyperGroup):
@@ -62,6 +65,36 @@ class LazyGroup(TyperGroup):
                 yield from ((name, below) for below in command.commands)
             else:
                 yield (name,)
+
+
+def _each_once(command: TyperCommand | TyperGroup) -> TyperCommand | TyperGroup:
+    """The command, which refuses an option that holds one value and is given twice (Click would silently take the last)."""
+    if isinstance(command, TyperGroup):
+        for below in command.commands.values():
+            _each_once(below)  # type: ignore[arg-type]
+        return command
+    parse: Any = command.parse_args
+
+    def parse_args(ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = command.make_parser(ctx).parse_args(list(args))
+        for param, times in Counter(param for param in order if _holds_one(param)).items():
+            if times > 1 and not ctx.resilient_parsing:
+                name = "/".join([*param.opts, *param.secondary_opts])
+                stop(f"{name} is given {times} times, but holds one value. Give it once.", 2)
+        return parse(ctx, args)
+
+    command.parse_args = parse_args
+    return command
+
+
+def _holds_one(param: Any) -> bool:
+    """Whether a second one contradicts the first: values, and switches with an off; a plain flag says the same twice."""
+    return (
+        param.param_type_name == "option"
+        and not param.multiple
+        and not param.count
+        and bool(not param.is_flag or param.secondary_opts)
+    )
 
 
 def _nothing() -> None:
