@@ -30,8 +30,7 @@ def show_result(result: xr.DataTree) -> None:
         )
         return
     attrs = result.attrs
-    who = attrs["population"] if attrs["n"] == 1 else f"{attrs['n']:,} patients, {attrs['population']}, seed {attrs['seed']}"
-    _show.text(f"{_given(result)}\n{attrs['model']}; {who}; {_span(result)}")
+    _show.text(f"{_given(result)}\n{attrs['model']}; {who_text(result)}; {_span(result)}")
     if rows:
         _show.table(_HEAD, [_cells(row) for row in rows], _title(rows, result), numbers_from=2)
         _show_interval({"": rows})
@@ -83,9 +82,19 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
     _remarks(one)
 
 
+def who_text(result: xr.DataTree) -> str:
+    """How many people, who, and what differs at random between them and their readings."""
+    a = result.attrs
+    random = [name for name, on in (("people", a.get("variability")), ("readings", a.get("residual"))) if on]
+    how = f"{' and '.join(random)} differ at random (seed {a['seed']})" if random else "no random effects"
+    many = "1 person" if a["n"] == 1 else f"{a['n']:,} people"
+    times = f" x {a['replicates']} replicates" if a.get("replicates", 1) > 1 else ""
+    return f"{many}{times}, {a.get('population', a['regimen'])}; {how}"
+
+
 def _people_of(results: Mapping[str, xr.DataTree]) -> str:
     """Whether the arms have the same people."""
-    who = {label: f"{r.attrs['n']:,} patients, {r.attrs['population']}" for label, r in results.items()}
+    who = {label: who_text(r) for label, r in results.items()}
     one = next(iter(results.values()))
     return (
         f"the same {one.attrs['n']:,} patients in every arm"

@@ -112,6 +112,18 @@ Visits = Annotated[
     str, typer.Option("--visits", metavar="TIMES", help="When the scale is read, e.g. '0,24,168' (h) or '0:28d:7d'.")
 ]
 Baseline = Annotated[float | None, typer.Option("--baseline", metavar="POINTS", help="Mean severity at the start, on the scale.")]
+Variability = Annotated[
+    str,
+    typer.Option(
+        "--variability",
+        metavar="on|off",
+        help="Random differences between people; default on for several people of a population, off for people who are described.",
+    ),
+]
+Residual = Annotated[bool, typer.Option("--residual", help="Outputs as an assay would have read them.")]
+Replicates = Annotated[
+    int, typer.Option("--replicates", min=1, help="So many versions of every subject of an event table or patient table.")
+]
 Where = Annotated[
     str, typer.Option("--where", metavar="CONDITIONS", help="Only people who meet all, e.g. 'SEX=female, AGE>=65, WT 55..65'.")
 ]

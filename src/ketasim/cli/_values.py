@@ -146,6 +146,16 @@ def refuse_typed(options: Mapping[str, str], why: str) -> None:
         raise InvalidOption(f"{', '.join(ignored)}: no meaning {why}")
 
 
+def differences(variability: str, typical: bool, residual: bool = False, replicates: int = 1) -> dict[str, Any]:
+    """Options of `simulate` that say how people and readings differ."""
+    words = {"": None, "on": True, "off": False}
+    if variability not in words:
+        raise InvalidOption(f"--variability {variability}: write on or off.")
+    if typical and variability == "on":
+        raise InvalidOption("--typical and --variability on exclude each other; give one.")
+    return {"variability": False if typical else words[variability], "residual": residual, "replicates": replicates}
+
+
 def care(
     disorder: str | None, control: str | None, visits: str, baseline: float | None, policies: Sequence[str] | None
 ) -> dict[str, Any]:

@@ -26,6 +26,8 @@ def compare(
     arm: opt.Arm = None,
     seed: opt.Seed = 1,
     typical: opt.Typical = False,
+    variability: opt.Variability = "",
+    residual: opt.Residual = False,
     disorder: opt.Disorder = None,
     control: opt.Control = None,
     visits: opt.Visits = "",
@@ -83,7 +85,7 @@ def compare(
         "between_study": between_study,
         "rtol": check_rtol(rtol, precision),
         "precision": precision, "threads": threads, "chunk": chunk, "command": command_line(),
-        "variability": False if typical else None,
+        **_values.differences(variability, typical, residual),
         **people,
     }  # fmt: skip
     own = _values.own_options(arm, arms)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NOT_FOR_TABLES = {
     "where": "--where", "set_": "--set", "save_scenario": "--save-scenario", "disorder": "--disorder", "control": "--control", "visits": "--visits", "baseline": "--baseline", "policy": "--policy",
-    "population": "--population", "n": "-n", "weight": "--weight", "typical": "--typical", "stream": "--stream", "resume": "--resume", "log": "--log",
+    "population": "--population", "n": "-n", "weight": "--weight", "stream": "--stream", "resume": "--resume", "log": "--log",
 }  # fmt: skip
 
 
@@ -39,6 +39,9 @@ def simulate(
     weight: opt.Weight = None,
     seed: opt.Seed = 1,
     typical: opt.Typical = False,
+    variability: opt.Variability = "",
+    residual: opt.Residual = False,
+    replicates: opt.Replicates = 1,
     disorder: opt.Disorder = None,
     control: opt.Control = None,
     visits: opt.Visits = "",
@@ -97,6 +100,7 @@ def simulate(
         "comedication": drugs,
         "draws": draws,
         "between_study": between_study,
+        **_values.differences(variability, typical, residual, replicates),
         **_values.care(disorder, control, visits, baseline, policy),
         "rtol": check_rtol(rtol, precision),
         "precision": precision, "threads": threads, "chunk": chunk, "interpolation": interpolation, "command": command_line(),
@@ -107,7 +111,7 @@ def simulate(
         _values.save_scenario(
             {"run": {"dosing": given}}, {"model": model, **options, **people, "weight": weight}, population, save_scenario
         )
-        options |= people | {"weight": weight, "stream": stream, "variability": False if typical else None}
+        options |= people | {"weight": weight, "stream": stream}
         _regimen(given, model, options, files, resume, log)
 
 
@@ -147,6 +151,7 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
 def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...]) -> None:
     import ketasim
     from ketasim.cli import _outputs, _show
+    from ketasim.cli._exposure import who_text
     from ketasim.cli._progress import progress
     from ketasim.dose import read_events
     from ketasim.results import assumed_sentence, held_sentence, to_dataframe
@@ -172,6 +177,7 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
         _show.frame(to_dataframe(result), numbers_from=0)
     if options["draws"] and (held := held_sentence(result)):
         _note(held)
+    _note(who_text(result))
     units = ", ".join(dict.fromkeys(whole.states[name].unit for name in whole.compartments))
     if assumed := assumed_sentence({"": result}):
         _note(assumed)

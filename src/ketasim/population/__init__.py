@@ -10,7 +10,7 @@ from ketasim.population._effects import assumed_covariates
 from ketasim.population._individual import OutOfBounds, individual_parameters
 from ketasim.population._population import Population, population, population_from_file, population_sources, populations
 from ketasim.population._random import normal, uniform
-from ketasim.population._residual import sample_observation, sample_residual
+from ketasim.population._residual import assayed, sample_observation, sample_residual
 from ketasim.population._table import PLAIN_ID, cohort_from_table
 from ketasim.population._uncertainty import moved, multiplier_values, shifted, study_effects, typical_values, undrawn
 from ketasim.population._variability import cv_from_omega2, omega2_from_cv
@@ -22,6 +22,7 @@ __all__ = [
     "Covariate",
     "OutOfBounds",
     "Population",
+    "assayed",
     "assumed_covariates",
     "chosen",
     "cohort_from_table",

@@ -110,7 +110,7 @@ def chosen(name: str, n: int, seed: int, where: str = "", set: Mapping[str, Any]
     words = "; ".join(
         [found.name, *(one.text for one in wanted), *(f"{key} set to {value}" for key, value in (set or {}).items())]
     )
-    return Cohort(found.ids, covariates, seed=seed, name=words, description=found.description)
+    return Cohort(found.ids, covariates, seed=seed, name=words, description=found.description, described=found.described)
 
 
 def _from_table(name: str, n: int, seed: int, wanted: tuple[Condition, ...]) -> Cohort:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Cohort:
     seed : seed of the random numbers of these patients.
     name, description, notes : for display; `notes` says what limits the use.
     sources : keys of the sources the covariates rest on. warnings : what was warned of when it was made; goes into every result.
+    described : the patients were given one by one, as in a table, not drawn from a population: by default they then differ by their
+        covariates alone.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class Cohort:
     notes: str = ""
     sources: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    described: bool = False
 
     def __post_init__(self) -> None:
         ids = _read_only(_numbers_or_names(self.ids))
@@ -85,7 +88,7 @@ class Cohort:
         """The patients at some positions (slice, indices or a mask), with the same ids, seed and therefore random numbers."""
         index = which if isinstance(which, slice) else np.asarray(which)
         columns = {name: values[index] for name, values in self.covariates.items()}
-        return Cohort(self.ids[index], columns, self.seed, self.name, self.description, self.notes, self.sources, self.warnings)
+        return replace(self, ids=self.ids[index], covariates=columns)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per patient: ID and every covariate."""

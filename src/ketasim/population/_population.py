@@ -26,6 +26,18 @@ from ketasim.population._random import check_seed, is_whole, uniform
 MOST_PATIENTS = 1_000_000_000
 
 
+#: Patients whose middle is the typical one.
+_FOR_TYPICAL = 1001
+
+
+def _middle(values: NDArray[Any]) -> NDArray[Any]:
+    """Median of numbers, the most frequent word, (1,)."""
+    if values.dtype.kind in "fiu":
+        return np.array([np.median(values)])
+    words, counts = np.unique(values, return_counts=True)
+    return words[[np.argmax(counts)]]
+
+
 @dataclass(frozen=True, repr=False)
 class Population:
     """A joint distribution of covariates, from the library or from a file of the same form.
@@ -60,6 +72,20 @@ class Population:
     def sources(self) -> tuple[str, ...]:
         """Keys of all sources, in order of first use."""
         return tuple(dict.fromkeys(source for block in self.blocks.values() for source in block.sources))
+
+    def typical(self) -> Cohort:
+        """The typical patient: medians of numbers, the most frequent of categories, over a thousand patients."""
+        people = self.sample(_FOR_TYPICAL, 1)
+        middle = {name: _middle(np.asarray(values)) for name, values in people.covariates.items()}
+        return Cohort(
+            np.array([1]),
+            middle,
+            1,
+            f"typical {self.id}",
+            f"typical patient of {self.id}",
+            sources=people.sources,
+            described=True,
+        )
 
     def sample(self, n: int, seed: int, start: int = 0) -> Cohort:
         """Cohort of `n` patients with ids ``start .. start + n - 1``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,27 @@ def sample_residual(
     if error.exponential:
         return prediction * np.exp(error.exponential * z)
     return prediction + np.hypot(error.proportional * prediction, error.additive) * z
+
+
+@checked
+def assayed(
+    outputs: Mapping[str, NDArray[np.float64]],
+    errors: Iterable[ResidualError],
+    seed: int,
+    ids: ArrayLike,
+    times: ArrayLike | None = None,
+) -> dict[str, NDArray[np.float64]]:
+    """Outputs as an assay would have read them: name -> (time, n), residual error added where the model has one.
+
+    Raises
+    ------
+    InvalidOption: the model has no residual error for any of them.
+    """
+    known = [error for error in errors if error.port in outputs]
+    if not known:
+        raise InvalidOption("residual: the model has no residual error; ketasim describe MODEL shows which it has. Leave it out.")
+    read = {error.port: sample_residual(outputs[error.port].T, error, seed, ids, times=times).T for error in known}
+    return {**outputs, **read}
 
 
 @checked

@@ -104,7 +104,7 @@ def cohort_from_table(
         columns[column] = _parse(content, column, texts)
     _complete_bmi(content, columns)
     default = content.where if not isinstance(table, pd.DataFrame) else "table"
-    return Cohort(ids, columns, seed, name or Path(default).stem, description or f"covariates from {default}")
+    return Cohort(ids, columns, seed, name or Path(default).stem, description or f"covariates from {default}", described=True)
 
 
 def _from_file(path: Path) -> _Table:

@@ -170,14 +170,22 @@ def check_arms(arms: Any) -> Mapping[str, Any]:
     return arms
 
 
-def check_switches(variability: Any, states: Any, stream: Any, between_study: Any, progress: Any, checkpoint: Any) -> None:
+def check_switches(
+    variability: Any, residual: Any, states: Any, stream: Any, between_study: Any, progress: Any, checkpoint: Any
+) -> None:  # fmt: skip
     """Refuse switches that are neither on nor off, and a progress or checkpoint of another kind.
 
     Raises
     ------
     InvalidOption
     """
-    switches = {"variability": variability, "states": states, "stream": stream, "between_study": between_study}
+    switches = {
+        "variability": variability,
+        "residual": residual,
+        "states": states,
+        "stream": stream,
+        "between_study": between_study,
+    }
     for name, value in switches.items():
         if value is not None and not isinstance(value, (bool, np.bool_)):
             raise InvalidOption(f"{name} = {value!r}: give True or False.")

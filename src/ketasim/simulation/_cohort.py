@@ -33,7 +33,7 @@ from ketasim.errors import (
     warn,
 )
 from ketasim.model import Model, Part, assemble
-from ketasim.population import COVARIATES, Cohort, assumed_covariates, chosen, individual_parameters
+from ketasim.population import COVARIATES, Cohort, assayed, assumed_covariates, chosen, individual_parameters
 from ketasim.population import population as load_population
 from ketasim.results import (
     EXPOSURE_LEVELS,
@@ -146,6 +146,8 @@ def simulate(
     quantiles: Sequence[float] = QUANTILES,
     draws: int = 0,
     between_study: bool = True,
+    residual: bool = False,
+    replicates: int = 1,
     rtol: float | None = None,
     precision: str = "double",
     threads: int | None = None,
@@ -170,7 +172,9 @@ def simulate(
         ``{"stress": [(0, 0.0), (24, 1.0)]}``; in an event table a column of that name says it. comedication : names of co-medications.
     disorder, control, visits, baseline : symptoms and side effects too: a disorder (``"trd"``), one of its control arms, visits,
         h, and mean at the start. policies : rules of care, e.g. ``["hold_on_pressure"]``. activities : (h, kind) of what is done beside.
-    variability : between-subject variability; default on for cohorts, off for one patient and for event tables.
+    variability : between-subject variability; default on for several people of a population, off for people who are described (one
+        typical person, a patient table, an event table). residual : outputs as an assay would have read them.
+    replicates : so many versions of every subject of an event table or patient table.
     stream : quantiles only, in bounded memory; default above 20,000 patients.
     draws : repeats the run in the same patients with so many plausible versions of the model; not for a streamed cohort.
     between_study : draws are those of a new study, where the model says how studies differ; False: of the typical values alone.
@@ -197,9 +201,11 @@ def _simulated(asked: Any) -> xr.DataTree:
     common = _Common(
         whole, _comedication(asked.comedication), tolerance_of(asked.precision, asked.rtol), asked.precision, threads_of(asked.threads),
         asked.interpolation, asked.states, asked.command, asked.seed, inputs=checked_inputs(asked.inputs, whole),
-        between_study=bool(asked.between_study),
+        between_study=bool(asked.between_study), residual=bool(asked.residual), replicates=whole_number("replicates", asked.replicates),
     )  # fmt: skip
-    check_switches(asked.variability, asked.states, asked.stream, asked.between_study, asked.progress, asked.checkpoint)
+    check_switches(
+        asked.variability, asked.residual, asked.states, asked.stream, asked.between_study, asked.progress, asked.checkpoint
+    )
     times = None if asked.times is None else output_times(asked.times)
     dosing, until = _dosing(dosing), end_time(asked.until, times)
     with listening() as heard:
@@ -222,15 +228,15 @@ def _simulated(asked: Any) -> xr.DataTree:
 
 def _run_of(common: _Common, regimen: Regimen, times: Floats | None, until: float | None, asked: Any) -> _Cohort:
     """One regimen in the people asked for."""
-    people = _people(common.model, _cohort_asked(asked), asked.population, asked.n, asked.weight, asked.seed, asked.variability)
-    random = not people.typical and (people.n > 1 or asked.population is not None)
+    people = _people(common.model, _replicated(_cohort_asked(asked), asked), asked.population, asked.n, asked.weight, asked.seed, asked.variability)  # fmt: skip
+    random = people.n > 1 and not (people.cohort is not None and people.cohort.described)
     grid = default_times(regimen, until) if times is None else times
     return _Cohort(common, regimen, grid, people, random if asked.variability is None else asked.variability, whole_number("chunk", asked.chunk))  # fmt: skip
 
 
 def _cohort_asked(asked: Any) -> Cohort | None:
     """The cohort given, or the one that conditions, set covariates or a file describe."""
-    population = str(asked.population or "")
+    population = asked.population if isinstance(asked.population, str) else ""
     described = asked.where or asked.covariates or population.lower().endswith((".csv", ".toml"))
     if asked.cohort is not None or not described:
         if asked.cohort is not None and (asked.where or asked.covariates):
@@ -245,9 +251,28 @@ def _cohort_asked(asked: Any) -> Cohort | None:
     return found
 
 
+def _replicated(cohort: Cohort | None, asked: Any) -> Cohort | None:
+    """Every person of a table so many times, under ids of their own."""
+    times = whole_number("replicates", asked.replicates)
+    if times == 1:
+        return cohort
+    if cohort is None or not cohort.described:
+        raise InvalidOption("replicates: they are of the subjects of an event table or a patient table; of a population give n.")
+    ids = np.concatenate(
+        [cohort.ids.astype(str) if k == 0 else np.char.add(cohort.ids.astype(str), f"/{k + 1}") for k in range(times)]
+    )
+    columns = {name: np.tile(values, times) for name, values in cohort.covariates.items()}
+    asked.n = 1
+    return replace(cohort, ids=ids, covariates=columns)
+
+
 def _in_people(run: _Cohort, care: Care | None, asked: Any) -> xr.DataTree:
     """A regimen in people: kinetics alone, or symptoms and side effects too."""
     streamed, quantiles = is_streamed(run.people.n, asked.stream), check_quantiles(asked.quantiles)
+    if asked.residual and streamed:
+        raise InvalidOption(
+            "residual: a streamed cohort keeps quantiles of what is, not of readings. Give fewer patients, or leave it out."
+        )
     check_draws(asked.draws, run.common.model, streamed)
     check_stream(streamed, run.common.states, asked.checkpoint)
     if care is None:
@@ -281,8 +306,11 @@ def _people(
         _warn_of_cohort(model, cohort)
     if population is not None:
         load_population(population)
-    typical = cohort is None and population is None and n == 1 and not variability
-    return _People(cohort, population or DEFAULT_POPULATION, n, seed, typical, typical_weight(weight, typical))
+    typical = cohort is None and n == 1 and not variability
+    weighed = typical_weight(weight, typical and population is None)
+    if typical and population is not None:
+        cohort = replace(load_population(population).typical(), seed=seed)
+    return _People(cohort, population or DEFAULT_POPULATION, n, seed, typical, weighed)
 
 
 def _warn_of_cohort(model: Model, cohort: Cohort) -> None:
@@ -334,8 +362,7 @@ def compare(arms: Mapping[str, str | Dose | Regimen | Mapping[str, Any]], **opti
     ------
     InvalidOption: no arms, co-medication of an arm that is not there, a checkpoint, or an option `simulate` does not have.
     """
-    own = {label: dict(arm) if isinstance(arm, Mapping) else {"dosing": arm} for label, arm in arms.items()}
-    check_arms({label: arm.get("dosing", options.get("dosing", "")) for label, arm in own.items()})
+    own = {label: dict(arm) if isinstance(arm, Mapping) else {"dosing": arm} for label, arm in check_arms(arms).items()}
     known = inspect.signature(simulate).parameters
     for name in (*options, *(name for arm in own.values() for name in arm)):
         if name not in known:
@@ -379,6 +406,8 @@ class _Common:
     draw: int | None = None
     inputs: Inputs = field(default_factory=dict)
     between_study: bool = True
+    residual: bool = False
+    replicates: int = 1
 
     @property
     def drugs(self) -> dict[str, list[str]]:
@@ -511,6 +540,8 @@ class _Cohort:
         states = {name: np.concatenate([s.states[:, i] for s in solutions], axis=1) for i, name in enumerate(names)}
         ids = np.concatenate([p[0].ids for p in pieces])
         subject = self._subject(pieces)
+        if self.common.residual:
+            ports = assayed(ports, self.common.model.residual, self.people.seed, ids)
         tree = build_tree(
             self.common.model, self.times, ids, ports, states, subject, self._dose([p[1] for p in pieces]), self._attrs()
         )
@@ -640,7 +671,7 @@ class _Cohort:
         return provenance(common.model, population=self.people.label, assumed_covariates=[f"{k} {v}" for k, v in missing.items()],
                           n=self.people.n, seed=self.people.seed, rtol=common.rtol, solver=solver_of(common.model, common.precision), **common.drugs, command=common.command,
                           inputs=[f"{name}: {', '.join(f'{v:g} from {t:g} h' for t, v in steps)}" for name, steps in common.inputs.items()] or None,
-                          regimen=str(self.regimen.text or self.regimen), variability=int(self.vary))  # fmt: skip
+                          regimen=str(self.regimen.text or self.regimen), variability=int(self.vary), residual=int(common.residual))  # fmt: skip
 
 
 class _Stream:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ketasim.dose import EventData, EventTemplate, filled
 from ketasim.dose._clock import on_clock
 from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names, warn
-from ketasim.population import COVARIATES, Cohort, assumed_covariates, individual_parameters, undrawn
+from ketasim.population import COVARIATES, Cohort, assayed, assumed_covariates, individual_parameters, undrawn
 from ketasim.results import add_record_draws, provenance
 from ketasim.simulation._draws import kind_of_draw
 from ketasim.simulation._outputs import warn_of_outputs
@@ -49,8 +49,10 @@ def simulate_table(
         if progress is not None:
             progress(number * (len(data.spans) - 1) + done, total)
 
+    if common.replicates > 1:
+        return _replicated(common, data, times, vary, draws, moved)
     table, people = _solved(common, data, times, vary, partial(moved, 0))
-    result = _tree(common, data, table, people)
+    result = _tree(common, data, _read(common, table), people, vary)
     if not draws:
         return result
     outputs = list(common.model.ports)
@@ -64,6 +66,45 @@ def simulate_table(
         again, who = _solved(replace(common, draw=k), data, times, vary, partial(moved, k + 1))
         drawn[:, k], failed[k] = again[outputs].to_numpy().T, int((who["status"] != 0).sum())
     return add_record_draws(result, dict(zip(outputs, drawn, strict=True)), failed, undrawn(common.model), kind_of_draw(common))
+
+
+def _replicated(
+    common: _Common, data: EventData, times: Sequence[float] | Floats | None, vary: bool, draws: int, moved: Callable[[int, int], None]
+) -> xr.DataTree:  # fmt: skip
+    """The table so many times, each with other people of the same covariates; column REP counts them from 1."""
+    if draws:
+        raise InvalidOption("draws and replicates: give one of them.")
+    if not (vary or common.residual):
+        raise InvalidOption("replicates: without variability or residual they would all be the same. Switch one on.")
+    tables: list[pd.DataFrame] = []
+    people = pd.DataFrame()
+    for k in range(common.replicates):
+        one = replace(common, seed=common.seed + k)
+        table, own = _solved(one, data, times, vary, partial(moved, 0))
+        tables.append(_read(one, table).assign(REP=k + 1))
+        people = own if people.empty else people.combine(own, np.maximum)
+    return _tree(common, data, pd.concat(tables, ignore_index=True), people, vary)
+
+
+def _read(common: _Common, table: pd.DataFrame) -> pd.DataFrame:
+    """Outputs as an assay would have read them, where that is asked for; readings of a subject are numbered in their order."""
+    if not common.residual:
+        return table
+    number = table.groupby("ID", sort=False).cumcount().to_numpy()
+    ports = {name: table[name].to_numpy()[None, :] for name in common.model.ports if name in table}
+    one = _assayed_rows(ports, common, table["ID"].to_numpy(), number)
+    return table.assign(**one)
+
+
+def _assayed_rows(ports: dict[str, Floats], common: _Common, ids: NDArray[Any], number: NDArray[np.int64]) -> dict[str, Floats]:
+    """Readings of rows of a table, each with the subject and the number of the reading it is."""
+    found: dict[str, Floats] = {}
+    for step in np.unique(number):
+        rows = number == step
+        read = assayed({k: v[:, rows] for k, v in ports.items()}, common.model.residual, common.seed, ids[rows], [int(step)])
+        for name, values in read.items():
+            found.setdefault(name, np.empty(len(ids)))[rows] = values[0]
+    return found
 
 
 def _solved(
@@ -190,12 +231,12 @@ def _assumed(model: Model, data: EventData) -> list[str]:
     return [f"{k} {v}" for k, v in (typical | assumed_covariates(model.numbers, [*data.covariates, *TYPICAL])).items()]
 
 
-def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.DataFrame) -> xr.DataTree:
+def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.DataFrame, vary: bool) -> xr.DataTree:
     model = common.model
     units = {**{k: s.unit for k, s in model.states.items()}, **{k: p.unit for k, p in model.ports.items()}, "TIME": "h", "ID": ""}
     output = xr.Dataset({c: ("record", table[c].to_numpy(), {"units": units.get(c, ""), "long_name": c}) for c in table})
     attrs = provenance(model, rtol=common.rtol, solver=solver_of(common.model, common.precision), regimen=f"event table {data.name}", seed=common.seed,
-                       n=len(people), command=common.command, assumed_covariates=_assumed(model, data), **common.drugs)  # fmt: skip
+                       n=len(people), command=common.command, variability=int(vary), residual=int(common.residual), replicates=common.replicates, assumed_covariates=_assumed(model, data), **common.drugs)  # fmt: skip
     subject = xr.Dataset({c: ("subject", people[c].to_numpy()) for c in people}, coords={"subject": people.index.to_numpy()})
     records = data.to_frame().dropna(axis="columns", how="all")
     dose = xr.Dataset({str(c): ("record", records[c].to_numpy() if records[c].dtype != object else records[c].astype(str).to_numpy()) for c in records},

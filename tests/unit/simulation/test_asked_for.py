@@ -47,14 +47,53 @@ def test_the_typical_patient_has_a_weight() -> None:
         venous(weight="90")
 
 
-def test_one_patient_of_a_population_is_the_first_of_many() -> None:
-    one = ketasim.simulate(dosing=TEXT, population="elderly", **BRIEF)
+def test_one_patient_of_a_population_is_its_typical_one() -> None:
+    """One person is typical, several differ at random, and either can be switched."""
+    typical = ketasim.simulate(dosing=TEXT, population="elderly", **BRIEF)
     many = ketasim.simulate(dosing=TEXT, population="elderly", n=3, **BRIEF)
+    assert typical.attrs["population"] == "typical elderly" and typical["subject"]["AGE"].values[0] > 60
+    assert (typical.attrs["variability"], many.attrs["variability"]) == (0, 1)
+    one = ketasim.simulate(dosing=TEXT, population="elderly", variability=True, **BRIEF)
     np.testing.assert_array_equal(one["plasma"]["venous"].values[0], many["plasma"]["venous"].values[0])
-    assert one.attrs["population"] == "elderly" and one["subject"]["AGE"].values[0] > 60
     assert ketasim.simulate(dosing=TEXT, **BRIEF).attrs["population"] == "typical 70 kg adult"
     with pytest.raises(KeyError, match="no population 'x'"):
         ketasim.simulate(dosing=TEXT, population="x")
+
+
+def test_people_who_are_described_differ_by_what_is_said_of_them(tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text("ID,WT,AGE\n1,60,30\n2,60,30\n")
+    plain = ketasim.simulate(dosing=TEXT, population=str(table), **BRIEF)["plasma"]["venous"].values
+    assert np.array_equal(plain[0], plain[1], equal_nan=True), "a second row switches nothing on"
+    random = ketasim.simulate(dosing=TEXT, population=str(table), variability=True, replicates=2, **BRIEF)
+    values = random["plasma"]["venous"].sel(analyte="s_ketamine").values
+    assert len({tuple(row) for row in values}) == 4
+    assert list(random["subject"]["subject"].values) == ["1", "2", "1/2", "2/2"]
+    with pytest.raises(InvalidOption, match="replicates"):
+        ketasim.simulate(dosing=TEXT, population="adults", n=2, replicates=2)
+
+
+def test_readings_have_the_error_of_the_model() -> None:
+    options = {"n": 40, "seed": 4, "times": np.arange(0.5, 6.0, 0.5)}
+    dosing = "esketamine iv 20 mg over 40 min"
+    plain, read = (
+        ketasim.simulate("pk/otto2021", dosing, residual=on, **options)["plasma"]["venous"].sel(analyte="s_ketamine")
+        for on in (False, True)
+    )
+    error = next(e for e in ketasim.simulation.as_model("pk/otto2021").residual if e.port == "C_venous_s_ketamine")
+    # 440 readings: the SD of their relative error has a standard error of 3.4 %.
+    relative = float((read / plain - 1.0).std())
+    assert 0.8 < relative / (error.proportional or error.exponential) < 1.25
+    again = ketasim.simulate("pk/otto2021", dosing, residual=True, chunk=7, **options)["plasma"]["venous"].sel(
+        analyte="s_ketamine"
+    )
+    assert np.array_equal(read, again), "chunks change no reading"
+    with pytest.raises(InvalidOption, match="residual"):
+        ketasim.simulate(
+            "generic/one_cmt",
+            pd.DataFrame({"ID": [1, 1], "TIME": [0, 1], "EVID": [1, 0], "AMT": [1, 0], "CMT": [1, 1]}),
+            residual=True,
+        )
 
 
 def test_a_comedication_given_twice_counts_once() -> None:

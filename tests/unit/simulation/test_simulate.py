@@ -234,7 +234,9 @@ def test_draws_repeat_the_same_patients_with_rows_of_the_posterior(new_study: bo
     drawn = one["draws"]["venous"].sel(draw=2)
     np.testing.assert_allclose(drawn.sel(quantile=0.95), same.quantile(0.95, "subject"), rtol=1e-9)
     exposure = one["draws_exposure"]["venous"].sel(draw=2, quantile=0.5, parameter="CMAX")
-    np.testing.assert_allclose(exposure, same.max("time").median("subject"), rtol=1e-9)
+    # Exposure is of the solution, which peaks between output times half an hour apart.
+    peaks = same.max("time").median("subject")
+    assert ((exposure >= peaks * (1 - 1e-3)) & (exposure <= peaks * 1.05)).all()
     plain = ketasim.simulate(dosing="esketamine nasal 56 mg", **options)
     assert np.array_equal(one["plasma"]["venous"], plain["plasma"]["venous"])
     assert one.attrs["draws"] == 3 and one["draws"]["failed"].values.tolist() == [0, 0, 0]
