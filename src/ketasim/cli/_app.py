@@ -8,7 +8,7 @@ import typer
 
 from ketasim.cli._lazy import LazyGroup
 from ketasim.cli._settings import settings
-from ketasim.cli._verb import Json, Packs, Quiet
+from ketasim.cli._verb import DataPacks, Json, Packs, Quiet
 
 #: A new verb is one line here: its name, where its function or its own group stands, its line in the help.
 VERBS = {
@@ -62,7 +62,8 @@ def _everywhere(
     json_: Json = False,
     quiet: Quiet = False,
     pack: Packs = None,
+    pack_data: DataPacks = None,
     _show: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Version, and stop.")] = False,
 ) -> None:
     settings.reset()
-    settings.add(json=json_, quiet=quiet, packs=pack)
+    settings.add(json=json_, quiet=quiet, packs=pack, data_packs=pack_data)

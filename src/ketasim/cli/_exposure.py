@@ -229,6 +229,7 @@ def _remarks(result: xr.DataTree) -> None:
     if len(provisional):
         _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(map(str, provisional))}.")
     packs = [word for pack in settings.packs for word in ("--pack", pack)]
+    packs += [word for pack in settings.data_packs for word in ("--pack-data", pack)]
     models = [str(model).partition("@")[0] for model in result.attrs["models"]]
     _show.note(f"Sources: {shlex.join(['ketasim', 'cite', *models, *packs])}")
     _show.notice()

@@ -16,8 +16,12 @@ from ketasim.cli._settings import settings
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or notice; warnings stay.")]
-Packs = Annotated[list[str] | None, typer.Option("--pack", metavar="DIR", help="Folder of own models beside ketasim's.")]
-_COMMON = {"json_": (Json, False), "quiet": (Quiet, False), "pack": (Packs, None)}
+Packs = Annotated[
+    list[str] | None,
+    typer.Option("--pack", metavar="DIR", help="Folder of own models beside ketasim's. Its Python files are run: trust its author."),
+]
+DataPacks = Annotated[list[str] | None, typer.Option("--pack-data", metavar="DIR", help="The same without its Python files.")]
+_COMMON = {"json_": (Json, False), "quiet": (Quiet, False), "pack": (Packs, None), "pack_data": (DataPacks, None)}
 
 
 def verb(function: Callable[..., None]) -> Callable[..., None]:
@@ -32,10 +36,11 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         json_: bool = False,
         quiet: bool = False,
         pack: list[str] | None = None,
+        pack_data: list[str] | None = None,
         **options: Any,
     ) -> None:
         sources = {name: context.get_parameter_source(name) for name in options}
-        settings.add(json=json_, quiet=quiet, packs=pack)
+        settings.add(json=json_, quiet=quiet, packs=pack, data_packs=pack_data)
         settings.typed = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
         with guarded(), quietly():
             use_packs()
@@ -64,9 +69,11 @@ def quietly() -> Generator[None]:
 
 
 def use_packs() -> None:
-    """Make the entries of ``--pack`` folders available."""
-    if settings.packs:
+    """Make the entries of ``--pack`` and ``--pack-data`` folders available."""
+    if settings.packs or settings.data_packs:
         from ketasim.library import add_pack
 
         for folder in settings.packs:
             add_pack(folder)
+        for folder in settings.data_packs:
+            add_pack(folder, code=False)

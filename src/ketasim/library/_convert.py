@@ -58,7 +58,7 @@ def mechanism_of(entry: EntryFile, path: Path, where: str) -> Mechanism:
     """Instance of the class an entry names as ``module:Class``.
 
     The module is a path from the pack's root (``pk.structures`` is ``pk/structures.py``), or a file beside the entry; a pack may
-    name a module of ketasim's library or of an installed package. Modules of a pack import each other by relative imports.
+    name a module of ketasim's library or of an installed package that declares itself as a pack. Modules of a pack import each other by relative imports.
     A constructor may take `analytes` and `sampling`, then it gets the entry's; `options` are passed as they are.
     """
     module_name, colon, class_name = entry.structure.partition(":")

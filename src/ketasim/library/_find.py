@@ -14,7 +14,7 @@ from ketasim import sources
 from ketasim.arguments import checked
 from ketasim.errors import BrokenPack, InvalidEntry, InvalidOption, UnknownEntry, close_names, warn
 from ketasim.library._convert import part_from, routes_of
-from ketasim.library._modules import changed
+from ketasim.library._modules import ENTRY_POINT_GROUP, allow_code, changed
 from ketasim.library._register import CORE_REGISTER, Register, read_register
 from ketasim.library._schema import EntryFile, read
 from ketasim.library._words import check_kept, check_registered, check_sources, check_structure
@@ -26,7 +26,6 @@ ROOT = Path(__file__).parent
 KINDS = ("pk", "generic", "mechanism")
 #: Folders a pack may hold.
 _SHELVES = (*KINDS, "comedication", "disorder", "scales", "safety", "policy", "drug")
-ENTRY_POINT_GROUP = "ketasim.packs"
 
 _packs: list[Path] = []
 
@@ -62,9 +61,14 @@ class Entry:
 
 
 @checked
-def add_pack(path: str | Path) -> Path:
+def add_pack(path: str | Path, code: bool = True) -> Path:
     """Use a folder of own entries beside ketasim's: ``pk/*.toml``, ``mechanism/*.toml``, modules ``*.py`` beside them,
     ``names.toml`` for own names and ``sources.bib``.
+
+    Parameters
+    ----------
+    code : whether its modules may be imported, which runs them. False for a pack of somebody you do not trust: its entries
+        may name structures of ketasim's library only.
 
     Raises
     ------
@@ -77,6 +81,7 @@ def add_pack(path: str | Path) -> Path:
         )
     if not any((folder / kind).is_dir() for kind in _SHELVES):
         raise UnknownEntry(f"pack '{path}' has none of the folders {', '.join(_SHELVES)}.")
+    allow_code(folder, code)
     if folder not in _packs:
         _packs.append(folder)
         _drugs_of(folder, "add_drugs")
@@ -92,6 +97,7 @@ def remove_pack(path: str | Path) -> None:
     folder = Path(path).expanduser().resolve()
     if folder in _packs:
         _packs.remove(folder)
+        allow_code(folder, True)
         _drugs_of(folder, "remove_drugs")
         sources.remove_bibliography(folder / "sources.bib")
 

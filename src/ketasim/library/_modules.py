@@ -5,10 +5,12 @@ from __future__ import annotations
 import copyreg
 import hashlib
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
+from importlib.metadata import entry_points
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -16,12 +18,15 @@ from typing import Any
 
 from ketasim.errors import InvalidEntry
 
+ENTRY_POINT_GROUP = "ketasim.packs"
 _CORE = Path(__file__).parent
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_without_code: set[Path] = set()
 
 
 def module_of(name: str, path: Path, where: str) -> ModuleType:
-    """Module an entry names: a file beside the entry, one from the pack's root, or a module of ketasim's library or of an
-    installed package.
+    """Module an entry names: a file beside the entry, one from the pack's root, a module of ketasim's library, or one of an
+    installed package that declares itself as a pack. No other is imported, as to import a module is to run it.
 
     Parameters
     ----------
@@ -29,28 +34,53 @@ def module_of(name: str, path: Path, where: str) -> ModuleType:
 
     Raises
     ------
-    InvalidEntry: there is none, or it fails on import.
+    InvalidEntry: there is none, it fails on import, or the pack is used without its code.
     """
     root = path.parents[1]
+    if not _DOTTED.fullmatch(name):
+        raise InvalidEntry(f"{where}: '{name[:80]}' is no module; write names joined by dots, e.g. 'pk.structures'.")
     relative = f"{name.replace('.', '/')}.py"
-    if root != _CORE:
-        for folder in (path.parent, root):
-            if (folder / relative).is_file():
-                return _from_pack(root, (folder / relative))
-    for full in (f"ketasim.library.{name}", name):
+    for file in () if root == _CORE else (path.parent / relative, root / relative):
+        if file.is_file():
+            _check_allowed(root, relative, where)
+            return _from_pack(root, file)
+    declared = name.partition(".")[0] in installed_packages()
+    for full in (f"ketasim.library.{name}", *([name] if declared else [])):
         try:
             return import_module(full)
         except ModuleNotFoundError as error:
             if error.name and not full.startswith(error.name):  # it is there, but it imports something that is not
                 raise InvalidEntry(f"{where}: module '{name}' cannot be imported: {error}.") from None
     raise InvalidEntry(
-        f"{where}: no module '{name}' for the structure: neither {relative} in the pack nor a module of ketasim's library."
+        f"{where}: no module '{name}': neither {relative} in the pack, nor a module of ketasim's library, nor of an installed "
+        f"package that declares the entry point '{ENTRY_POINT_GROUP}'. Others are not imported."
     )
 
 
+def _check_allowed(root: Path, relative: str, where: str) -> None:
+    if root in _without_code:
+        raise InvalidEntry(
+            f"{where}: names {relative} of its pack, which would run as a program, and the pack is used for its data only "
+            "(--pack-data). Use it with --pack if you trust who wrote it."
+        )
+
+
+def allow_code(root: Path, allowed: bool) -> None:
+    """Whether modules of a pack may be imported."""
+    (_without_code.discard if allowed else _without_code.add)(root)
+
+
+def installed_packages() -> frozenset[str]:
+    """Names of installed packages that declare themselves as packs."""
+    return frozenset(point.module.partition(".")[0] for point in entry_points(group=ENTRY_POINT_GROUP))
+
+
 def changed(root: Path) -> tuple[tuple[str, int], ...]:
-    """When each module of a pack was last changed; empty for ketasim's own, which do not change while it runs."""
-    return () if root == _CORE else tuple((str(file), file.stat().st_mtime_ns) for file in _files(root))
+    """When each module of a pack was last changed, and whether they may run; empty for ketasim's own, which do not change meanwhile."""
+    if root == _CORE:
+        return ()
+    state = tuple((str(file), file.stat().st_mtime_ns) for file in _files(root))
+    return (("without code", 1), *state) if root in _without_code else state
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -204,7 +204,7 @@ def test_what_no_run_reads_is_checked_too(tmp_path: Path, old: str, new: str, er
         ('id = "doe2031"', 'id = "roe2031"', "id is 'roe2031', but the file is 'doe2031.toml'"),
         ("pk.structures:Mammillary", "Mammillary", "write 'module:Class'"),
         ("pk.structures:Mammillary", "pk.structures:Mamillary", "is no mechanism of module 'pk.structures'. Close: 'Mammillary"),
-        ("pk.structures:Mammillary", "nowhere:Mammillary", "no module 'nowhere' for the structure"),
+        ("pk.structures:Mammillary", "nowhere:Mammillary", "no module 'nowhere': neither"),
         ("{ compartments = 1 }", "{ compartment = 1 }", "takes no option 'compartment'. Close: 'compartments'."),
         (
             'analytes = ["s_ketamine"]',
@@ -295,6 +295,37 @@ def test_a_neighbour_imported_as_if_installed_is_told_how(tmp_path: Path, line: 
     assert "loops.py: fails on import: ModuleNotFoundError" in said and words in said
 
 
+@pytest.mark.parametrize("module", ["this", "subprocess", "idlelib.idle", "/etc/evil", "..evil", ""])
+def test_an_entry_imports_no_module_of_others(tmp_path: Path, module: str) -> None:
+    before = set(sys.modules)
+    said = message(tmp_path, STRUCTURE.replace("pk.structures:Mammillary", f"{module}:Mammillary") + CL + VC)
+    assert "module" in said and module.partition(".")[0] not in set(sys.modules) - before
+
+
+def test_a_module_in_the_current_folder_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "setup_of_mine.py").write_text("raise SystemExit\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "pack").mkdir()
+    assert "no module 'setup_of_mine'" in message(
+        tmp_path / "pack", STRUCTURE.replace("pk.structures:Mammillary", "setup_of_mine:X") + CL + VC
+    )
+
+
+def test_a_pack_without_its_code(tmp_path: Path) -> None:
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "loops.py").write_text("raise SystemExit\n", encoding="utf-8")
+    (tmp_path / "pk" / "doe2031.toml").write_text(STRUCTURE + CL + VC, encoding="utf-8")
+    (tmp_path / "sources.bib").write_text(BIBLIOGRAPHY, encoding="utf-8")
+    library.add_pack(tmp_path, code=False)
+    try:
+        assert library.pk("doe2031").id == "doe2031"
+        (tmp_path / "pk" / "doe2031.toml").write_text(OWN + CL + VC, encoding="utf-8")
+        with pytest.raises(InvalidEntry, match=r"names loops\.py of its pack.*--pack-data"):
+            library.pk("doe2031")
+    finally:
+        library.remove_pack(tmp_path)
+
+
 def test_a_model_of_a_pack_travels_to_another_process(tmp_path: Path) -> None:
     (tmp_path / "pk").mkdir()
     (tmp_path / "pk" / "loops.py").write_text(LOOP.format(""), encoding="utf-8")
@@ -366,7 +397,7 @@ def test_unknown_shelf_and_pack() -> None:
 
 
 def test_pack_without_shelves_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnknownEntry, match="has no folder pk"):
+    with pytest.raises(UnknownEntry, match="has none of the folders pk"):
         library.add_pack(tmp_path)
 
 
