@@ -11,7 +11,10 @@ from typing import Any
 HERE = Path(__file__).parent
 _ENVIRONMENT = [
     ("`KETASIM_DEBUG=1`", "show tracebacks and all warnings"),
-    ("`KETASIM_CACHE=FOLDER`", "where compiled models are kept; default `~/.cache/ketasim`; refused where others may write to it"),
+    (
+        "`KETASIM_CACHE=FOLDER`",
+        "where compiled models are kept; default `~/.cache/ketasim`; refused where others may write to it",
+    ),
     ("`KETASIM_QUIET=1`", "do not say that a model is compiled"),
 ]
 _MADE = "<!-- Made by docs/generate.py from the declarations; changes here are lost. -->\n"

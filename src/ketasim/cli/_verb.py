@@ -18,7 +18,9 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or notice; warnings stay.")]
 Packs = Annotated[
     list[str] | None,
-    typer.Option("--pack", metavar="DIR", help="Folder of own models beside ketasim's. Its Python files are run: trust its author."),
+    typer.Option(
+        "--pack", metavar="DIR", help="Folder of own models beside ketasim's. Its Python files are run: trust its author."
+    ),
 ]
 DataPacks = Annotated[list[str] | None, typer.Option("--pack-data", metavar="DIR", help="The same without its Python files.")]
 _COMMON = {"json_": (Json, False), "quiet": (Quiet, False), "pack": (Packs, None), "pack_data": (DataPacks, None)}

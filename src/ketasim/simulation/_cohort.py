@@ -701,17 +701,23 @@ class _Stream:
     def save(self) -> None:
         if self.path is None:
             return
-        facts = {"key": self.key, "done": self.done, "failed": self.failed, "error": self.error}
+        facts = json.dumps({"key": self.key, "done": self.done, "failed": self.failed, "error": self.error})
+        counts = {name: sketch.counts for name, sketch in self.all.items()}
         with replacing(self.path, "checkpoint") as draft, draft.open("wb") as file:
-            np.savez_compressed(file, facts=json.dumps(facts), **{name: sketch.counts for name, sketch in self.all.items()})  # type: ignore[arg-type]
+            np.savez_compressed(file, facts=facts, digest=_digest(facts, counts), **counts)  # type: ignore[arg-type]
 
     def _load(self, path: Path) -> None:
         try:
             with np.load(path) as stored:
-                facts = json.loads(str(stored["facts"]))
-                counts = {name: stored[name] for name in stored if name != "facts"}
+                text, digest = str(stored["facts"]), str(stored["digest"])
+                counts = {name: stored[name] for name in stored if name not in ("facts", "digest")}
         except (OSError, EOFError, ValueError, KeyError, BadZipFile):
-            raise InvalidData(f"{path}: is no checkpoint, or a damaged one. Delete it or name another file.") from None
+            text, digest, counts = "", "", {}
+        if not digest or digest != _digest(text, counts):
+            raise InvalidData(
+                f"{path}: is no checkpoint, or a damaged or edited one, or one of another version. Delete it or name another file."
+            )
+        facts = json.loads(text)
         if facts["key"] != self.key:
             raise InvalidOption(
                 f"{path} belongs to another run (model, regimen, cohort or settings differ). Delete it or name another file."
@@ -723,6 +729,15 @@ class _Stream:
     def remove(self) -> None:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def _digest(facts: str, counts: Mapping[str, NDArray[Any]]) -> str:
+    """Of all a checkpoint holds: counts without the patients they are said to be of would pass for a result."""
+    held = hashlib.sha256(facts.encode())
+    for name in sorted(counts):
+        held.update(f"{name} {counts[name].dtype} {counts[name].shape}".encode())
+        held.update(np.ascontiguousarray(counts[name]).tobytes())
+    return held.hexdigest()
 
 
 def _simulate_data(

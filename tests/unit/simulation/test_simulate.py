@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -141,6 +142,26 @@ def test_what_is_no_checkpoint_is_left_alone(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "none" / "run.npz"):
         with pytest.raises(OutputError, match="checkpoint cannot be written"):
             ketasim.simulate(checkpoint=place, **run)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("edit", [{"done": 8}, {"failed": -3}, {"done": "all"}, {}])
+def test_an_edited_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: dict[str, object]) -> None:
+    monkeypatch.setattr("ketasim.simulation._cohort._CHECKPOINT_EVERY", 1)
+    path, run = tmp_path / "run.npz", {"dosing": REGIMEN, "n": 8, "stream": True, "chunk": 2, "times": [0.0, 1.0]}
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ketasim.simulate(checkpoint=path, progress=interrupt, **run)  # type: ignore[arg-type]
+    with np.load(path) as stored:
+        held = dict(stored)
+    held["facts"] = np.array(json.dumps(json.loads(str(held["facts"])) | edit if edit else []))
+    with path.open("wb") as file:
+        np.savez(file, **held)  # type: ignore[arg-type]
+    with pytest.raises(InvalidData, match="damaged or edited"):
+        ketasim.simulate(checkpoint=path, **run)  # type: ignore[arg-type]
 
 
 def test_checkpoint_of_other_patients_of_the_same_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
