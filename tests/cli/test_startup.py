@@ -199,7 +199,7 @@ def test_what_holds_one_value_is_given_once(words: tuple[str, ...], run: Run) ->
 def test_a_list_or_a_plain_switch_may_stand_twice(run: Run) -> None:
     assert (
         run(
-            "simulate", "100 mg into CENT", "-q", "--quiet", "--model", "generic/two_cmt", "--param", "CL=5", "--param", "VC=20"
+            "simulate", "100 mg into CENT", "-q", "--quiet", "--model", "generic/two_cmt", "--param", "CL=5", "--param", "V=20"
         ).exit_code
         == 0
     )
