@@ -46,7 +46,7 @@ def session_figure(arms: Mapping[str, xr.DataTree]) -> Figure:
         from matplotlib.figure import Figure
 
         first = next(iter(arms.values()))["safety"].to_dataset()
-        names = [str(name) for name in first.data_vars]
+        names = [str(name) for name, one in first.data_vars.items() if one.attrs["units"] != "1"]  # reactions are in the table
         figure = Figure(figsize=(10.0, 3.2), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(names)))
         for axis, name in zip(axes, names, strict=True):

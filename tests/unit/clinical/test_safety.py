@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from ketasim import library
 from ketasim.clinical import reactions
@@ -47,3 +48,30 @@ def test_a_study_moves_everybody() -> None:
     endpoint, high = _found("systolic", 100.0, n=50, study=1.0)
     assert (high.curve.max(axis=1) >= base.curve.max(axis=1)).all()
     assert endpoint.numbers["tau"].value > 0
+
+
+REACTIONS = {
+    "dizziness": (101 / 346, 17 / 222), "nausea": (98 / 346, 19 / 222), "vomiting": (32 / 346, 4 / 222), "headache": (70 / 346, 38 / 222),
+    "sedation_term": (79 / 346, 21 / 222), "dissociation_term": (142 / 346, 21 / 222),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(REACTIONS))
+def test_reactions_come_as_often_as_they_were_printed(name: str) -> None:
+    """Ever in eight sessions around the effect-site peaks of 56 and 84 mg (118 and 165 ng/mL, CV near 40 %)."""
+    rng, n = np.random.default_rng(1), 6000
+    peaks = np.where(np.arange(n) % 2, 118.0, 165.0) * np.exp(0.38 * rng.normal(size=n))
+    endpoint = library.endpoint(name)
+    shape = np.interp(AFTER, [0.0, 2 / 3, 2.0], [0.0, 1.0, 0.1])
+    site = peaks[None, None, :] * np.broadcast_to(shape[None, :, None], (8, len(AFTER), n))
+    (definition,) = endpoint.definitions.values()
+    drug, none = REACTIONS[name]
+    for times, expected in ((1.0, drug), (0.0, none)):
+        found = reactions(endpoint, times * site, AFTER, np.arange(n), 2, endpoint.typical()).meets(definition).any(axis=0).mean()
+        # Four standard errors of 6,000 people, and 2 points for peaks that are not those of the simulation.
+        assert abs(found - expected) < 4 * np.sqrt(expected * (1 - expected) / n) + 0.02
+
+
+def test_reactions_rise_with_dose() -> None:
+    shares = [_found("dizziness", peak, n=4000)[1].largest.mean() for peak in (0.0, 60.0, 120.0, 400.0)]
+    assert shares == sorted(shares) and shares[-1] > shares[0] + 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtr
 
 from ketasim.clinical import SideEffect
 from ketasim.model import Param
@@ -63,3 +64,30 @@ class Rise(SideEffect):
     def read(self, level, reading, p):
         """With the error of one reading."""
         return level + p["sd_reading"] * reading
+
+
+class Susceptibility(SideEffect):
+    """A reaction that a person has in a session (1) or has not (0): when the effect site exceeds a threshold of the person's own.
+
+    Thresholds are log-normal over people and sessions. A background share has it without the drug.
+    """
+
+    params = {
+        "C50": Param("ng/mL", "effect-site concentration at which half of people have it in a session", _POSITIVE),
+        "spread": Param("1", "SD of the logarithm of thresholds"),
+        "r_person": Param("1", "share of its variance that belongs to the person", (0.0, 1.0)),
+        "background": Param("1", "share of people who have it in a course without the drug", (0.0, 1.0)),
+    }
+
+    def size(self, effect_site, p):
+        """Concentration over the middle threshold."""
+        return np.maximum(effect_site, 0.0) / p["C50"]
+
+    def own(self, size, person, session, p):
+        """1 while the concentration exceeds the person's threshold of this session."""
+        step = np.sqrt(p["r_person"]) * person + np.sqrt(1.0 - p["r_person"]) * session
+        return (size * np.exp(p["spread"] * step) > 1.0).astype(float)
+
+    def start(self, person, p):
+        """1 for the share that has it anyway."""
+        return (ndtr(person) < p["background"]).astype(float)
