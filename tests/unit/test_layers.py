@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "ketasim"
 
-_BASE = {"arguments", "csvtext", "units", "errors", "sources", "cache", "writing"}
+_BASE = {"arguments", "csvtext", "documents", "units", "errors", "sources", "cache", "writing"}
 _MODEL = _BASE | {"model"}
 _INPUT = _MODEL | {"dose", "population"}
 _CORE = _INPUT | {"solve", "results", "nca"}
@@ -23,6 +23,7 @@ ALLOWED = {
     "errors": set[str](),
     "arguments": {"errors"},
     "csvtext": {"errors"},
+    "documents": set[str](),
     "writing": {"errors"},
     "cache": {"errors", "writing"},
     "units": {"arguments", "errors", "cache", "writing"},

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketasim.cli._settings import settings
 from ketasim.csvtext import absent
+from ketasim.documents import document, file_text
 from ketasim.errors import InvalidData, InvalidOption, InvalidParameter, InvalidRegimen
 
 if TYPE_CHECKING:
@@ -110,8 +109,8 @@ def _number(value: Any, name: str, where: str) -> float:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
-        raise InvalidParameter(f"{where}: {name} = {value!r} is no number.") from None
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidParameter(f"{where}: {name} = {str(value)[:80]!r} is no number.") from None
     if number != number or number in (float("inf"), float("-inf")):
         raise InvalidParameter(f"{where}: {name} = {value!r} must be finite.")
     return number
@@ -119,21 +118,13 @@ def _number(value: Any, name: str, where: str) -> float:
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """A JSON, TOML or YAML file of names and values; a key ``parameters`` may hold them."""
+    kind = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}.get(path.suffix.lower(), "json")
     try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix.lower() == ".toml":
-            data = tomllib.loads(text)
-        elif path.suffix.lower() in (".yaml", ".yml"):
-            import yaml
-
-            data = yaml.safe_load(text)
-        else:
-            data = json.loads(text)
+        data = document(file_text(path, kind), kind)
     except OSError as error:
         raise InvalidOption(f"{path}: cannot be read ({error.strerror}).") from None
-    except Exception as error:
-        kind = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML"}.get(path.suffix.lower(), "JSON")
-        raise InvalidData(f"{path}: is not valid {kind} ({error}).") from None
+    except ValueError as error:
+        raise InvalidData(f"{path}: is not valid {kind.upper()} ({error}).") from None
     if not isinstance(data, dict):
         raise InvalidData(f'{path}: holds a {type(data).__name__}; needed are names with values, e.g. {{"CL": 5}}.')
     inner = data.get("parameters")

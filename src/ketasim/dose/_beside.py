@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ketasim.documents import document, file_text
 from ketasim.errors import InvalidEntry, InvalidRegimen
 
 #: ketasim's own shelf; those of packs are added by `add_drugs`.
@@ -100,8 +100,8 @@ def substances() -> Mapping[str, Substance]:
 def _read(path: Path, changed: int) -> Substance:
     where = f"drug/{path.name}"
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = document(file_text(path, "toml"), "toml")
+    except (OSError, ValueError) as error:
         raise InvalidEntry(f"{where}: cannot be read ({error}).") from None
     if unknown := sorted(set(data) - _FIELDS):
         raise InvalidEntry(f"{where} {unknown[0]}: unknown key. Allowed: {', '.join(sorted(_FIELDS))}.")

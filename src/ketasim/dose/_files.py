@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ketasim.arguments import checked
+from ketasim.documents import document, file_text
 from ketasim.dose._quantity import number_text
 from ketasim.dose._regimen import DAY, Dose, Item, Regimen, Schedule
 from ketasim.dose._text import dose_text, item_text, schedule_text
@@ -124,11 +124,12 @@ def read_arms(path: str | Path) -> dict[str, Regimen]:
     from ketasim.dose._grammar import parse_arms
 
     path = Path(path)
-    text, kind = _text_of(path), path.suffix.lower()
+    kind = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}.get(path.suffix.lower(), "text")
+    text = _text_of(path, kind)
     try:
-        data: Any = _yaml(text, path) if kind in (".yaml", ".yml") else tomllib.loads(text) if kind == ".toml" else text
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidRegimen(f"{path}: not TOML ({error}).") from None
+        data: Any = text if kind == "text" else document(text, kind)
+    except ValueError as error:
+        raise InvalidRegimen(f"{path}: not {kind.upper()} ({error}).") from None
     if isinstance(data, str):
         arms = parse_arms("\n".join(line for line in data.splitlines() if not line.lstrip().startswith("#")))
         return {path.stem: next(iter(arms.values()))} if len(arms) == 1 and ":" not in data else arms
@@ -153,22 +154,13 @@ def _arm(arm: Any, where: str) -> Regimen:
         raise InvalidRegimen(f"{where}: {error}") from None
 
 
-def _text_of(path: Path) -> str:
+def _text_of(path: Path, kind: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidRegimen(f"{path}: not UTF-8 text; a regimen file is YAML, TOML or text.") from None
+        return file_text(path, kind)
+    except ValueError as error:
+        raise InvalidRegimen(f"{path}: {error}; a regimen file is YAML, TOML or text.") from None
     except OSError as error:
         raise InvalidRegimen(f"{path}: cannot be read ({error.strerror}).") from None
-
-
-def _yaml(text: str, path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidRegimen(f"{path}: not YAML ({' '.join(str(error).split())}).") from None
 
 
 def write_regimen(regimen: Regimen, path: str | Path) -> None:

@@ -17,8 +17,11 @@ from ketasim.dose._phrases import Words, read_words
 from ketasim.dose._quantity import Quantity
 from ketasim.dose._regimen import DAY, Course, Dose, Item, Regimen, Schedule, end_of
 from ketasim.dose._timing import place_of, schedule_of
-from ketasim.dose._tokens import Misspelt, Token, fail, meaning, tokens
+from ketasim.dose._tokens import Misspelt, Token, check_length, fail, meaning, tokens
 from ketasim.errors import InvalidRegimen, close_names
+
+#: Arms of one text at most.
+_MOST_ARMS = 1_000
 
 DEVICE_DOSES = (DEVICE_MG, 2 * DEVICE_MG, 3 * DEVICE_MG)
 
@@ -248,6 +251,7 @@ def parse(text: str, *, drug: str = "", route: str = "") -> Regimen:
     """
     if not isinstance(text, str):
         raise InvalidRegimen(f"dose text: it is of type {type(text).__name__}; write e.g. 'esketamine nasal 56 mg'.")
+    check_length(text)
     own, others = split_beside(text)
     if others:
         return _with_beside(text, own, others, drug, route)
@@ -308,9 +312,10 @@ def parse_arms(text: str, *, drug: str = "", route: str = "") -> dict[str, Regim
     if not isinstance(text, str):
         raise InvalidRegimen(f"dose text: it is of type {type(text).__name__}; write e.g. 'low: 28 mg; high: 84 mg'.")
     arms: dict[str, Regimen] = {}
-    for piece in (p.strip() for p in text.replace("\n", ";").split(";")):
-        if not piece:
-            continue
+    pieces = [piece for p in text.replace("\n", ";").split(";") if (piece := p.strip())]
+    if len(pieces) > _MOST_ARMS:
+        raise InvalidRegimen(f"dose text: it has {len(pieces):,} arms; at most {_MOST_ARMS:,} are read.")
+    for piece in pieces:
         label, colon, body = piece.partition(":")
         name = label.strip() if colon else piece
         if name in arms:

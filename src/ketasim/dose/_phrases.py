@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from ketasim.dose._quantity import SUBSTANCE_UNITS, TIME_UNITS, WEIGHT_WORDS, Quantity, amount_unit, unknown_time_unit
+from ketasim.dose._regimen import MOST_DOSES
 from ketasim.dose._remedies import REMEDIES, STEADY, UNITS
 from ketasim.dose._tokens import BRANDS, FILLERS, Token, fail, misspelt, nearest, phrase_at
 from ketasim.errors import close_names
@@ -321,8 +322,8 @@ class _Reader:
 
     def set_count(self, token: Token, kind: str, value: float) -> None:
         self.note("count", token)
-        if value <= 0 or (kind != "span" and value != int(value)) or (kind != "span" and value > 1e6):
-            self.refuse("give a whole number of doses, at least 1 (and at most 1000000).", token)
+        if value <= 0 or (kind != "span" and value != int(value)) or (kind != "span" and value > MOST_DOSES):
+            self.refuse(f"give a whole number of doses, at least 1 (and at most {MOST_DOSES}).", token)
         self.said.count = (kind, value)
 
     def number_list(self, what: str) -> list[float]:

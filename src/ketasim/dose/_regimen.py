@@ -24,6 +24,8 @@ DAY, WEEK = 24.0, 168.0
 WEEK_DAYS: Final[Mapping[int, tuple[int, ...]]] = {
     1: (1,), 2: (1, 4), 3: (1, 3, 5), 4: (1, 2, 4, 5), 5: (1, 2, 3, 4, 5), 6: (1, 2, 3, 4, 5, 6), 7: (1, 2, 3, 4, 5, 6, 7),
 }  # fmt: skip
+#: Doses of a regimen at most: every hour for eleven years. Their times are worked out one by one.
+MOST_DOSES: Final = 100_000
 _EXAMPLES: Final = {"drug": "esketamine", "route": "nasal", "form": "hydrochloride"}
 #: Routes by which a dose can be given over a time; the others take as long as their kinetics say.
 INFUSIBLE: Final = ("iv", "im", "sc", "inhaled")
@@ -51,6 +53,7 @@ class Schedule:
             raise InvalidRegimen(
                 f"a schedule of {self.n} doses every {self.every:g} h has no meaning: at least one dose, and an interval above 0."
             )
+        check_number(self.n)
         if any(b <= a for a, b in zip(self.offsets, self.offsets[1:], strict=False)):
             raise InvalidRegimen(f"dose times {', '.join(f'{o:g}' for o in self.offsets)} h must rise, and none may come twice.")
         if self.n > len(self.offsets) and self.every <= self.offsets[-1] - self.offsets[0]:
@@ -70,7 +73,8 @@ class Schedule:
     def times(self) -> tuple[float, ...]:
         """Time of every dose that is given, h from the first planned one."""
         m = len(self.offsets)
-        return tuple(self.offsets[k % m] + (k // m) * self.every for k in range(self.n) if k + 1 not in self.missed)
+        missed = set(self.missed)
+        return tuple(self.offsets[k % m] + (k // m) * self.every for k in range(self.n) if k + 1 not in missed)
 
     @property
     def planned(self) -> Schedule:
@@ -79,11 +83,11 @@ class Schedule:
 
     def runs(self) -> list[tuple[float, int]]:
         """(time of the first, h; how many follow) of doses that are `every` apart with none missed between, place by place."""
-        m, found = len(self.offsets), list[tuple[float, int]]()
+        m, found, missed = len(self.offsets), list[tuple[float, int]](), set(self.missed)
         for place, offset in enumerate(self.offsets):
             begin = -1
             for block, k in enumerate(range(place, self.n, m)):
-                if k + 1 in self.missed:
+                if k + 1 in missed:
                     begin = -1
                 elif begin < 0:
                     begin = block
@@ -91,6 +95,17 @@ class Schedule:
                 else:
                     found[-1] = (found[-1][0], block - begin)
         return found
+
+
+def check_number(doses: float) -> None:
+    """Refuse more doses than are worked out.
+
+    Raises
+    ------
+    InvalidRegimen
+    """
+    if doses > MOST_DOSES:
+        raise InvalidRegimen(f"{doses:,.0f} doses: a regimen has at most {MOST_DOSES:,}. Give fewer, or a longer interval.")
 
 
 def per_week(times: int, doses: int) -> Schedule:
@@ -149,6 +164,7 @@ class Course:
             return Regimen(tuple(replace(item, schedule=schedule) for item in items))
         out: list[Item] = []
         for item in items:
+            check_number(schedule.n * item.schedule.n)
             times = sorted({a + b for a in schedule.times for b in item.schedule.times})
             if len(times) < len(schedule.times) * len(item.schedule.times):
                 raise InvalidRegimen(
@@ -318,6 +334,7 @@ class Regimen(Course):
         for item in self.items:
             if not isinstance(item, Item):
                 raise InvalidRegimen(f"a regimen holds items, not {item!r}; make one of a text with ketasim.parse, or of a Dose: Regimen(dose.as_items()).")  # fmt: skip
+        check_number(sum(item.schedule.n for item in self.items))
         named = {bool(item.dose.drug) for item in self.items}
         if len(named) > 1:
             raise InvalidRegimen("some doses of this regimen name a drug and others do not; name it for all or for none.")

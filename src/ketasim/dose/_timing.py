@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from ketasim.dose._phrases import Words
 from ketasim.dose._quantity import number_text, time_text
-from ketasim.dose._regimen import WEEK, WEEK_DAYS, Schedule, per_week
+from ketasim.dose._regimen import WEEK, WEEK_DAYS, Schedule, check_number, per_week
 from ketasim.dose._tokens import Token, fail
 
 
@@ -115,6 +115,7 @@ def _every(text: str, said: Words, interval: float) -> Schedule:
     if kind != "span":
         return Schedule((0.0,), interval, int(value))
     count = value / interval
+    check_number(count)
     if abs(count - round(count)) > 1e-9 or round(count) < 1:
         many = max(1, int(count) + 1)
         rest = f"write 'x {many} dose' (the last {time_text((many - 1) * interval)} after the first)."

@@ -93,6 +93,8 @@ KEYWORDS: Final = (
 )  # fmt: skip
 _LONGEST = max(words.count(" ") + 1 for words in PHRASES)
 
+#: Characters of one regimen's text that are read, and the largest number in it.
+_CHARACTERS, _LARGEST = 20_000, 1e12
 _TOKEN = re.compile(
     r"(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?)"
     r"|(?P<times>[x×](?=\s*\d))"
@@ -173,6 +175,20 @@ def misspelt(text: str, token: Token, meant: str) -> NoReturn:
         raise found from None
 
 
+def check_length(text: str) -> None:
+    """Refuse a text beyond what is read.
+
+    Raises
+    ------
+    InvalidRegimen
+    """
+    if len(text) > _CHARACTERS:
+        raise InvalidRegimen(
+            f"dose text: it has {len(text):,} characters ('{text[:40]}...'); at most {_CHARACTERS:,} are read. "
+            "Write many doses as an event table (--data)."
+        )
+
+
 def tokens(text: str) -> list[Token]:
     """Words of a text.
 
@@ -180,6 +196,7 @@ def tokens(text: str) -> list[Token]:
     ------
     InvalidRegimen: a character that belongs to no word.
     """
+    check_length(text)
     clean = _plain(text)
     found: list[Token] = []
     at = 0
@@ -192,6 +209,8 @@ def tokens(text: str) -> list[Token]:
             fail(text, at, at + 1, f"'{clean[at]}' is no part of a dose; leave it out.")
         raw = text[match.start() : match.end()].strip()
         kind, word = _word_of(match)
+        if kind == "number" and float(word) > _LARGEST:
+            fail(text, match.start(), match.end(), f"no amount or time is above {_LARGEST:g}; write the number that is meant.")
         found.append(Token(kind, word, raw, match.start(), match.start() + len(raw)))
         at = match.end()
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ketasim.arguments import checked
+from ketasim.documents import file_text
 from ketasim.errors import InvalidData
 from ketasim.evidence._bibliography import bibtex, ris, without_known
 from ketasim.evidence._check import Row, read
@@ -51,9 +52,9 @@ def import_record(file: str | Path, folder: str | Path) -> Imported:
             f"{file}: unknown ending '{file.suffix}'. Import .json (ClinicalTrials.gov study, API v2), .ris or .bib."
         )
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = f"not UTF-8, byte {error.start}" if isinstance(error, UnicodeDecodeError) else error.strerror
+        text = file_text(file, "json")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise InvalidData(f"{file}: cannot be read ({why}).") from None
     have = {name: _there(folder, name) for name in TABLES}
     left_out, remarks = list[str](), list[str]()

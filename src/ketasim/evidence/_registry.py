@@ -5,12 +5,12 @@ Never guesses: a drug, dose or time that the record does not say in one way stay
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ketasim.documents import document
 from ketasim.errors import InvalidData
 from ketasim.evidence._check import Row
 from ketasim.evidence._registry_results import read_results
@@ -53,10 +53,9 @@ def _read(study: Study) -> None:
 
 def _opened(text: str, file: Path) -> Study:
     try:
-        record: Any = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f", line {error.lineno}: not JSON ({error.msg})" if isinstance(error, json.JSONDecodeError) else ": not JSON"
-        raise InvalidData(f"{file}{where}. {_HOW_TO_SAVE}") from None
+        record: Any = document(text, "json")
+    except ValueError as error:
+        raise InvalidData(f"{file}: not JSON ({error}). {_HOW_TO_SAVE}") from None
     studies = record.get("studies") if isinstance(record, dict) else None
     if isinstance(studies, list):
         if len(studies) != 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ketasim.documents import document, file_text
 from ketasim.errors import InvalidEntry, UnitMismatch, close_names
 from ketasim.library._schema import NameFile, explain
 from ketasim.model import Mechanism
@@ -112,8 +112,8 @@ def _read_register(files: tuple[tuple[Path, int], ...]) -> Register:
 
 def _tables(file: Path, where: str) -> dict[str, dict[str, Any]]:
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data: dict[str, Any] = document(file_text(file, "toml"), "toml")
+    except ValueError as error:
         raise InvalidEntry(f"{where}: not valid TOML: {error}.") from None
     loose = next((name for name, table in data.items() if not isinstance(table, dict)), "")
     if loose:

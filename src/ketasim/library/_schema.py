@@ -5,12 +5,12 @@ Shape only; meaning (units, names of parameters) is checked in ``_convert``.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ketasim.documents import document, file_text
 from ketasim.errors import InvalidEntry, close_names
 
 Kind = Literal["estimated", "fixed", "derived", "assumed"]
@@ -266,8 +266,8 @@ _Shape = TypeVar("_Shape", bound=_File)
 def read(path: Path, shape: type[_Shape], where: str) -> _Shape:
     """Parse and check one TOML file; `where` is how messages name the file."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = document(file_text(path, "toml"), "toml")
+    except ValueError as error:
         raise InvalidEntry(f"{where}: not valid TOML: {error}.") from None
     except OSError as error:
         raise InvalidEntry(f"{where}: cannot be read: {error.strerror}.") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
+from ketasim.documents import document, file_text
 from ketasim.errors import Extrapolation, InvalidEntry, InvalidOption, UnknownEntry, close_names, warn
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, cyp2b6_phenotype
@@ -178,8 +178,8 @@ def population_from_file(path: str | Path) -> Population:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = file_text(path, "toml")
+    except (OSError, ValueError) as error:
         raise InvalidEntry(f"{path}: cannot be read ({error}).") from None
     return _load(text, str(path), path.parent)
 
@@ -197,8 +197,8 @@ def _folder() -> Traversable:
 
 def _load(text: str, where: str, beside: Path | None) -> Population:
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = document(text, "toml")
+    except ValueError as error:
         raise InvalidEntry(f"{where}: not valid TOML ({error}).") from None
     for key in ("id", "revision", "title", "description", "covariate"):
         if key not in raw:

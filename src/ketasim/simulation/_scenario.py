@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketasim.documents import document, file_text
 from ketasim.dose import Dose, Regimen
 from ketasim.errors import InvalidOption, close_names
 from ketasim.model import Model, Part
@@ -79,8 +79,8 @@ class Scenario:
         """
         _check_ending(ending, name)
         try:
-            data = json.loads(text) if ending == ".json" else tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
+            data = document(text, ending[1:])
+        except ValueError as error:
             raise InvalidOption(f"{name}: cannot be read as {ending[1:].upper()} ({error}).") from None
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise InvalidOption(f'{name}: is no scenario; its first line is format = "{FORMAT}".')
@@ -95,8 +95,8 @@ class Scenario:
         path = Path(path)
         _check_ending(path.suffix.lower(), str(path))
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = file_text(path, path.suffix.lower()[1:])
+        except (OSError, ValueError) as error:
             raise InvalidOption(f"{path}: cannot be read ({error}).") from None
         return cls.from_text(text, path.suffix.lower(), str(path))
 

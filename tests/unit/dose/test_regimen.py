@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import time
+from pathlib import Path
+
 import pytest
 
 from ketasim.dose import Dose, Regimen, Schedule, parse, read_arms, write_arms
@@ -198,3 +202,34 @@ def test_a_file_says_the_unit_of_every_number(key: str) -> None:
     row = {"amount": "0.5 mg/kg", "drug": "ketamine", "route": "iv", "over": "40 min", key: 29}
     with pytest.raises(InvalidRegimen, match=r"regimen, dose 1: .*29"):
         Regimen.from_dict({"doses": [row]})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("esketamine nasal 56 mg, 2/week x 30000000 week", "60,000,000 doses: a regimen has at most 100,000"),
+        ("esketamine nasal 56 mg, every 1 min x 5000 week", "50,400,000 doses"),
+        ("esketamine nasal 56 mg, 2/week x 1e9 dose", "at most 100000"),
+        ("esketamine nasal 56 mg, 1e400/week", "no amount or time is above 1e+12"),
+        ("esketamine nasal 56 mg, every 1e-300 h x 1 week", "doses: a regimen has at most"),
+        ("a" * 30_000, "it has 30,000 characters"),
+        ("esketamine nasal 56 mg then " * 3000, "at most 20,000 are read"),
+    ],
+)
+def test_a_text_is_bounded_before_its_doses_are_worked_out(text: str, words: str) -> None:
+    began = time.process_time()
+    with pytest.raises(InvalidRegimen, match=re.escape(words)):
+        parse(text)
+    assert time.process_time() - began < 1.0
+
+
+def test_files_are_bounded_and_nests_refused(tmp_path: Path) -> None:
+    for name, text, words in (
+        ("a.txt", "x" * 1_000_001, "above 1 MB"),
+        ("a.toml", "x = " + "[" * 20_000, "nested too deeply"),
+        ("a.yaml", "[" * 20_000, "nested too deeply"),
+        ("b.txt", "56 mg\n" * 1001, "at most 1,000 are read"),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        with pytest.raises(InvalidRegimen, match=words):
+            read_arms(tmp_path / name)

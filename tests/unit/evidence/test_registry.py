@@ -216,7 +216,7 @@ def test_a_held_out_study_stays_held_out_under_its_number(tmp_path: Path, record
 
 
 REFUSED = [
-    ("{", r"record\.json, line 1: not JSON"), ("<xml/>", "not JSON"), ("", "not JSON"), ("[1, 2]", "no 'protocolSection'"),
+    ("{", r"record\.json: not JSON \(line 1"), ("<xml/>", "not JSON"), ("", "not JSON"), ("[1, 2]", "no 'protocolSection'"),
     ({"FullStudiesResponse": {}}, "no 'protocolSection'"), ({"studies": []}, "holds 0 studies; import one at a time"),
     ({"protocolSection": {}}, r"nctId is '', not an NCT number"),
     ({"protocolSection": {"identificationModule": {"nctId": "NCT1"}}}, "'NCT1', not an NCT number"),
