@@ -299,7 +299,7 @@ def test_resume_refuses_another_run(run: Run) -> None:
     Path("a.csv.resume").write_bytes(b"")
     done = run("simulate", REGIMEN, *SMALL, "-n", "8", "--stream", "-o", "a.csv", "--resume")
     assert done.exit_code == 1
-    assert "a.csv.resume: is no checkpoint, or a damaged one." in done.stderr
+    assert "a.csv.resume: is no checkpoint, or a damaged" in done.stderr
 
 
 def test_resume_of_what_was_not_streamed_is_refused(run: Run) -> None:

@@ -184,7 +184,7 @@ Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processor
 Chunk = Annotated[int, typer.Option("--chunk", min=1, help="Patients solved together; bounds memory, never changes a number.")]
 Stream = Annotated[
     bool | None,
-    typer.Option("--stream/--no-stream", help="Quantiles only, in bounded memory; default above 20,000 patients."),
+    typer.Option("--stream/--no-stream", help="Quantiles only, in bounded memory; default for results above 2 GiB."),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted streamed run.")]
 Interpolation = Annotated[str, typer.Option("--interpolation", help="Between records of an event table: nocb, locf or linear.")]

@@ -129,13 +129,15 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
     from ketasim.cli import _outputs
     from ketasim.cli._exposure import show_result
     from ketasim.cli._progress import progress
-    from ketasim.simulation import is_streamed
+    from ketasim.simulation import as_model, default_times, will_stream
 
     for remark in remarks(regimen):
         _note(remark)
     size = len(options["cohort"].ids) if "cohort" in options else options["n"]
-    kept = is_streamed(size, options["stream"]) and options["disorder"] is None
-    checkpoint = _checkpoint(files, resume) if kept else _no_checkpoint(resume)
+    times = default_times(regimen, options["until"]) if options["times"] is None else options["times"]
+    plain = options["disorder"] is None and not options["draws"] and not options["residual"]
+    streamed = plain and will_stream(as_model(model), regimen, size, len(times), options["stream"])
+    checkpoint = _checkpoint(files, resume) if streamed else _no_checkpoint(resume)
     try:
         with progress(size * (1 + options["draws"])) as bar:
             result = ketasim.simulate(model, regimen, progress=bar, checkpoint=checkpoint, **options)
@@ -198,7 +200,7 @@ def _no_checkpoint(resume: bool) -> None:
     """A run that keeps every patient begins anew."""
     if resume:
         raise InvalidOption(
-            "--resume: only a streamed run without a disorder can go on (above 20,000 patients, or --stream). Run it again without --resume."
+            "--resume: only a streamed run without a disorder can go on (a result above 2 GiB, or --stream). Run it again without --resume."
         )
 
 

@@ -9,6 +9,7 @@ from ketasim.simulation._cohort import (
     is_streamed,
     simulate,
     status_text,
+    will_stream,
 )
 from ketasim.simulation._scenario import Scenario, run
 
@@ -23,4 +24,5 @@ __all__ = [
     "run",
     "simulate",
     "status_text",
+    "will_stream",
 ]

@@ -204,10 +204,10 @@ def check_stream(streamed: bool, states: bool, checkpoint: Any) -> None:
     """
     if checkpoint is not None and not streamed:
         raise InvalidOption(
-            f"checkpoint = {str(checkpoint)!r}: only a streamed cohort can be resumed (above 20,000 patients, or stream=True). Leave it out."
+            f"checkpoint = {str(checkpoint)!r}: only a streamed cohort can be resumed (a result above 2 GiB, or stream=True). Leave it out."
         )
     if streamed and states:
-        raise InvalidOption("states = True: a streamed cohort keeps quantiles of concentrations only. Give at most 20,000 patients, or stream=False.")  # fmt: skip
+        raise InvalidOption("states = True: a streamed cohort keeps quantiles of concentrations only. Give fewer people, or stream=False.")  # fmt: skip
 
 
 def names_of(comedication: Any) -> Sequence[str]:

@@ -63,11 +63,12 @@ from ketasim.simulation._asked import (
     typical_weight,
     whole_number,
 )
-from ketasim.simulation._care import Care, CareRun, asked_care, with_beside, with_mechanisms
+from ketasim.simulation._care import AFTER, Care, CareRun, asked_care, session_starts, with_beside, with_mechanisms
 from ketasim.simulation._draws import check_draws, with_draws
 from ketasim.simulation._exposure import ExposureGrid, quiet_times
 from ketasim.simulation._inputs import Inputs, checked_inputs, with_inputs
 from ketasim.simulation._outputs import warn_of_failures, warn_of_outputs
+from ketasim.simulation._size import STREAM_BYTES, check_memory, kept_bytes, streamed_bytes
 from ketasim.solve import STATUS, Reference, Solution, solve, solver_of, tolerance_of
 from ketasim.writing import replacing
 
@@ -76,8 +77,6 @@ Progress = Callable[[int, int], None]
 DEFAULT_MODEL = "ketasim_reference"
 DEFAULT_POPULATION = "adults"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-#: Cohorts above this size are streamed to quantiles unless asked otherwise.
-STREAM_ABOVE = 20_000
 #: Patients solved together; bounds memory, never changes a number.
 CHUNK = 2048
 #: Numbers that come of a chunk of a streamed cohort, at most: their memory then goes from one chunk to the next (`solve`).
@@ -175,7 +174,7 @@ def simulate(
     variability : between-subject variability; default on for several people of a population, off for people who are described (one
         typical person, a patient table, an event table). residual : outputs as an assay would have read them.
     replicates : so many versions of every subject of an event table or patient table.
-    stream : quantiles only, in bounded memory; default above 20,000 patients.
+    stream : quantiles only, in bounded memory; default for results above 2 GiB.
     draws : repeats the run in the same patients with so many plausible versions of the model; not for a streamed cohort.
     between_study : draws are those of a new study, where the model says how studies differ; False: of the typical values alone.
     rtol, precision : of the solver; default 1e-6 and ``double``. ``single``: half the size, little more than half the time; rtol 1e-5 or more.
@@ -268,7 +267,7 @@ def _replicated(cohort: Cohort | None, asked: Any) -> Cohort | None:
 
 def _in_people(run: _Cohort, care: Care | None, asked: Any) -> xr.DataTree:
     """A regimen in people: kinetics alone, or symptoms and side effects too."""
-    streamed, quantiles = is_streamed(run.people.n, asked.stream), check_quantiles(asked.quantiles)
+    streamed, quantiles = _streamed(run, care, asked), check_quantiles(asked.quantiles)
     if asked.residual and streamed:
         raise InvalidOption(
             "residual: a streamed cohort keeps quantiles of what is, not of readings. Give fewer patients, or leave it out."
@@ -282,10 +281,36 @@ def _in_people(run: _Cohort, care: Care | None, asked: Any) -> xr.DataTree:
     return CareRun(run, care).result(streamed, quantiles, asked.draws, asked.progress)
 
 
+def _streamed(run: _Cohort, care: Care | None, asked: Any) -> bool:
+    """Whether quantiles are kept instead of people: as asked, or by the size of the result. What would not fit is refused."""
+    times, outputs, people = len(run.times), len(run.ports), run.people.n
+    if run.states:
+        outputs += len(run.common.model.states)
+    if care is not None:
+        extra = len(session_starts(run.regimen.doses)) * len(AFTER)
+        times += extra
+        outputs += -(-2 * extra * len(care.endpoints) // times)
+    kept, what = kept_bytes(times, outputs, people), f"{people:,} people at {times:,} times with {outputs} outputs"
+    streamed = is_streamed(kept, asked.stream) if not (run.states or asked.draws or asked.residual) or asked.stream else False
+    if streamed:
+        check_memory(streamed_bytes(times, outputs), f"Quantiles at {times:,} times of {outputs} outputs", "Give fewer output times (--times, --until).")  # fmt: skip
+    else:
+        check_memory(
+            kept, what, "Give fewer people or output times (--times, --until), or stream=True (--stream): quantiles only."
+        )
+    return streamed
+
+
 @checked
-def is_streamed(n: int, stream: bool | None) -> bool:
-    """Whether quantiles are kept instead of so many patients: as asked, by default above 20,000."""
-    return n > STREAM_ABOVE if stream is None else stream
+def is_streamed(size: int, stream: bool | None) -> bool:
+    """Whether quantiles are kept instead of people: as asked, by default for results above 2 GiB; size : bytes (`kept_bytes`)."""
+    return size > STREAM_BYTES if stream is None else stream
+
+
+@checked
+def will_stream(model: Model, regimen: Regimen, people: int, times: int, stream: bool | None) -> bool:
+    """Whether a run of kinetics will be streamed; people, times : how many."""
+    return is_streamed(kept_bytes(times, len(model.ports), people), stream)
 
 
 def _regimen(dosing: Any) -> Regimen:
@@ -580,8 +605,8 @@ class _Cohort:
     ) -> xr.DataTree:  # fmt: skip
         """Quantiles only; memory does not grow with the cohort. `listen` gets range, ids and ports of every chunk."""
         if not self.ports:
-            raise InvalidOption(f"{self.common.model.id} has no outputs, and a streamed cohort keeps quantiles of outputs only: declare a port, give at "
-                                "most 20,000 patients, or stream=False.")  # fmt: skip
+            raise InvalidOption(f"{self.common.model.id} has no outputs, and a streamed cohort keeps quantiles of outputs only: declare a port, give "
+                                "fewer people, or stream=False.")  # fmt: skip
         state = _Stream(self._key(), Path(checkpoint) if checkpoint else None, self._sketches(), self._exposure_sketches())
         template = None
         for number, (start, stop) in enumerate(self._ranges(self._chunk())):

@@ -36,7 +36,9 @@ def check_draws(draws: int, model: Model, streamed: bool) -> None:
     if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 0:
         raise InvalidOption(f"draws = {draws}: give a whole number of draws, e.g. 100, or 0 for none.")
     if draws and streamed:
-        raise InvalidOption(f"draws = {draws}: a streamed cohort keeps no patients to repeat. Give at most 20,000 patients.")
+        raise InvalidOption(
+            f"draws = {draws}: a streamed cohort keeps no patients to repeat. Give fewer people, or leave stream out."
+        )
     if draws and not any(n.se > 0 for n in model.numbers.values()) and not any(p.info.get("posterior") for p in model.parts):
         raise InvalidOption(
             f"draws = {draws}: {model.id} has neither a posterior nor standard errors, so nothing says how sure its values are."
