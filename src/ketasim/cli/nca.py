@@ -239,7 +239,8 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
 
 def _concentrations(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
     """As written: words that say neither a number nor a value below a limit are told with their line."""
-    from ketasim.nca import BELOW_HELP, concentrations
+    from ketasim.nca import BELOW_HELP
+    from ketasim.nca._below import concentrations
 
     wrong = concentrations(table[name])[2]
     if bool(wrong.any()):

@@ -8,13 +8,15 @@ from ketasim.clinical._declare import (
     ControlArm,
     Disorder,
     DisorderEntry,
+    Floats,
     Prior,
     Scale,
+    Values,
     View,
 )
 from ketasim.clinical._describe import described
 from ketasim.clinical._people import Patients, TrialEffects, patients, trial_effects
-from ketasim.clinical._policy import Policy, PolicyEntry, Seen
+from ketasim.clinical._policy import Level, Policy, PolicyEntry, Seen
 from ketasim.clinical._safety import STUDIES, Definition, Endpoint, Reactions, SideEffect, reactions
 from ketasim.clinical._store import Store
 from ketasim.clinical._uncertainty import drawn_values
@@ -32,6 +34,8 @@ __all__ = [
     "Disorder",
     "DisorderEntry",
     "Endpoint",
+    "Floats",
+    "Level",
     "Outcome",
     "Patients",
     "Policy",
@@ -45,6 +49,7 @@ __all__ = [
     "SideEffect",
     "Store",
     "TrialEffects",
+    "Values",
     "View",
     "described",
     "drawn_values",

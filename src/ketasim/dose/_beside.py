@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ketasim.arguments import checked
 from ketasim.documents import document, file_text
 from ketasim.errors import InvalidEntry, InvalidRegimen
 
@@ -67,12 +68,14 @@ class Beside:
     text: str
 
 
+@checked
 def add_drugs(folder: Path) -> None:
     """Read a pack's folder of drugs too."""
     if folder not in _added:
         _added.append(folder)
 
 
+@checked
 def remove_drugs(folder: Path) -> None:
     """Stop reading it."""
     if folder in _added:

@@ -233,6 +233,7 @@ def load(name: str) -> Part:
     raise UnknownEntry(f"no {what} '{entry_id}' in the library.{close_names(entry_id, known)} See: ketasim list {kind or 'pk'}")
 
 
+@checked
 def parts(names: str) -> tuple[Part, ...]:
     """Entries by name, several joined by ``+`` (``"otto2021+mechanism/own"``); raises as `load`."""
     wanted = [name.strip() for name in names.split("+")]

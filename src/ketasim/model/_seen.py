@@ -194,7 +194,10 @@ def _hazard(times: ArrayLike, cumulative: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def _floats(values: ArrayLike) -> Floats:
-    return np.asarray(values, np.float64)
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise InvalidData(f"numbers are wanted, not {type(values).__name__} of {values!r:.40}.") from None
 
 
 def _inside(values: ArrayLike, low: float, high: float, port: str) -> Floats:

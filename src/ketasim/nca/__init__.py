@@ -2,8 +2,6 @@
 
 from ketasim.nca._analysis import BLQ_RULES, METHODS, PARAMETERS, NCAResult, analyse, nca
 from ketasim.nca._below import HELP as BELOW_HELP
-from ketasim.nca._below import concentrations
-from ketasim.nca._curve import half_life
 from ketasim.nca._table import compare_exposure, exposure_summary, nca_table
 
 __all__ = [
@@ -14,9 +12,7 @@ __all__ = [
     "NCAResult",
     "analyse",
     "compare_exposure",
-    "concentrations",
     "exposure_summary",
-    "half_life",
     "nca",
     "nca_table",
 ]

@@ -105,6 +105,7 @@ def undrawn(model: ModelLike) -> tuple[str, ...]:
     return tuple(n for n, number in model.numbers.items() if number.se == 0 and n not in covered and number.kind != "derived")
 
 
+@checked
 def multiplier_values(
     model: ModelLike, drug: str, multipliers: Mapping[str, Number], uncertainty: int | None, seed: int, between_study: float = 0.0
 ) -> dict[str, float]:

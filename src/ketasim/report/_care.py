@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ketasim.arguments import checked
+from ketasim.errors import InvalidOption
 from ketasim.report._figures import PALETTE, styled
 from ketasim.report._parts import html_figure, html_table
 from ketasim.results import care_bands, contrast_rows, incidence_rows, visit_rows
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@checked
 def symptom_figure(arms: Mapping[str, xr.DataTree]) -> Figure:
     """Score over time, median and bands over people, and shares of responders and remitters, one colour per arm."""
+    arms = _with_symptoms(arms)
     with styled():
         from matplotlib.figure import Figure
 
@@ -40,8 +44,10 @@ def symptom_figure(arms: Mapping[str, xr.DataTree]) -> Figure:
         return figure
 
 
+@checked
 def session_figure(arms: Mapping[str, xr.DataTree]) -> Figure:
     """Side effects over the first session, median and bands over people."""
+    arms = _with_symptoms(arms)
     with styled():
         from matplotlib.figure import Figure
 
@@ -62,6 +68,16 @@ def session_figure(arms: Mapping[str, xr.DataTree]) -> Figure:
             )
         axes[0].legend(loc="upper right")
         return figure
+
+
+def _with_symptoms(arms: Mapping[str, xr.DataTree]) -> Mapping[str, xr.DataTree]:
+    """The arms, if there are some and symptoms were simulated in all."""
+    without = [label for label, result in arms.items() if "visit" not in getattr(result, "children", ())]
+    if without or not arms:
+        raise InvalidOption(
+            f"'{without[0] if without else 'no arm'}': holds no symptoms; simulate with a disorder, e.g. disorder='trd'."
+        )
+    return arms
 
 
 def _plain(title: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ketasim.arguments import checked
 from ketasim.clinical import ControlArm, DisorderEntry, Endpoint, Outcome, Reactions
 from ketasim.results._linear import LinearCounts
 
@@ -100,6 +101,7 @@ class CareTable:
         return rows
 
 
+@checked
 def add_care(
     tree: xr.DataTree, table: CareTable, control: ControlArm, ids: NDArray[Any], outcome: Outcome, per_session: Mapping[str, Floats],
 ) -> None:  # fmt: skip
@@ -165,6 +167,7 @@ def joined_reactions(outcome: Outcome) -> dict[str, Reactions]:
     return {name: Reactions.joined([session[name] for session in outcome.reactions]) for name in names}
 
 
+@checked
 def add_care_summary(tree: xr.DataTree, table: CareTable, control: ControlArm, levels: Sequence[float]) -> None:
     """Add groups score, safety, visit and incidence of a streamed cohort: quantiles instead of people."""
     scale = table.disorder.scale
@@ -213,6 +216,7 @@ def _add_tables(tree: xr.DataTree, table: CareTable, control: ControlArm, visit:
     tree.attrs["provisional"] = [*tree.attrs.get("provisional", []), *provisional]
 
 
+@checked
 def add_care_draws(tree: xr.DataTree, drawn: Sequence[CareTable]) -> None:
     """Add groups draws_visit and draws_incidence: what plausible numbers and trials make of the tables."""
     first = drawn[0]
@@ -229,6 +233,7 @@ def add_care_draws(tree: xr.DataTree, drawn: Sequence[CareTable]) -> None:
     tree.attrs |= {"care_draws": len(drawn)}
 
 
+@checked
 def visit_rows(result: xr.DataTree) -> list[dict[str, Any]]:
     """Symptoms by visit: mean, 5-95 % of people, change, response and remission; with draws also 5-95 % over them."""
     visit, scale = result["visit"].to_dataset(), str(result.attrs["scale"])
@@ -249,12 +254,15 @@ def visit_rows(result: xr.DataTree) -> list[dict[str, Any]]:
     return rows
 
 
+@checked
 def contrast_rows(results: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
     """Every arm against the first, by visit: difference of change and of response; with draws also 5-95 % over them.
 
     A draw is one trial with both arms, so what arms share cancels.
     """
-    first, *others = results
+    first, *others = results or ("",)
+    if not others:
+        return []
     base = results[first]["visit"].to_dataset()
     rows: list[dict[str, Any]] = []
     for label in others:
@@ -270,6 +278,7 @@ def contrast_rows(results: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
     return rows
 
 
+@checked
 def incidence_rows(result: xr.DataTree) -> list[dict[str, Any]]:
     """Side effects by definition: shares of people in the first session, per session and ever; with draws also 5-95 % over them."""
     table = result["incidence"].to_dataset()
@@ -289,6 +298,7 @@ def incidence_rows(result: xr.DataTree) -> list[dict[str, Any]]:
     return rows
 
 
+@checked
 def care_bands(result: xr.DataTree, group: str, name: str) -> tuple[Floats, Floats]:
     """Times (days of a score, h after the start of the first session of a side effect) and quantiles over people, (5, time)."""
     array = result[group].to_dataset()[name]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.dose import Dose, Item, Regimen
-from ketasim.nca import half_life
+from ketasim.nca._curve import half_life
 from ketasim.results import REPEATED, WHOLE, since_dose
 
 Floats = NDArray[np.float64]

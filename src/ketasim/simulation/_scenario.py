@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketasim.arguments import checked
 from ketasim.documents import document, file_text
 from ketasim.dose import Dose, Regimen
 from ketasim.errors import InvalidOption, close_names
@@ -109,6 +110,7 @@ class Scenario:
         return path
 
 
+@checked
 def run(
     scenario: Scenario | str | Path,
     people: tuple[int, int] | None = None,
@@ -130,6 +132,8 @@ def run(
     """
     from ketasim.simulation._cohort import compare
 
+    if not isinstance(scenario, (Scenario, str, Path)):
+        raise InvalidOption(f"run: scenario is of type {type(scenario).__name__}: give a Scenario, or the file of one.")
     given = scenario if isinstance(scenario, Scenario) else Scenario.from_file(scenario)
     arms = {label: dict(options) for label, options in given.arms.items()}
     if people is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from ketasim.clinical import Disorder
+from ketasim.clinical import Disorder, Floats, Values
 from ketasim.model import Param
 
 _ANY = (-float("inf"), float("inf"))
@@ -37,17 +39,17 @@ class Depression(Disorder):
         "new_antidepressant": "an antidepressant is started on the same day",
     }
 
-    def control(self, t, arm, p):
+    def control(self, t: Floats, arm: Mapping[str, float], p: Values) -> Floats:
         """Latent improvement without drug."""
         early = p["a_inert"] + arm["midazolam"] * p["a_mdz"] + arm["inpatient"] * p["a_soc"] + arm["open_label"] * p["a_ol"]
         late = arm["new_antidepressant"] * p["a_ad"] + arm["open_label"] * p["a_ols"]
         bump = p["a_bump"] * np.exp(-t / p["t_bump"])
         return early * _risen(t, p["t_fast"]) + late * _risen(t, p["tau_ad"]) + bump
 
-    def between_trials(self, t, arm, early, late, p):
+    def between_trials(self, t: Floats, arm: Mapping[str, float], early: float, late: float, p: Values) -> Floats:
         """Trials differ within hours, and over weeks, there more where an antidepressant is started."""
         return early * _risen(t, p["t_fast"]) + late * _risen(t, p["tau_ad"]) * (0.5 + 0.5 * arm["new_antidepressant"])
 
 
-def _risen(t, tau):
+def _risen(t: Floats, tau: Floats) -> Floats:
     return 1.0 - np.exp(-t / tau)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ketasim.model import Mechanism, Param, Port, State
 
 
@@ -20,7 +23,7 @@ class NMDABlock(Mechanism):
     reads = {f"C_brain_unbound_{a}": Port("umol/L") for a in ("s_ketamine", "r_ketamine", "s_norketamine", "r_norketamine")}
     writes = {"occupancy_nmda": Port("1", "share of NMDA receptors blocked", (0.0, 1.0))}
 
-    def outputs(self, t, x, u, p):
+    def outputs(self, t: Any, x: Mapping[str, Any], u: Mapping[str, Any], p: Mapping[str, Any]) -> Mapping[str, Any]:
         """Occupancy from the competing ligands."""
         ligands = {"s_ketamine": "IC50_s", "r_ketamine": "IC50_r", "s_norketamine": "IC50_nk_s", "r_norketamine": "IC50_nk_r"}
         load = sum(u[f"C_brain_unbound_{analyte}"] / p[ic50] for analyte, ic50 in ligands.items())
@@ -37,10 +40,10 @@ class EffectSite(Mechanism):
         "C_effect_s_ketamine": Port("umol/L", "effect site", (0.0, float("inf")), analyte="s_ketamine", site="effect"),
     }
 
-    def rates(self, t, x, u, p):
+    def rates(self, t: Any, x: Mapping[str, Any], u: Mapping[str, Any], p: Mapping[str, Any]) -> Mapping[str, Any]:
         """Equilibration with arterial plasma."""
         return {"effect": p["ke0"] * (u["C_arterial_s_ketamine"] - x["effect"])}
 
-    def outputs(self, t, x, u, p):
+    def outputs(self, t: Any, x: Mapping[str, Any], u: Mapping[str, Any], p: Mapping[str, Any]) -> Mapping[str, Any]:
         """The effect-site concentration itself."""
         return {"C_effect_s_ketamine": x["effect"]}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
 
-from ketasim.clinical import Policy
+import numpy as np
+from numpy.typing import NDArray
+
+from ketasim.clinical import Level, Policy, Seen
 from ketasim.model import Param
 
 
@@ -16,7 +19,7 @@ class HoldOnPressure(Policy):
         "diastolic": Param("1", "limit of diastolic pressure before a session, mmHg"),
     }
 
-    def decide(self, level, seen):
+    def decide(self, level: Level, seen: Seen) -> Level:
         """Held where either pressure is above its limit."""
         limits = {"sbp": self.values["systolic"], "dbp": self.values["diastolic"]}
         held = [seen.before_dose[measure] > limit for measure, limit in limits.items() if measure in seen.before_dose]
@@ -32,11 +35,11 @@ class StepUp(Policy):
     }
 
     @property
-    def factors(self):
+    def factors(self) -> tuple[float, ...]:
         """The planned dose and the larger one."""
         return (1.0, self.values["factor"])
 
-    def decide(self, level, seen):
+    def decide(self, level: Level, seen: Seen) -> Level:
         """Raised for non-responders, and kept for whoever had it before."""
         had = (seen.given == 1).any(axis=0) if len(seen.given) else np.zeros(len(level), bool)
         due = (seen.n_given >= self.values["sessions"]) & ~seen.responds
@@ -52,7 +55,7 @@ class SpaceOut(Policy):
         "otherwise": Param("h", "shortest time between sessions otherwise"),
     }
 
-    def decide(self, level, seen):
+    def decide(self, level: Level, seen: Seen) -> Level:
         """Left out while the last session is too recent."""
         if seen.time < self.values["induction"]:
             return level
@@ -66,11 +69,11 @@ class StopWithoutResponse(Policy):
 
     params = {"time": Param("h", "when response is judged")}
 
-    def __init__(self, values):
+    def __init__(self, values: Mapping[str, float]) -> None:
         super().__init__(values)
-        self._stopped = None
+        self._stopped: NDArray[np.bool_] | None = None
 
-    def decide(self, level, seen):
+    def decide(self, level: Level, seen: Seen) -> Level:
         """Judged once, at the first session at or after the time."""
         if seen.session == 0:
             self._stopped = None
@@ -85,7 +88,7 @@ class MissSessions(Policy):
 
     params = {"share": Param("1", "share of sessions that are missed", (0.0, 1.0))}
 
-    def decide(self, level, seen):
+    def decide(self, level: Level, seen: Seen) -> Level:
         """By the luck of each person and session."""
         return np.where(seen.luck("missed", seen.session) < self.values["share"], -1, level)
 
@@ -95,7 +98,7 @@ class DropOut(Policy):
 
     params = {"share": Param("1", "share that leaves within four weeks", (0.0, 0.999))}
 
-    def stays(self, seen):
+    def stays(self, seen: Seen) -> NDArray[np.bool_]:
         """By one number of luck for the whole course."""
         rate = -np.log1p(-self.values["share"]) / 672.0
         return -np.log(seen.luck("drop_out")) > rate * seen.time

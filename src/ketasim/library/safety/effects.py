@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from ketasim.clinical import SideEffect
+from ketasim.clinical import Floats, SideEffect, Values
 from ketasim.model import Param
 
 _POSITIVE = (1e-9, float("inf"))
@@ -22,12 +22,12 @@ class Dissociation(SideEffect):
         "r_person": Param("1", "share of the log variance that belongs to the person", (0.0, 1.0)),
     }
 
-    def size(self, effect_site, p):
+    def size(self, effect_site: Floats, p: Values) -> Floats:
         """Sigmoid of the effect-site concentration."""
         drug = np.maximum(effect_site, 0.0) ** p["hill"]
         return p["scale"] * drug / (p["EC50"] ** p["hill"] + drug)
 
-    def own(self, size, person, session, p):
+    def own(self, size: Floats, person: Floats, session: Floats, p: Values) -> Floats:
         """Log-normal around the mean."""
         variance = np.log1p(p["cv"] ** 2)
         step = np.sqrt(p["r_person"]) * person + np.sqrt(1.0 - p["r_person"]) * session
@@ -47,21 +47,21 @@ class Rise(SideEffect):
         "sd_level": Param("1", "SD over people before the drug, in the unit of the endpoint"),
     }
 
-    def size(self, effect_site, p):
+    def size(self, effect_site: Floats, p: Values) -> Floats:
         """In proportion to the effect-site concentration."""
         return p["slope"] * effect_site
 
-    def own(self, size, person, session, p):
+    def own(self, size: Floats, person: Floats, session: Floats, p: Values) -> Floats:
         """Log-normal in the person, plus what the day brings."""
         variance = np.log1p(p["cv"] ** 2)
         shift = 0.5 * variance if np.any(person != 0.0) else 0.0
         return size * np.exp(np.sqrt(variance) * person - shift) + p["sd_session"] * session
 
-    def start(self, person, p):
+    def start(self, person: Floats, p: Values) -> Floats:
         """Normal over people."""
         return p["level"] + p["sd_level"] * person
 
-    def read(self, level, reading, p):
+    def read(self, level: Floats, reading: Floats, p: Values) -> Floats:
         """With the error of one reading."""
         return level + p["sd_reading"] * reading
 
@@ -79,15 +79,15 @@ class Susceptibility(SideEffect):
         "background": Param("1", "share of people who have it in a course without the drug", (0.0, 1.0)),
     }
 
-    def size(self, effect_site, p):
+    def size(self, effect_site: Floats, p: Values) -> Floats:
         """Concentration over the middle threshold."""
         return np.maximum(effect_site, 0.0) / p["C50"]
 
-    def own(self, size, person, session, p):
+    def own(self, size: Floats, person: Floats, session: Floats, p: Values) -> Floats:
         """1 while the concentration exceeds the person's threshold of this session."""
         step = np.sqrt(p["r_person"]) * person + np.sqrt(1.0 - p["r_person"]) * session
         return (size * np.exp(p["spread"] * step) > 1.0).astype(float)
 
-    def start(self, person, p):
+    def start(self, person: Floats, p: Values) -> Floats:
         """1 for the share that has it anyway."""
         return (ndtr(person) < p["background"]).astype(float)
