@@ -113,7 +113,7 @@ def _print_summary(score: PkScore) -> None:
     """One line per group of rows."""
     percent = [str(c) for c in score.summary if str(c).startswith("within_")]
     shares = (f"within {name.removeprefix('within_')}-fold" for name in percent)
-    told = score.summary["inside_90"].notna().any()
+    told = bool(score.summary["inside_90"].notna().any())
     head = (
         "rows of",
         "rows",

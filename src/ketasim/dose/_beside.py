@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ketasim.arguments import checked
 from ketasim.documents import document, file_text
@@ -112,8 +113,10 @@ def _read(path: Path, changed: int) -> Substance:
         raise InvalidEntry(f"{where}: '{missing[0]}' is missing.")
     if data["kind"] not in _KINDS or data["id"] != path.stem:
         raise InvalidEntry(f"{where}: kind is one of {', '.join(_KINDS)}, and id is the file's name.")
-    values = {k: v for k, v in data.items() if k not in ("revision", "status")}
-    return Substance(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k not in ("revision", "status")
+    }
+    return Substance(**values)
 
 
 def split_beside(text: str) -> tuple[list[str], list[tuple[Substance, str]]]:

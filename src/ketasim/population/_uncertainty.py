@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidModel, InvalidOption, InvalidParameter, close_names
-from ketasim.model import Number, Param, Part, StudyEffect
+from ketasim.model import Number, Param, StudyEffect
 from ketasim.population._random import is_whole, normal
 
 
@@ -71,7 +71,7 @@ def typical_values(
 @checked
 def study_effects(model: ModelLike) -> tuple[StudyEffect, ...]:
     """What differs from study to study, of all parts."""
-    parts: tuple[Part, ...] = tuple(getattr(model, "parts", ()))
+    parts: tuple[Any, ...] = tuple(getattr(model, "parts", ()))
     return tuple(effect for part in parts for effect in part.info.get("between_study", ()))
 
 
@@ -133,7 +133,7 @@ def _posterior_row(model: ModelLike, index: int) -> dict[str, float]:
 
     A parameter whose value was replaced (`Model.with_values`) is left out: what a user sets is not uncertain.
     """
-    parts: tuple[Part, ...] = tuple(getattr(model, "parts", ()))
+    parts: tuple[Any, ...] = tuple(getattr(model, "parts", ()))
     row: dict[str, float] = {}
     for part in parts:
         table = cast("Mapping[str, ArrayLike]", part.info.get("posterior") or {})

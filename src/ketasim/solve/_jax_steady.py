@@ -43,7 +43,7 @@ class Steady:
         self.guess = jnp.asarray(np.nan_to_num(orbit.states).T), jnp.asarray(orbit.scale)
         self.course = Course(equations, template, group, plan, 0.0, orbit.span, halvings, row)
 
-    def __call__(self, values: Mapping[str, Array], given: tuple[Array, ...], guess: Array, scale: Array) -> Array:
+    def __call__(self, values: Mapping[str, Array], given: tuple[Array, Array, Array], guess: Array, scale: Array) -> Array:
         """States, (own state,). values : parameters of the record. given : amounts, rates, durations, (record,). guess : (own state,). scale : size of the input."""
 
         def change(x: Array, values: Mapping[str, Array]) -> Array:
@@ -67,7 +67,7 @@ class Steady:
         x = x - jnp.linalg.solve(_whole(jax.lax.stop_gradient(slope)), change(x, values))
         return jnp.where(found & jnp.all((guess < 0) | (x >= -1e-6 * scale)), x, jnp.nan)
 
-    def _after(self, x: Array, values: Mapping[str, Array], given: tuple[Array, ...]) -> Array:
+    def _after(self, x: Array, values: Mapping[str, Array], given: tuple[Array, Array, Array]) -> Array:
         """States after one interval."""
         equations, own = self.equations, self.equations.program.own
         p = equations.constant(values)[None]

@@ -37,7 +37,7 @@ def phase_events(state: int, lag: Floats, dosed: Dosed, ii: float, token: int, h
     """
     events: list[Event] = []
     back = np.ceil((lag + dosed.duration) / ii)
-    n_back, through = np.max(back, initial=0.0), np.zeros_like(lag)
+    n_back, through, first = np.max(back, initial=0.0), np.zeros_like(lag), np.ones_like(lag)
     if n_back > MOST_BACK and np.isfinite(horizon):
         # Begun at or before 0 and running to the horizon: those from `first` intervals back on, `through` of them.
         first = np.maximum(np.ceil(on_clock(lag / ii)), 1.0)
