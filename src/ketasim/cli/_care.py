@@ -30,6 +30,7 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
     rows = [(*((label,) if several else ()), *_visit_cells(row)) for label, r in results.items() for row in visit_rows(r)]
     head = (*lead, "time", a["scale"].upper(), "5-95 % of people", "change", "response", "remission", *_sure_head(one))
     _show.table(head, rows, f"{a['scale_title']}; means over people", numbers_from=1 + several)
+    _show_more(results)
     if several:
         _show_contrasts(results)
     rows = [(*((label,) if several else ()), *_incidence_cells(row)) for label, r in results.items() for row in incidence_rows(r)]
@@ -46,6 +47,29 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
         _show.note("Bands show how people differ in the typical trial, not how sure the model is; --draws 100 adds that.")
     for text in a["care_notes"][:1]:
         _show.note(text)
+
+
+def _show_more(results: Mapping[str, xr.DataTree]) -> None:
+    """Further scales, records and events by visit, where the disorder has some."""
+    from ketasim.results import visit_rows
+
+    told: dict[str, list[Any]] = {}
+    rows = [(label, row) for label, result in results.items() for row in visit_rows(result)]
+    names = [name for name in rows[0][1] if name.endswith(("_mean", "_by_now"))] if rows else []
+    for label, row in rows:
+        told.setdefault(f"{label}\n{time_text(row['time_h'])}", [row[name] for name in names])
+    if names:
+        heads = [name.removesuffix("_mean").replace("_by_now", ", by now").replace("_", " ") for name in names]
+        cells = [
+            (*((key.split("\n")[0],) if len(results) > 1 else ()), key.split("\n")[1], *(f"{v:.3g}" for v in values))
+            for key, values in told.items()
+        ]
+        _show.table(
+            (*(("arm",) if len(results) > 1 else ()), "time", *heads),
+            cells,
+            "further measures; means over people",
+            numbers_from=1 + (len(results) > 1),
+        )
 
 
 def _show_contrasts(results: Mapping[str, xr.DataTree]) -> None:

@@ -174,7 +174,7 @@ class Course:
         time, view = np.float64(carry.time), self.view(carry.store, carry.time)
         luck = self.equations.between_trials(time, self.arm, self.trial.early, self.trial.late, self.p)  # type: ignore[arg-type]
         control = self.equations.control(time, self.arm, self.p) + luck  # type: ignore[arg-type]
-        drug = (self.p["g"] + self.trial.drug) * view.store
+        drug = (self.p["rho"] * self.p["g"] + self.trial.drug) * view.store
         found = self.equations.latents(control, drug, carry.own, view, self.p)
         return {name: value + (self.trial.arm if carry.time > 0 else 0.0) for name, value in found.items()}
 

@@ -118,7 +118,9 @@ class Disorder:
 
 #: Parameters of the store that links drug to score, the same in every disorder.
 STORE: Mapping[str, Param] = {
-    "g": Param("1", "effect of one reference session on the latent scale", (-float("inf"), float("inf"))),
+    "rho": Param("1", "gain of this disorder relative to depression", (-float("inf"), float("inf"))),
+    "null": Param("1", "chance that the drug does nothing here", (0.0, 1.0)),
+    "g": Param("1", "effect of one reference session on the latent scale, in depression", (-float("inf"), float("inf"))),
     "E50": Param("ng/mL", "peak of unbound drug in brain with half the largest drive", (1e-9, float("inf"))),
     "wR": Param("1", "potency of R- relative to S-ketamine"),
     "S_ref": Param("ng/mL", "peak of unbound S-ketamine in brain in the reference session", (1e-9, float("inf"))),

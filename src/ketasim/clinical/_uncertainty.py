@@ -6,13 +6,13 @@ import numpy as np
 
 from ketasim.clinical._declare import DisorderEntry, Floats
 from ketasim.clinical._safety import Endpoint
-from ketasim.population import normal
+from ketasim.population import normal, uniform
 
 
 def drawn_values(entry: DisorderEntry | Endpoint, draw: int, seed: int) -> dict[str, Floats]:
     """Every parameter in one draw: estimated ones from their normal or log-normal posterior, others as they stand.
 
-    Correlations of estimates are kept; draws depend on seed and number only.
+    Correlations of estimates are kept; draws depend on seed and number only. In the share ``null`` of draws the drug does nothing.
     """
     values = entry.typical()
     names = list(entry.priors)
@@ -21,6 +21,8 @@ def drawn_values(entry: DisorderEntry | Endpoint, draw: int, seed: int) -> dict[
     for name, step in zip(names, steps, strict=True):
         prior = entry.priors[name]
         values[name] = values[name] * np.exp(prior.se * step) if prior.form == "log" else values[name] + prior.se * step
+    if "null" in values and uniform(seed, np.array([draw]), f"draw/{entry.id}/null")[0] < float(values["null"]):
+        values["rho"] = np.float64(0.0)  # type: ignore[assignment]
     return values
 
 

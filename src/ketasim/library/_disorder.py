@@ -69,6 +69,7 @@ class DisorderFile(_File):
     source: Text
     scale: Text
     grade: Text
+    store_from: str = ""
     population: str = ""
     notes: tuple[str, ...] = ()
     baseline: BaselineFile
@@ -140,12 +141,19 @@ def _read_disorder(path: Path, state: Any) -> DisorderEntry:
     check_sources(entry, where)
     equations = class_of(entry.equations, Disorder, path, where)
     equations.scale = entry.scale
-    numbers = numbers_of(entry, {**STORE, **SPREAD, **equations.params}, where)
+    base = disorder(entry.store_from) if entry.store_from else None
+    shared = {name: param for name, param in (STORE | SPREAD).items() if base is not None and name not in entry.param}
+    numbers = numbers_of(entry, {n: p for n, p in {**STORE, **SPREAD, **equations.params}.items() if n not in shared}, where)
+    priors, correlations = priors_of(entry), dict(_correlations(entry, where))
+    if base is not None:
+        numbers |= {name: base.numbers[name] for name in shared}
+        priors |= {name: base.priors[name] for name in shared if name in base.priors}
+        correlations |= {pair: value for pair, value in base.correlations.items() if set(pair) <= set(shared)}
     return DisorderEntry(
         entry.id, entry.title, entry.revision, entry.status, equations, scale(entry.scale), Baseline(**entry.baseline.model_dump()),
-        numbers, priors_of(entry),
+        numbers, priors,
         {name: _control(name, raw, equations, where) for name, raw in entry.control.items()}, entry.grade, entry.population,
-        entry.source, entry.notes, _correlations(entry, where),
+        entry.source, entry.notes, correlations,
         {name: (scale(name), Baseline(**raw.model_dump())) for name, raw in entry.other_scale.items()},
     )  # fmt: skip
 
