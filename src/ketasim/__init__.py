@@ -34,3 +34,8 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     raise AttributeError(f"module 'ketasim' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """The verbs and nouns."""
+    return sorted(__all__)

@@ -62,6 +62,8 @@ def test_command_line_shows_symptoms_and_their_grade(run: Run, tmp_path: Path) -
         assert word in ran.stdout + ran.stderr, word
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Symptoms" in page
+    assert 0 < page.index("<h2>Answers</h2>") < page.index("<h2>What was simulated</h2>"), "answers first"
+    assert "% respond" in page
     assert "To be read with care" in page
     assert "madrs" in (tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()[0]
 

@@ -122,11 +122,12 @@ def _elsewhere(entry: str) -> str:
     """A bare name that is a population or co-medication."""
     if "/" in entry:
         return ""
-    from ketasim.library import comedications, disorders, endpoints
+    from ketasim.library import comedications
+    from ketasim.library._find import files
     from ketasim.population import populations
 
-    for shelf, known in (("disorder", disorders()), ("safety", endpoints())):
-        if entry in [one.id for one in known]:
+    for shelf in _IN_TEXT:
+        if entry in files(shelf):
             return _clinical(shelf, entry)
     if entry in populations():
         return _text("population", entry, entry)

@@ -368,6 +368,12 @@ class Regimen(Course):
 
         return regimen_text(self)
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the regimen spelled out."""
+        from html import escape
+
+        return f"<pre>{escape(self.describe())}</pre>"
+
     def describe(self) -> str:
         """The regimen spelled out: each dose with its times, and every assumption made in reading it."""
         from ketasim.dose._text import describe

@@ -73,6 +73,12 @@ class Model:
         """One line: its equations and numbers are what `describe` is for."""
         return f"<Model {self.id}: {len(self.states)} states, {len(self.params)} parameters, {len(self.ports)} outputs; see describe()>"  # fmt: skip
 
+    def _repr_html_(self) -> str:
+        """In a notebook: equations and numbers as text."""
+        from html import escape
+
+        return f"<pre>{escape(self.describe())}</pre>"
+
     @property
     def cites(self) -> tuple[str, ...]:
         """Parts with their revisions: ``("otto2021@1", ...)``."""

@@ -96,6 +96,12 @@ class Cohort:
 
         return pd.DataFrame({"ID": self.ids, **{name: values.copy() for name, values in self.covariates.items()}})
 
+    def _repr_html_(self) -> str:
+        """In a notebook: who they are, and the first of them."""
+        from html import escape
+
+        return f"<pre>{escape(self.describe())}</pre>{self.to_frame().head(5).to_html(index=False, border=0)}"
+
     def describe(self) -> str:
         """Number of patients and, per covariate, mean, SD and range or the share of each level."""
         head = f"{self.name or 'cohort'}: {len(self)} patients, seed {self.seed}"

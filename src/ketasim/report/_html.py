@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ketasim.arguments import checked
 from ketasim.nca import compare_exposure, exposure_summary
+from ketasim.report._answers import answers
 from ketasim.report._basis import evidence, facts, warned
 from ketasim.report._care import care_section
 from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, rank, sites
@@ -70,8 +71,9 @@ def html_report(
     tables = _tables(arms)
     first = next(iter(arms.values()))
     head = title or ("Comparison of regimens" if len(arms) > 1 else str(first.attrs["regimen"]))
-    body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms), facts(arms)]
+    body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms), answers(arms)]
     body += [
+        facts(arms),
         care_section(arms),
         _figures(arms, tables),
         _exposure(arms, tables),
