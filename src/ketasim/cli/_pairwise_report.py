@@ -23,7 +23,8 @@ def show_pairwise(result: PairwiseResult, series: Mapping[str, Series]) -> None:
     _show.text(f"{title}.")
     _show.table(("Model", *_heads(result.common), "PI low", "PI high", "p"), rows)
     _show.text(_heterogeneity(result.heterogeneity))
-    _show.text(f"Common: {result.common.how}. Random: {result.random.how}.\n")
+    _show.text(f"Common: {result.common.how}. Random: {result.random.how}.")
+    _show.text("".join(f"{remark}\n" for remark in result.remarks))
     if result.subgroups:
         _subgroups(result)
     for name, found in series.items():

@@ -16,21 +16,24 @@ def limits() -> dict[str, tuple[float, float]]:
     return {name: (row["value"], row["value"] * row["times"]) for name, row in data.items()}
 
 
-def warn_of_implausible(dose: str, mass: float, duration: float) -> None:
+def warn_of_implausible(dose: str, mass: float, duration: float, route: str = "") -> None:
     """Warn where a unit was probably mistaken.
 
     Parameters
     ----------
     mass : mg of the drug as given, in an adult of 70 kg. duration : h; of an infusion of more than one, an hour's share counts.
+    route : some have a largest dose of their own.
 
     Warns
     -----
     ImplausibleDose
     """
-    (largest, most), (smallest, least) = limits()["largest"], limits()["smallest"]
+    own = limits().get(f"largest_{route}")
+    (largest, most), (smallest, least) = own or limits()["largest"], limits()["smallest"]
     said = ""
     if mass / max(duration, 1.0) > most:
-        said = f"more than {most / largest:g} times the largest single dose of the evidence ({largest:g} mg)"
+        by = f" by this route ({largest:g} mg)" if own else f" ({largest:g} mg)"
+        said = f"more than {most / largest:g} times the largest single dose of the evidence{by}"
     elif 0 < mass < least:
         said = f"less than a {smallest / least:g}th of the smallest single dose of the evidence ({smallest:g} mg)"
     if said:

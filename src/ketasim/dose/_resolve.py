@@ -99,7 +99,7 @@ def _weighed(dose: Dose) -> float:
 def _look_at(dose: Dose) -> None:
     """Warn of a dose of a drug that nobody gives; what is dosed without a name may be anything."""
     if dose.drug:
-        warn_of_implausible(str(dose), _weighed(dose), dose.duration_h)
+        warn_of_implausible(str(dose), _weighed(dose), dose.duration_h, dose.route)
 
 
 def _count(covariates: Mapping[str, ArrayLike], ids: ArrayLike | None) -> int:

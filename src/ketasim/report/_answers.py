@@ -101,5 +101,5 @@ def _how_sure(arms: Arms) -> str:
         if len(first.attrs["from_priors"]):
             said.append(f"These numbers are prior, not data: {', '.join(first.attrs['from_priors'])}.")
     if "care_draws" not in first.attrs and not sureness(arms):
-        said.append("Bands show how people differ. How sure the model is was not asked (--draws 100).")
+        said.append("Bands show how people differ, not how well the model is known; --draws 100 adds that.")
     return f'<p class="soft">{escape(" ".join(said))}</p>' if said else ""

@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ketasim.errors import InvalidData, warn
-from ketasim.synthesis._network_data import ArmRows, ContinuityCorrected, Floats, NetworkData, StudyContrasts, StudyExcluded
+from ketasim.synthesis._network_data import (
+    ArmRows,
+    ContinuityCorrected,
+    Floats,
+    NetworkData,
+    StudyContrasts,
+    StudyExcluded,
+    with_lost,
+)
 from ketasim.synthesis._network_table import Table
 
 _COUNTS, _MEANS = ("or", "rr", "rd"), ("md", "smd")
@@ -42,6 +50,7 @@ def arm_network(table: Table, measure: str, study: int, covariates: Reader, cont
     if corrected:
         _say_corrected(table.name, corrected, continuity)
     treatments = tuple(sorted({t for s in studies for t in s.arms}))
+    excluded = with_lost(excluded, (table.text(r, columns["treatment"]) for r in range(len(table.rows))), studies)
     return NetworkData(
         tuple(studies), measure, "arm", _rows(kept, treatments), {k: tuple(v) for k, v in values.items()}, excluded, table.name
     )

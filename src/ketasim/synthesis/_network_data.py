@@ -83,6 +83,16 @@ class ArmRows:
     values: Mapping[str, Floats]
 
 
+def with_lost(excluded: Mapping[str, str], named: Iterable[str], studies: Sequence[StudyContrasts]) -> dict[str, str]:
+    """Studies left out, the last with the treatments that no study is left of: they are in no result."""
+    lost = sorted({one for one in named if one} - {arm for study in studies for arm in study.arms})
+    if not (lost and excluded):
+        return dict(excluded)
+    last = next(reversed(list(excluded)))
+    words = f"treatment{'s' if len(lost) > 1 else ''} {', '.join(lost)} {'are' if len(lost) > 1 else 'is'} left out with it"
+    return {**excluded, last: f"{excluded[last]}; {words}"}
+
+
 @dataclass(frozen=True)
 class NetworkData:
     """Studies of a network, and what was noticed on reading them.

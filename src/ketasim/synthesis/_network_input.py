@@ -23,6 +23,7 @@ from ketasim.synthesis._network_data import (
     NetworkData,
     StudyContrasts,
     StudyExcluded,
+    with_lost,
 )
 from ketasim.synthesis._network_table import Table, read_table
 
@@ -138,7 +139,8 @@ def _from_contrasts(table: Table, measure: str, wanted: Mapping[str, int]) -> Ne
         for name, value in read(label, rows).items():
             values[name].append(value)
     covariates = {name: tuple(v) for name, v in values.items()}
-    return NetworkData(tuple(studies), measure, "contrast", None, covariates, excluded, table.name)
+    named = {table.text(r, columns[role]) for r in range(len(table.rows)) for role in ("treat1", "treat2")}
+    return NetworkData(tuple(studies), measure, "contrast", None, covariates, with_lost(excluded, named, studies), table.name)
 
 
 def _contrast_study(table: Table, label: str, rows: Sequence[int], columns: Mapping[str, int]) -> StudyContrasts:

@@ -104,6 +104,10 @@ class Series:
         return {"kind": self.kind, "steps": self.to_dataframe().to_dict("records")}
 
 
+#: An interval so many times as wide as that of the common effect says nothing of two or three studies.
+_USELESS = 4.0
+
+
 @dataclass(frozen=True)
 class PairwiseResult:
     """A pairwise meta-analysis.
@@ -122,6 +126,23 @@ class PairwiseResult:
     subgroup: str = ""
     subgroups: tuple[Subgroup, ...] = ()
     between: tuple[GroupTest, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader has to know of the random-effects interval: by how few studies it rests on, and when it is too narrow."""
+        said: list[str] = []
+        width, common = (p.ci_high - p.ci_low for p in (self.random, self.common))
+        if self.rules.hk and self.data.k > 1 and width < common:
+            said.append(
+                "The Hartung-Knapp interval is narrower than that of the common effect: the studies agree more than chance would have "
+                "them. Tell the wider one, or take the ad hoc form."
+            )
+        if self.rules.hk and 1 < self.data.k <= 3 and width > _USELESS * common:
+            said.append(f"{self.data.k} studies cannot be pooled usefully with Hartung-Knapp: read the studies themselves.")
+        if math.isfinite(self.random.pi_low):
+            df = {"k-2": f"t with {self.data.k - 2} df", "k-1": f"t with {self.data.k - 1} df", "normal": "normal"}
+            said.append(f"Prediction interval: {df[self.rules.prediction]} (--prediction).")
+        return tuple(said)
 
     def model(self, name: str) -> Pooled:
         """Pooled effect under ``common`` or ``random``.

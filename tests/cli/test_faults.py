@@ -1,0 +1,46 @@
+"""Faults known from public trackers of other tools: what each input has to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+
+
+def _file(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    return str(path)
+
+
+def test_an_interval_narrower_than_the_common_effects_is_remarked_on(run: Run, tmp_path: Path) -> None:
+    table = _file(tmp_path, "study,TE,seTE\na,0.5,0.2\nb,0.51,0.3\n")
+    ran = run("synthesize", "pairwise", "--data", table, "--measure", "md", "--hk")
+    assert "0.4444" in ran.stdout and "narrower than that of the common effect" in ran.stdout
+    assert "narrower" not in run("synthesize", "pairwise", "--data", table, "--measure", "md").stdout
+
+
+def test_two_studies_that_cannot_be_pooled_say_so(run: Run, tmp_path: Path) -> None:
+    table = _file(tmp_path, "study,event1,n1,event2,n2\na,8,20,2,20\nb,5,20,4,20\n")
+    ran = run("synthesize", "pairwise", "--data", table, "--measure", "or", "--hk")
+    assert "2 studies cannot be pooled usefully" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_degrees_of_freedom_of_the_prediction_interval_are_stated(run: Run, tmp_path: Path) -> None:
+    table = _file(tmp_path, "study,TE,seTE\na,0.5,0.2\nb,0.7,0.3\nc,0.1,0.2\nd,0.3,0.2\n")
+    assert "t with 2 df" in run("synthesize", "pairwise", "--data", table, "--measure", "md").stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["studlab,treat1,treat2,TE,seTE\nA,x,p,1,0.4\nA,y,p,2,0.4\nA,x,y,-1,\nB,x,p,1.2,0.5\n"],
+)
+def test_a_treatment_lost_with_its_only_study_is_named(run: Run, tmp_path: Path, text: str) -> None:
+    ran = run("synthesize", "network", "--data", _file(tmp_path, text), "--measure", "md", "--reference", "p")
+    assert "treatment y is left out with it" in ran.stdout + ran.stderr
+
+
+def test_a_dose_no_nose_takes_is_warned_of(run: Run) -> None:
+    assert "by this route (112 mg)" in run("events", "2000 mg esketamine nasal").stderr
+    assert "by this route" not in run("events", "84 mg esketamine nasal").stderr
