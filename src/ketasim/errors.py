@@ -147,6 +147,13 @@ def listening() -> Generator[list[str]]:
         _heard.reset(token)
 
 
+def listed(names: Iterable[str], most: int = 30) -> str:
+    """Names with commas between them; of many only the first."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
 def close_names(name: str, known: Iterable[str], n: int = 3) -> str:
     """Sentence part naming what the user may have meant, e.g. ``Close: 'otto2021'.``; empty when nothing is near."""
     known = list(known)

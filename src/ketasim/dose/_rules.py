@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ketasim.dose._clock import on_clock
 from ketasim.dose._gaps import filled
 from ketasim.dose._table import MISSING_TEXT, Table
-from ketasim.errors import InvalidData, close_names
+from ketasim.errors import InvalidData, close_names, listed
 
 if TYPE_CHECKING:
     from ketasim.model import Model
@@ -37,6 +37,8 @@ def canonical_names(names: list[str], where: str, model: Model) -> list[str]:
     for position, name in enumerate(names, 1):
         if not name:
             raise InvalidData(f"{where}: column {position} has no name in the header line.")
+        if "/" in name:
+            raise InvalidData(f"{where}: column '{name}': the name of a column cannot hold '/'. Rename it.")
         matches = lower.get(name.lower(), [])
         if name.upper() in RESERVED and not (name.upper() == "TINF" and matches):  # NONMEM has no TINF; a model may
             out.append(name.upper())
@@ -50,12 +52,11 @@ def canonical_names(names: list[str], where: str, model: Model) -> list[str]:
             out.append(name.upper())
     for column in ("ID", "TIME"):
         if column not in out:
-            raise InvalidData(f"{where}: no column {column}.{close_names(column, names)} Columns found: {', '.join(names)}.")
+            raise InvalidData(f"{where}: no column {column}.{close_names(column, names)} Columns found: {listed(names)}.")
+    first: dict[str, int] = {}
     for k, name in enumerate(out):
-        if name in out[:k]:
-            raise InvalidData(
-                f"{where}: column {name} is there twice ('{names[out.index(name)]}' and '{names[k]}'; case does not count)."
-            )
+        if (there := first.setdefault(name, k)) != k:
+            raise InvalidData(f"{where}: column {name} is there twice ('{names[there]}' and '{names[k]}'; case does not count).")
     dates = [d for d in DATES if d in out]
     if dates:
         raise InvalidData(

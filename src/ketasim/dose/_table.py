@@ -106,9 +106,10 @@ def read_table(path: Path, canonical: Callable[[list[str], str], list[str]], num
     try:
         arrow = _arrow(held, columns, separator, {c: pa.float64() for c in columns if numeric(c)}, comma=table.decimal_comma)
         table.n = arrow.num_rows
+        left = arrow.columns[::-1]
+        del arrow
         for name in columns:  # one at a time, freeing Arrow's copy: ten million rows should not be held twice
-            table.columns[name] = _fast(arrow[name])
-            arrow = arrow.drop_columns([name])
+            table.columns[name] = _fast(left.pop())
     except (pa.ArrowInvalid, _UnclearError):
         _checked(table, held, columns, separator, numeric)
     return table
@@ -219,8 +220,8 @@ def _checked(table: Table, body: pa.Buffer, names: list[str], separator: str, nu
             f"{table.where(number - 1)}: {got} fields, but the header has {want}. Each column needs a value or '.'."
         )
     table.n = arrow.num_rows
-    for name in names:
-        table.columns[name] = _text_column(table, name, arrow[name], numeric(name))
+    for name, column in zip(names, arrow.columns, strict=True):
+        table.columns[name] = _text_column(table, name, column, numeric(name))
 
 
 def _text_column(table: Table, name: str, column: pa.ChunkedArray, numeric: bool) -> NDArray[Any]:

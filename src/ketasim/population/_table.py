@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ketasim.arguments import checked
 from ketasim.csvtext import say_semicolons, separator_of, text_bytes, with_point
-from ketasim.errors import InvalidData, UnitMismatch
+from ketasim.errors import InvalidData, UnitMismatch, listed
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, level_of
 from ketasim.units import factor
@@ -128,7 +128,7 @@ def _from_file(path: Path) -> _Table:
     header, factors = _header(str(path), rows[0])
     for row, line in zip(rows[1:], lines[1:], strict=True):
         if len(row) != len(header):
-            raise InvalidData(f"{path}, line {line}: {len(row)} fields, but the header has {len(header)} ({', '.join(header)}).")
+            raise InvalidData(f"{path}, line {line}: {len(row)} fields, but the header has {len(header)} ({listed(header)}).")
     return _Table(str(path), header, factors, rows[1:], lines[1:])
 
 
@@ -148,10 +148,13 @@ def _header(where: str, cells: list[str]) -> tuple[tuple[str, ...], dict[str, fl
         raise InvalidData(
             f"{where}: columns are separated by '{';' if ';' in header[0] else 'tabs'}'; save the table with commas, and points in numbers."
         )
+    first: dict[str, int] = {}
     for position, column in enumerate(header):
         if not column:
             raise InvalidData(f"{where}: column {position + 1} has no name. Give every column a name, e.g. WT.")
-        if header.index(column) != position:
+        if "/" in column:
+            raise InvalidData(f"{where}: column '{column}': the name of a column cannot hold '/'. Rename it.")
+        if first.setdefault(column, position) != position:
             raise InvalidData(f"{where}: two columns are named {column} (case does not count). Rename or remove one.")
     return header, dict(named)
 

@@ -178,7 +178,8 @@ def _read_file(path: Path) -> Table:
 
 
 def _checked(table: Table) -> Table:
-    twice = [c for k, c in enumerate(table.columns) if c and c in table.columns[:k]]
+    first: dict[str, int] = {}
+    twice = [c for k, c in enumerate(table.columns) if c and first.setdefault(c, k) != k]
     if twice:
         raise InvalidData(f"{table.name}: the column '{twice[0]}' stands twice; rename one.")
     if not table.rows:
