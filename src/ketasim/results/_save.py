@@ -13,6 +13,7 @@ import xarray as xr
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidOption, OutputError
+from ketasim.results._exposure import exposure_rows
 from ketasim.writing import replacing, replacing_folder
 
 #: What a folder that holds a Zarr store has.
@@ -131,7 +132,7 @@ def _write_csv(frame: pd.DataFrame, target: Path) -> None:
 
 @checked
 def summary(result: xr.DataTree, quantiles: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, Any]:
-    """Plain data: root facts and quantiles over subjects per site, analyte and time."""
+    """Plain data: root facts, quantiles over subjects per site, analyte and time, and rows of exposure."""
     plasma = result["plasma"].to_dataset() if "plasma" in result.children else xr.Dataset()
     out: dict[str, Any] = {k: _plain(v) for k, v in result.attrs.items()}
     timed = [result[group]["time"].values.tolist() for group in ("plasma", "port", "state") if group in result.children]
@@ -151,6 +152,7 @@ def summary(result: xr.DataTree, quantiles: tuple[float, ...] = (0.05, 0.25, 0.5
             **{str(a): {f"{float(q):g}": bands.sel(quantile=q, analyte=a).values.tolist() for q in bands["quantile"].values}
                for a in array["analyte"].values},
         }  # fmt: skip
+    out["exposure"] = exposure_rows(result)
     return out
 
 

@@ -207,6 +207,7 @@ def test_saving_refuses_unknown_endings_and_unwritable_places(cohort: xr.DataTre
 def test_summary_is_plain_data(cohort: xr.DataTree) -> None:
     plain = summary(cohort)
     assert set(plain["concentration"]) == {"venous"} and plain["concentration"]["venous"]["unit"] == "ng/mL"
+    assert [row["analyte"] for row in plain["exposure"]] and all(row["cmax"] > 0 for row in plain["exposure"])
 
 
 def test_sketch_is_exact_to_a_bin_and_knows_zeros() -> None:
