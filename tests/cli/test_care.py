@@ -86,6 +86,7 @@ def test_json_of_a_comparison(run: Run) -> None:
         (("--disorder", "trd", "--baseline", "70"), "baseline"),
         (("--disorder", "trd", "--model", "pk/otto2021"), "ketasim_reference"),
         (("--disorder", "trd", "--visits", "-3"), "--visits"),
+        (("--disorder", "trd", "--visits", "0,1e9"), "50 years"),
     ],
 )
 def test_what_cannot_be_is_refused(run: Run, options: tuple[str, ...], word: str) -> None:

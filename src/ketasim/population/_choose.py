@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ketasim.arguments import checked
 from ketasim.errors import InvalidOption, close_names
 from ketasim.population._cohort import Cohort
+from ketasim.population._covariates import COVARIATES
 from ketasim.population._population import Population, population, population_from_file
 from ketasim.population._table import cohort_from_table
 
@@ -106,11 +107,36 @@ def chosen(name: str, n: int, seed: int, where: str = "", set: Mapping[str, Any]
             raise InvalidOption(
                 f"set {key}: {found.name} has no such covariate.{close_names(key, covariates)} It has: {', '.join(covariates)}."
             )
-        covariates[key] = np.full(len(found), value if covariates[key].dtype.kind not in "fiu" else float(value))
+        covariates[key] = np.full(len(found), _settable(key, value, covariates[key].dtype.kind in "fiu"))
     words = "; ".join(
         [found.name, *(one.text for one in wanted), *(f"{key} set to {value}" for key, value in (set or {}).items())]
     )
     return Cohort(found.ids, covariates, seed=seed, name=words, description=found.description, described=found.described)
+
+
+def _settable(name: str, value: Any, is_number: bool) -> Any:
+    """A value that a covariate may have.
+
+    Raises
+    ------
+    InvalidOption: no number, one of no human, or no level of it.
+    """
+    known = COVARIATES.get(name)
+    if not is_number:
+        levels = known.levels if known is not None else ()
+        if levels and str(value) not in levels:
+            raise InvalidOption(
+                f"set {name}: '{value}' is no level of it.{close_names(str(value), levels)} There are: {', '.join(levels)}."
+            )
+        return str(value)
+    low, high = (known.low, known.high) if known is not None else (-np.inf, np.inf)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidOption(f"set {name}: '{value}' is no number.") from None
+    if not low <= number <= high:
+        raise InvalidOption(f"set {name}: {number:g} is not allowed. Allowed: {low:g} to {high:g}.")
+    return number
 
 
 def _from_table(name: str, n: int, seed: int, wanted: tuple[Condition, ...]) -> Cohort:

@@ -42,6 +42,8 @@ Floats = NDArray[np.float64]
 AFTER = np.concatenate([np.arange(0, 24) / 12.0, 2.0 + np.arange(0, 9) / 4.0])
 #: Doses that start within this time of the first one belong to one session, h (e.g. both devices of a nasal dose).
 _ONE_SESSION = 4.0
+#: People are followed from day to day; nobody is for longer than this, h.
+_LATEST_VISIT = 50 * 365.25 * 24.0
 #: Mechanisms that stand between plasma and side effects or symptoms.
 MECHANISMS = ("mechanism/nmda_block", "mechanism/effect_site")
 _BRAIN = ("C_brain_unbound_s_ketamine", "C_brain_unbound_r_ketamine")
@@ -152,6 +154,8 @@ def _checked_visits(visits: Sequence[float] | Floats) -> Floats:
     given = np.unique(np.asarray(visits, float))
     if not len(given) or not np.isfinite(given).all() or given[0] < 0:
         raise InvalidOption("visits: give times in h from the start, 0 or later, e.g. 0,24,168,672.")
+    if given[-1] > _LATEST_VISIT:
+        raise InvalidOption(f"visits: {given[-1]:g} h is later than {_LATEST_VISIT:g} h (50 years); give earlier times.")
     return given
 
 

@@ -54,6 +54,11 @@ class Scenario:
         object.__setattr__(self, "arms", {str(label): _plain(options, f"arm '{label}'") for label, options in self.arms.items()})
         object.__setattr__(self, "shared", _plain(self.shared, "the scenario"))
         for label, options in self.arms.items():
+            for name in ("n", "draws", "replicates"):
+                if not isinstance((dict(self.shared) | dict(options)).get(name, 1), int):
+                    raise InvalidOption(
+                        f"arm '{label}', {name} = {(dict(self.shared) | dict(options))[name]!r}: give a whole number."
+                    )
             if not (options | self.shared).get("dosing"):
                 raise InvalidOption(f"arm '{label}' says no dosing, e.g. dosing = 'esketamine nasal 56 mg'.")
 

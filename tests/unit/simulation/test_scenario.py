@@ -58,6 +58,7 @@ def test_any_label_and_number_survives_toml(doses: dict[str, float]) -> None:
         ('format = "ketasim/1"\n[arm.a]\nn = 3', "dosing"),
         ('format = "ketasim/1"\n[arm.a]\ndosing = "x"\nthreads = 3', "threads"),
         ("[[[", "TOML"),
+        ('format = "ketasim/1"\n[arm.a]\ndosing = "x"\nn = "many"', "whole number"),
     ],
 )
 def test_what_is_no_scenario_is_refused(text: str, word: str) -> None:
@@ -95,3 +96,12 @@ def test_covariates_set_for_everybody() -> None:
 def test_conditions_nobody_can_meet_are_refused(where: str, word: str) -> None:
     with pytest.raises(InvalidOption, match=word):
         chosen("adults", 3, 1, where)
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [({"AGE": "old"}, "no number"), ({"AGE": 900}, "not allowed"), ({"SEX": "3"}, "no level"), ({"AGEE": 3}, "AGE")],
+)
+def test_values_no_covariate_can_have_are_refused(values: dict, word: str) -> None:
+    with pytest.raises(InvalidOption, match=word):
+        chosen("adults", 2, 1, set=values)
