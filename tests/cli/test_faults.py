@@ -44,3 +44,22 @@ def test_a_treatment_lost_with_its_only_study_is_named(run: Run, tmp_path: Path,
 def test_a_dose_no_nose_takes_is_warned_of(run: Run) -> None:
     assert "by this route (112 mg)" in run("events", "2000 mg esketamine nasal").stderr
     assert "by this route" not in run("events", "84 mg esketamine nasal").stderr
+
+
+def test_a_control_stream_names_the_data_set_that_was_written(run: Run, tmp_path: Path) -> None:
+    ran = run(
+        "export",
+        "nonmem",
+        "pk/otto2021",
+        "--dose",
+        "esketamine iv 10 mg over 30 min",
+        "--times",
+        "1,2",
+        "--data",
+        "mine.csv",
+        "-o",
+        "run.ctl",
+    )
+    assert ran.exit_code == 0, ran.stderr
+    assert "$DATA mine.csv IGNORE=@" in (tmp_path / "run.ctl").read_text()
+    assert (tmp_path / "mine.csv").is_file()

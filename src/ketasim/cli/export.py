@@ -73,7 +73,7 @@ def export(
         if path is not None:
             check_writable(path)
     whole = model_of(model or pk or "ketasim_reference", parameter_values(param, params))
-    content = _content(format, whole, dose, weight, occasions)
+    content = _content(format, whole, dose, weight, occasions, _beside(data, out))
     if data is not None:
         _write_data(format, whole, (dose, times, occasions), weight, (population, n, seed), data)
     _show_or_write(content, whole, format, out)
@@ -111,13 +111,21 @@ def _check_used(format: str, data: Path | None, many: bool, out: Path | None) ->
         refuse_typed({"weight": "--weight"}, "with --population or -n, whose patients have weights of their own.")
 
 
-def _content(format: str, whole: Model, dose: str, weight: float, occasions: int) -> str:
+def _beside(data: Path | None, out: Path | None) -> str:
+    """The data set's name as a control stream in its own folder has to say it."""
+    if data is None:
+        return "data.csv"
+    folder = out.parent if out is not None else Path()
+    return data.name if data.resolve().parent == folder.resolve() else str(data.resolve())
+
+
+def _content(format: str, whole: Model, dose: str, weight: float, occasions: int, data: str) -> str:
     from ketasim import exchange
 
     if format == "mrgsolve":
         return exchange.export_mrgsolve(whole, occasions=occasions)
     if format == "nonmem":
-        return exchange.export_nonmem(whole, occasions=occasions)
+        return exchange.export_nonmem(whole, occasions=occasions, data=data)
     uses_weight = any(e.by.upper() == "WT" for number in whole.numbers.values() for e in number.covariates)
     person = {"WT": weight} if uses_weight else {}
     return exchange.export_sbml(whole, _doses(whole, dose, {"WT": [weight]}, [1]) if dose else None, person)

@@ -23,13 +23,14 @@ ITEMS = ("ID", "TIME", "AMT", "RATE", "EVID", "CMT", "ADDL", "II", "SS", "DV", "
 
 
 @checked
-def export_nonmem(model: Model, *, occasions: int = 1) -> str:
+def export_nonmem(model: Model, *, occasions: int = 1, data: str = "data.csv") -> str:
     """The model as a NONMEM control stream (ADVAN13).
 
     Parameters
     ----------
     occasions : how many occasions the variability between occasions is written for (``SAME`` blocks); with more than one, the
         data item OCC (1, 2 ...) says which holds.
+    data : file that ``$DATA`` names.
 
     Returns
     -------
@@ -41,15 +42,17 @@ def export_nonmem(model: Model, *, occasions: int = 1) -> str:
     -----
     Names are capitals of at most 20 characters; the head of the file lists what was renamed. Outputs keep the model's units.
     """
-    writer = Writer(model, occasions)
+    writer = Writer(model, occasions, data)
     return "\n".join(writer.lines()) + "\n"
 
 
 class Writer:
     """One control stream in the making."""
 
-    def __init__(self, model: Model, occasions: int) -> None:
+    def __init__(self, model: Model, occasions: int, data: str = "data.csv") -> None:
         self.model, self.occasions = model, occasions
+        # NONMEM takes a name with blanks or commas in quotes.
+        self.data = data if data.replace("/", "").replace(".", "").replace("_", "").replace("-", "").isalnum() else f"'{data}'"
         self.columns, self.random, self.observed = columns(model), random_effects(model, occasions), observed(model)
         self.free = Names(NONMEM, shortened, 20, is_folded=True)
         count = range(len(model.states) + 1)
@@ -87,7 +90,7 @@ class Writer:
                 "; TIME in h, AMT in the unit of each compartment. ketasim export nonmem --data writes data.csv that fits."]  # fmt: skip
         rows += [f"; {new} is {old}" + (f", {clean(both[old].meaning)}" if old in both and both[old].meaning else "") for old, new in renamed.items()]  # fmt: skip
         rows += [f"; {self.cov[name]} is {clean(c.note)} {c.unit}".rstrip() for name, c in self.columns.items()]
-        return [*rows, f"$INPUT {' '.join([*ITEMS, *self.extra_items()])}", "$DATA data.csv IGNORE=@"]
+        return [*rows, f"$INPUT {' '.join([*ITEMS, *self.extra_items()])}", f"$DATA {self.data} IGNORE=@"]
 
     def extra_items(self) -> list[str]:
         """Data items beyond the usual ones."""
