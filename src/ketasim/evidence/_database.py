@@ -75,7 +75,9 @@ def _answer(connection: Any, query: str) -> pd.DataFrame:
 
     try:
         return connection.execute(query).df()
-    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException) as error:
+    except (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException):
+        raise  # of the file, not of the query
+    except duckdb.Error as error:
         raise _refused(error) from None
 
 
