@@ -236,7 +236,7 @@ def _lines(row: Sequence[str], widths: Sequence[int], titles: Sequence[str], rig
     """One row of the table, on as many lines as its tallest cell needs."""
     wrapped = [_wrapped(content, width) for content, width in zip(row, widths, strict=True)]
     lines: list[str] = []
-    for n in range(max(len(parts) for parts in wrapped)):
+    for n in range(max((len(parts) for parts in wrapped), default=0)):
         parts = [parts[n] if n < len(parts) else "" for parts in wrapped]
         aligned = [
             part.rjust(width) if title in right else part.ljust(width)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 _VERSION = 2
 #: Built files kept in the cache; the oldest go first.
 _KEPT = 8
-_OPTIONS = {"enable_external_access": "false"}
+#: A query that takes longer is stopped, s.
+LONGEST_QUERY = 15.0
+#: Pieces of 2,048 rows of an answer, at most.
+_CHUNKS = 500
+_OPTIONS = {"enable_external_access": "false", "memory_limit": "2GB"}
 
 
 def run(evidence: Evidence, query: str) -> pd.DataFrame:
@@ -71,18 +76,45 @@ def _ask_in_memory(evidence: Evidence, query: str) -> pd.DataFrame:
 
 
 def _answer(connection: Any, query: str) -> pd.DataFrame:
+    """The answer, if it comes in time and is a table of plain values."""
     import duckdb
 
+    clock = threading.Timer(LONGEST_QUERY, connection.interrupt)
+    clock.daemon = True
+    clock.start()
     try:
-        return connection.execute(query).df()
+        counted = connection.execute(query)
+        rows = counted.fetch_df_chunk(_CHUNKS)
+        if len(connection.fetch_df_chunk(1)):
+            raise InvalidData(f"sql: the answer has more than {len(rows):,} rows. Add a limit, or ask for counts.")
+        return _plain(rows)
+    except duckdb.InterruptException:
+        raise InvalidData(f"sql: no answer within {LONGEST_QUERY:g} s, so the query was stopped. Ask for less.") from None
     except (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException):
         raise  # of the file, not of the query
-    except duckdb.Error as error:
+    except (duckdb.Error, MemoryError) as error:
         raise _refused(error) from None
+    finally:
+        clock.cancel()
+
+
+def _plain(rows: pd.DataFrame) -> pd.DataFrame:
+    """The answer with lists and records as text, which a table can show.
+
+    Raises
+    ------
+    InvalidData: no columns.
+    """
+    if not len(rows.columns):
+        raise InvalidData("sql: the query gives no table. See: ketasim evidence sql 'show tables'.")
+    for name in rows.columns:
+        if any(not isinstance(value, (str, bytes, type(None))) and hasattr(value, "__len__") for value in rows[name].head(1000)):
+            rows[name] = [value if value is None else str(value) for value in rows[name]]
+    return rows
 
 
 def _refused(error: Exception) -> InvalidData:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["out of memory."]
     hint = next((f" {line.strip()}" for line in lines[1:] if "did you mean" in line.lower() or "candidate" in line.lower()), "")
     return InvalidData(f"sql: {lines[0]}{hint} See: ketasim evidence sql 'show tables'.")
 

@@ -77,6 +77,8 @@ Progress = Callable[[int, int], None]
 DEFAULT_MODEL = "ketasim_reference"
 DEFAULT_POPULATION = "adults"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: More would take days.
+_MOST_PEOPLE = 100_000_000
 #: Patients solved together; bounds memory, never changes a number.
 CHUNK = 2048
 #: Numbers that come of a chunk of a streamed cohort, at most: their memory then goes from one chunk to the next (`solve`).
@@ -323,6 +325,8 @@ def _people(
     """Who is simulated, if that is clear."""
     check_people(cohort, population)
     n = whole_number("n", n, " of patients")
+    if n > _MOST_PEOPLE:
+        raise InvalidOption(f"n = {n:,}: at a tenth of a millisecond each that is {n / 8.64e8:,.0f} days or more; at most {_MOST_PEOPLE:,} are simulated.")  # fmt: skip
     if cohort is not None and n not in (1, len(cohort)):
         raise InvalidOption(
             f"n = {n}, but the cohort given has {len(cohort)} patients. Leave n out, or take fewer: cohort.take(...)."

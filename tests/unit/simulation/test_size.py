@@ -45,3 +45,8 @@ def test_what_would_not_fit_is_refused_with_its_size(monkeypatch: pytest.MonkeyP
 
 def test_memory_that_is_free_is_known() -> None:
     assert 2**26 < _size.available_bytes() < 2**50
+
+
+def test_more_people_than_can_be_waited_for_are_refused() -> None:
+    with pytest.raises(InvalidOption, match="days or more"):
+        ketasim.simulate(dosing="esketamine nasal 56 mg", n=10**12)
