@@ -63,9 +63,17 @@ def blocks(text: str) -> list[Block]:
 
 
 def run(page: Path) -> Iterator[Ran]:
-    """Run a page's blocks in the current folder."""
-    for block in blocks(page.read_text(encoding="utf-8")):
-        yield Ran(block, *(_python(block, page) if block.kind == "python" else _console(block)))
+    """Run a page's blocks in the current folder; packs that a page uses are not there for the next."""
+    from ketasim.library import _find, remove_pack
+
+    before = list(_find.roots())
+    try:
+        for block in blocks(page.read_text(encoding="utf-8")):
+            yield Ran(block, *(_python(block, page) if block.kind == "python" else _console(block)))
+    finally:
+        for folder in _find.roots():
+            if folder not in before:
+                remove_pack(folder)
 
 
 def _python(block: Block, page: Path) -> tuple[str, bool]:
