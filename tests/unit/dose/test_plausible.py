@@ -24,7 +24,10 @@ MODEL, WEIGHT = as_model("ketasim_reference"), {"WT": np.array([70.0])}
             "ketamine 500 g iv",
             r"'500 g racemic ketamine iv bolus': 500,000 mg in an adult of 70 kg is more than 5 times the largest",
         ),
-        ("esketamine nasal 56 mg/kg", r"3,920 mg .* more than 5 times the largest single dose of the evidence \(400 mg\)"),
+        (
+            "esketamine nasal 56 mg/kg",
+            r"3,920 mg .* more than 3 times the largest single dose of the evidence by this route \(112 mg\)",
+        ),
         ("esketamine nasal 56 ug", r"0\.056 mg .* less than a 50th of the smallest single dose of the evidence \(5 mg\)"),
         ("0.5 g/kg racemic ketamine iv over 40 min", "Is the unit right"),
     ],
