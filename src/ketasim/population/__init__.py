@@ -9,7 +9,7 @@ from ketasim.population._covariates import COVARIATES, Covariate, cyp2b6_phenoty
 from ketasim.population._effects import assumed_covariates
 from ketasim.population._individual import OutOfBounds, individual_parameters
 from ketasim.population._population import Population, population, population_from_file, population_sources, populations
-from ketasim.population._random import normal, uniform
+from ketasim.population._random import normal, replicate_seed, uniform
 from ketasim.population._residual import assayed, sample_observation, sample_residual
 from ketasim.population._table import PLAIN_ID, cohort_from_table
 from ketasim.population._uncertainty import moved, multiplier_values, shifted, study_effects, typical_values, undrawn
@@ -39,6 +39,7 @@ __all__ = [
     "population_from_file",
     "population_sources",
     "populations",
+    "replicate_seed",
     "sample_observation",
     "sample_residual",
     "shifted",

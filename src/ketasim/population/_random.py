@@ -120,6 +120,14 @@ def normal(seed: int, ids: ArrayLike, stream: str, k: ArrayLike = 0) -> FloatArr
     return np.asarray(ndtri(uniform(seed, ids, stream, k)), dtype=np.float64)
 
 
+def replicate_seed(seed: int, replicate: int) -> int:
+    """Seed of a replicate: of the first the seed itself, of the others one that no neighbouring seed comes upon."""
+    if not replicate:
+        return check_seed(seed)
+    word, _ = threefry2x64((check_seed(seed), stream_key("replicate")), as_counters([0], "ids"), as_counters([replicate], "k"))
+    return int(word[0])
+
+
 def check_seed(seed: int) -> int:
     """`seed` as a plain integer in 0 .. 2^64 - 1."""
     if not is_whole(seed) or not 0 <= int(seed) <= _MASK:

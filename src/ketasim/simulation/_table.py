@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ketasim.dose import EventData, EventTemplate, filled
 from ketasim.dose._clock import on_clock
 from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names, warn
-from ketasim.population import COVARIATES, Cohort, assayed, assumed_covariates, individual_parameters, undrawn
+from ketasim.population import COVARIATES, Cohort, assayed, assumed_covariates, individual_parameters, replicate_seed, undrawn
 from ketasim.results import add_record_draws, provenance
 from ketasim.simulation._draws import kind_of_draw
 from ketasim.simulation._outputs import warn_of_outputs
@@ -43,6 +43,10 @@ def simulate_table(
     _check_outputs(data, times)
     _check_covariates(common, data)
     _warn_unused(common.model, data)
+    if vary and not any(number.iiv or number.iov for number in common.model.numbers.values()):
+        raise InvalidOption(
+            f"variability: {common.model.id} has no random effects; ketasim describe MODEL shows which it has. Leave it out."
+        )
     total = (draws + 1) * (len(data.spans) - 1)
 
     def moved(number: int, done: int) -> None:
@@ -79,7 +83,7 @@ def _replicated(
     tables: list[pd.DataFrame] = []
     people = pd.DataFrame()
     for k in range(common.replicates):
-        one = replace(common, seed=common.seed + k)
+        one = replace(common, seed=replicate_seed(common.seed, k))
         table, own = _solved(one, data, times, vary, partial(moved, 0))
         tables.append(_read(one, table).assign(REP=k + 1))
         people = own if people.empty else people.combine(own, np.maximum)

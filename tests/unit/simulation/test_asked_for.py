@@ -73,6 +73,19 @@ def test_people_who_are_described_differ_by_what_is_said_of_them(tmp_path: Path)
         ketasim.simulate(dosing=TEXT, population="adults", n=2, replicates=2)
 
 
+def test_replicates_of_neighbouring_seeds_are_other_people() -> None:
+    table = pd.DataFrame({"ID": [1, 1], "TIME": [0.0, 1.0], "EVID": [1, 0], "AMT": [10.0, 0.0], "CMT": [1, 1]})
+    first, second = (
+        ketasim.simulate("pk/otto2021", table, variability=True, replicates=3, seed=seed)["output"]["central"].values
+        for seed in (1, 2)
+    )
+    assert len({*first, *second}) == 6
+    alone = ketasim.simulate("pk/otto2021", table, variability=True, seed=1)["output"]["central"].values
+    assert first[0] == alone[0], "the first replicate is the run without replicates"
+    with pytest.raises(InvalidOption, match="two_cmt@1 has no random effects"):
+        ketasim.simulate("generic/two_cmt", table, variability=True, replicates=2)
+
+
 def test_readings_have_the_error_of_the_model() -> None:
     options = {"n": 40, "seed": 4, "times": np.arange(0.5, 6.0, 0.5)}
     dosing = "esketamine iv 20 mg over 40 min"
