@@ -95,12 +95,8 @@ def who_text(result: xr.DataTree) -> str:
 def _people_of(results: Mapping[str, xr.DataTree]) -> str:
     """Whether the arms have the same people."""
     who = {label: who_text(r) for label, r in results.items()}
-    one = next(iter(results.values()))
-    return (
-        f"the same {one.attrs['n']:,} patients in every arm"
-        if len(set(who.values())) == 1
-        else "; ".join(f"{k}: {v}" for k, v in who.items())
-    )
+    said = set(who.values())
+    return f"the same in every arm: {said.pop()}" if len(said) == 1 else "; ".join(f"{k}: {v}" for k, v in who.items())
 
 
 def exposures(result: xr.DataTree, *, all_totals: bool = False) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ a result.
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +25,8 @@ _ROTATIONS = (16, 42, 12, 31, 16, 32, 24, 21)
 _PARITY = 0x1BD11BDAA9FC1A22
 _ROUNDS = 20
 _MASK = 0xFFFFFFFFFFFFFFFF
+#: As Python writes a whole number; 007 is a name.
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,14}")
 # Numbers worked on at a time: two words of state and one of scratch then stay in the second-level cache.
 _BLOCK = 16384
 
@@ -71,6 +74,10 @@ def _encrypt(key: tuple[int, int], x0: UInt64Array, x1: UInt64Array) -> None:
 def stream_key(stream: str) -> int:
     """Stable 64-bit number of a stream's name."""
     return _number_of(stream)
+
+
+def _count_of(name: str) -> int:
+    return int(name) & _MASK if _WHOLE.fullmatch(name) else _number_of(name)
 
 
 def _number_of(name: str) -> int:
@@ -141,12 +148,15 @@ def is_whole(value: object) -> bool:
 
 
 def as_counters(values: ArrayLike, name: str) -> UInt64Array:
-    """Integers, or texts by their hash, as the cipher counts; what has been counted stays as it is."""
+    """Integers, or texts by their hash, as the cipher counts; what has been counted stays as it is.
+
+    A text that is a whole number counts as that number: who else stands in a table must not change a patient.
+    """
     array = np.asarray(values)
     if array.dtype == np.uint64:
         return array
     if array.dtype.kind == "U":
-        return np.array([_number_of(str(text)) for text in array.ravel()], dtype=np.uint64).reshape(array.shape)
+        return np.array([_count_of(str(text)) for text in array.ravel()], dtype=np.uint64).reshape(array.shape)
     if array.dtype.kind not in "iu":
         raise InvalidOption(f"{name} of a random stream are whole numbers; got values of type {array.dtype}.")
     # Negative ids are as good as others: two's complement keeps them distinct.

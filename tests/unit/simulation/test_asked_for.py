@@ -69,6 +69,8 @@ def test_people_who_are_described_differ_by_what_is_said_of_them(tmp_path: Path)
     values = random["plasma"]["venous"].sel(analyte="s_ketamine").values
     assert len({tuple(row) for row in values}) == 4
     assert list(random["subject"]["subject"].values) == ["1", "2", "1/2", "2/2"]
+    alone = ketasim.simulate(dosing=TEXT, population=str(table), variability=True, **BRIEF)
+    np.testing.assert_array_equal(values[:2], alone["plasma"]["venous"].sel(analyte="s_ketamine").values)
     with pytest.raises(InvalidOption, match="replicates"):
         ketasim.simulate(dosing=TEXT, population="adults", n=2, replicates=2)
 
