@@ -54,7 +54,7 @@ def test_it_is_made_private(folder: Path) -> None:
 
 
 def test_the_users_own_folder_becomes_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KETASIM_CACHE")
+    monkeypatch.delenv("KETASIM_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "ketasim").mkdir()
     (tmp_path / "ketasim").chmod(0o775)

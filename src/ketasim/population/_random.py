@@ -127,6 +127,7 @@ def normal(seed: int, ids: ArrayLike, stream: str, k: ArrayLike = 0) -> FloatArr
     return np.asarray(ndtri(uniform(seed, ids, stream, k)), dtype=np.float64)
 
 
+@checked
 def replicate_seed(seed: int, replicate: int) -> int:
     """Seed of a replicate: of the first the seed itself, of the others one that no neighbouring seed comes upon."""
     if not replicate:
