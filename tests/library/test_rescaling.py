@@ -9,7 +9,7 @@ import pytest
 from rescaling import complaints, model_complaints, stray_units
 
 from ketasim import library
-from ketasim.model import Mechanism, Param, Port, State, assemble
+from ketasim.model import Mechanism, Param, Part, Port, State, assemble
 
 ENTRIES = [entry.name for kind in library.KINDS for entry in library.entries(kind)]
 
@@ -71,16 +71,27 @@ def test_other_units_than_the_internal_ones_are_found() -> None:
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_entry_transforms_as_its_units_say(name: str) -> None:
-    part = library.load(name)
-    others = () if not _reads_elsewhere(part.mechanism) else (library.pk(_writer_for(part.mechanism)),)
-    assert model_complaints(assemble(part, *others)) == []
+    assert model_complaints(assemble(*_with_writers(library.load(name)))) == []
 
 
-def _writer_for(mechanism: Mechanism) -> str:
-    """A model that writes what a mechanism reads; the small one where it does."""
-    small = library.pk("otto2021")
-    return "otto2021" if set(mechanism.reads) - set(mechanism.writes) <= set(small.mechanism.writes) else "ketasim_reference"
+def _with_writers(part: Part) -> list[Part]:
+    """The part, and entries of the library that write what it reads: a small exposure model where that does, else the large one."""
+    small, parts = library.pk("otto2021"), [part]
+    while unmet := _unmet(parts):
+        if unmet <= set(small.mechanism.writes):
+            parts.append(small)
+        elif any(name.startswith("C_") for name in unmet):
+            parts.append(library.pk("ketasim_reference"))
+        else:
+            parts.append(next(one for one in _mechanisms() if unmet & set(one.mechanism.writes)))
+    return parts
 
 
-def _reads_elsewhere(mechanism: Mechanism) -> bool:
-    return bool(set(mechanism.reads) - set(mechanism.writes))
+def _unmet(parts: list[Part]) -> set[str]:
+    """Ports that are read, have no default and no writer."""
+    read = {name for part in parts for name, port in part.mechanism.reads.items() if port.default is None}
+    return read - {name for part in parts for name in part.mechanism.writes}
+
+
+def _mechanisms() -> list[Part]:
+    return [library.load(entry.name) for entry in library.entries("mechanism")]

@@ -260,10 +260,10 @@ def _exists(path: str, option: str) -> None:
 
 def model_of(name: str, values: Mapping[str, float] | None = None) -> Model:
     """A model of the library with typical values replaced. Without the simulator, so that a wrong name is refused at once."""
-    from ketasim.library import parts
+    from ketasim.library import model_id, parts
     from ketasim.model import assemble
 
-    model = assemble(*parts(name))
+    model = assemble(*parts(name), id=model_id(name))
     return model.with_values(values) if values else model
 
 

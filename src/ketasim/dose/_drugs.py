@@ -56,6 +56,7 @@ TOTALS: Mapping[str, str] = MappingProxyType({"ketamine": "racemic_ketamine"})
 FORMS: tuple[Form, ...] = ("base", "hydrochloride")
 ROUTES: tuple[str, ...] = (
     "iv", "im", "sc", "nasal", "oral", "oral_prolonged_release", "sublingual", "buccal", "rectal", "inhaled",
+    "ip",
 )  # fmt: skip
 
 #: Esketamine base in one nasal spray device, mg (US label: 32.3 mg hydrochloride = 28 mg base).

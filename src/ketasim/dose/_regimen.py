@@ -205,7 +205,7 @@ class Dose(Course):
     ----------
     amount : e.g. 56 mg, 0.5 mg/kg, 0.27 mg/kg/h (a rate needs a duration).
     drug : ``racemic_ketamine``, ``esketamine``, ``arketamine``; empty for models that know no drug.
-    route : iv im sc nasal oral oral_prolonged_release sublingual buccal rectal inhaled, or the name of a compartment.
+    route : iv im sc nasal oral oral_prolonged_release sublingual buccal rectal inhaled ip, or the name of a compartment.
     form : the amount is ``base`` or ``hydrochloride``.
     duration : of an infusion; None for a bolus or for the kinetics of the route itself.
     cap : largest single dose. round_to : device size; doses are rounded to the nearest multiple, at least one.

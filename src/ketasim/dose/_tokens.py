@@ -36,6 +36,7 @@ _ROUTE_WORDS = {
     "buccal": ("buccal", "buccally"),
     "rectal": ("rectal", "rectally"),
     "inhaled": ("inhaled", "inhalation", "by inhalation"),
+    "ip": ("ip", "intraperitoneal", "intraperitoneally"),
 }  # fmt: skip
 _FORM_WORDS = {
     "hydrochloride": ("hydrochloride", "hcl", "as hydrochloride", "as hcl", "as the hydrochloride"),
@@ -120,7 +121,7 @@ _PER = re.compile(r"(?<=[a-zµμ1¹])(?:\s?[·⋅∙.*]\s?|\s)(?P<unit>kg|h|hr|m
 GRAMMAR: Final = """Words of a regimen, in any order:
   amount    56 mg | 0.5 mg/kg | 0.27 mg/kg/h over 2 h | 10 ug/kg/min over 40 min
   drug      racemic ketamine (or ketamine) | esketamine | arketamine; 'as hydrochloride' or 'as base'
-  route     iv | im | sc | nasal | oral | oral prolonged-release | sublingual | buccal | rectal | inhaled
+  route     iv | im | sc | nasal | oral | oral prolonged-release | sublingual | buccal | rectal | inhaled | ip
   time      over 40 min | bolus
   limits    max 80 mg | round to 28 mg
   schedule  2/week x 4 week | daily x 7 | every 2 day x 5 | on days 1, 4, 7 | at 0, 12 h | single

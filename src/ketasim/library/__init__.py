@@ -15,16 +15,20 @@ from ketasim.library._convert import REFERENCE_WEIGHT_KG, checkpoints, log_varia
 from ketasim.library._find import (
     KINDS,
     Entry,
+    Whole,
     add_pack,
     entries,
     generic,
     load,
     mechanism,
+    model_id,
     pack,
     parts,
     pk,
     register,
     remove_pack,
+    whole,
+    wholes,
 )
 from ketasim.library._gaps import Gap, not_simulable
 from ketasim.library._register import Name, Register
@@ -42,6 +46,7 @@ __all__ = [
     "Gap",
     "Name",
     "Register",
+    "Whole",
     "add_pack",
     "checkpoints",
     "comedication",
@@ -55,6 +60,7 @@ __all__ = [
     "load",
     "log_variance",
     "mechanism",
+    "model_id",
     "not_simulable",
     "pack",
     "parts",
@@ -67,6 +73,8 @@ __all__ = [
     "remove_pack",
     "scale",
     "scales",
+    "whole",
+    "wholes",
 ]
 
 #: Clinical entries bring NumPy, which a list of models does without: loaded when asked for.

@@ -16,7 +16,7 @@ from ketasim.errors import BrokenPack, InvalidEntry, InvalidOption, UnknownEntry
 from ketasim.library._convert import part_from, routes_of
 from ketasim.library._modules import ENTRY_POINT_GROUP, allow_code, changed
 from ketasim.library._register import CORE_REGISTER, Register, read_register
-from ketasim.library._schema import EntryFile, read
+from ketasim.library._schema import CascadeFile, EntryFile, read
 from ketasim.library._words import check_kept, check_registered, check_sources, check_structure
 from ketasim.model import Number, Part, Structure
 from ketasim.model._scope import local_numbers
@@ -25,7 +25,10 @@ ROOT = Path(__file__).parent
 #: Shelves that hold models, in the order they are listed.
 KINDS = ("pk", "generic", "mechanism")
 #: Folders a pack may hold.
-_SHELVES = (*KINDS, "comedication", "disorder", "scales", "safety", "policy", "drug")
+_SHELVES = (*KINDS, "cascade", "comedication", "disorder", "scales", "safety", "policy", "drug")
+
+#: Shelf of wholes: several entries under one name.
+_WHOLES = "cascade"
 
 _packs: list[Path] = []
 
@@ -216,6 +219,8 @@ def load(name: str) -> Part:
         raise UnknownEntry(f"an entry is loaded by its name, e.g. 'pk/otto2021'; got something of type {type(name).__name__}.")
     plain, _, revision = name.partition("@")
     kind, _, entry_id = plain.rpartition("/")
+    if kind == _WHOLES:
+        raise UnknownEntry(f"'{name}' is a whole of several entries: join them with assemble(*library.parts('{name}')).")
     if kind and kind not in KINDS:
         raise UnknownEntry(
             f"the library has no shelf '{kind}' (from '{name}').{close_names(kind, KINDS)} It has: {', '.join(KINDS)}."
@@ -235,11 +240,93 @@ def load(name: str) -> Part:
 
 @checked
 def parts(names: str) -> tuple[Part, ...]:
-    """Entries by name, several joined by ``+`` (``"otto2021+mechanism/own"``); raises as `load`."""
+    """Entries by name, several joined by ``+`` (``"otto2021+mechanism/own"``), wholes (``"cascade/human"``) taken apart; raises as `load`."""
+    return tuple(part for name in _wanted(names) for part in _parts_of(name))
+
+
+@checked
+def model_id(names: str) -> str:
+    """What results cite of the same names: a whole by its own name, ``cascade/human@1``. Empty where no whole is among them."""
+    wanted = _wanted(names)
+    if not any(_is_whole(name) for name in wanted):
+        return ""
+    return "+".join(whole(name).cite if _is_whole(name) else load(name).cite for name in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Several entries under one name.
+
+    Attributes
+    ----------
+    parts : names of the entries, or of other wholes, in order.
+    """
+
+    id: str
+    title: str
+    revision: int
+    status: str
+    parts: tuple[str, ...]
+    note: str
+
+    @property
+    def name(self) -> str:
+        """As `parts` takes it."""
+        return f"{_WHOLES}/{self.id}"
+
+    @property
+    def cite(self) -> str:
+        """Name with revision."""
+        return f"{self.name}@{self.revision}"
+
+
+@checked
+def wholes() -> list[Whole]:
+    """All wholes of the library and of the packs in use.
+
+    Raises
+    ------
+    InvalidEntry: a file breaks the rules.
+    """
+    return [whole(f"{_WHOLES}/{name}") for name in files(_WHOLES)]
+
+
+@checked
+def whole(name: str) -> Whole:
+    """Whole by its name, ``cascade/human``.
+
+    Raises
+    ------
+    UnknownEntry: no whole of that name, or another revision. InvalidEntry: the file breaks the rules.
+    """
+    plain, _, revision = name.removeprefix(f"{_WHOLES}/").partition("@")
+    known = files(_WHOLES)
+    if plain not in known:
+        raise UnknownEntry(f"no cascade '{plain}' in the library.{close_names(plain, known)} See: ketasim list cascade")
+    found = read(known[plain], CascadeFile, "/".join(known[plain].parts[-3:]))
+    if revision and revision != str(found.revision):
+        raise UnknownEntry(f"'{found.id}' is in the library with revision {found.revision}, not {revision}.")
+    return Whole(found.id, found.title, found.revision, found.status, found.parts, found.note)
+
+
+def _wanted(names: str) -> list[str]:
     wanted = [name.strip() for name in names.split("+")]
     if not all(wanted):
         raise InvalidOption(f"model '{names}': a name is missing beside '+'. Write e.g. otto2021+mechanism/own.")
-    return tuple(load(name) for name in wanted)
+    return wanted
+
+
+def _is_whole(name: str) -> bool:
+    return name.startswith(f"{_WHOLES}/")
+
+
+def _parts_of(name: str, inside: tuple[str, ...] = ()) -> tuple[Part, ...]:
+    """Parts of an entry or of a whole; `inside` are the wholes on the way there."""
+    if not _is_whole(name):
+        return (load(name),)
+    if name in inside:
+        raise InvalidEntry(f"{inside[0]}: parts name '{name}', which holds itself. Take it out.")
+    return tuple(part for inner in whole(name).parts for part in _parts_of(inner, (*inside, name)))
 
 
 def _part(path: Path) -> Part:

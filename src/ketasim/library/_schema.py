@@ -236,6 +236,17 @@ class EntryFile(_File):
     checkpoint: dict[str, CheckpointFile] = Field(default_factory=dict)
 
 
+class CascadeFile(_File):
+    """A whole of several entries under one name. `parts` are their names; one that names another whole stands for what it holds."""
+
+    id: Text
+    revision: int = Field(ge=1)
+    status: Literal["checked", "provisional"]
+    title: Text
+    parts: tuple[Text, ...] = Field(min_length=1)
+    note: str = ""
+
+
 class NameFile(_File):
     """One name of the register; `releases` are the analytes a drug is given as."""
 

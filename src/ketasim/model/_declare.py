@@ -148,7 +148,7 @@ class Structure(Mechanism):
     Attributes
     ----------
     routes : route -> analyte -> entrances, e.g. ``{"iv": {"s_ketamine": (Entrance("central"),)}}``.
-        Routes by their names in the regimen language: iv im sc nasal oral sublingual buccal rectal inhaled.
+        Routes by their names in the regimen language: iv im sc nasal oral sublingual buccal rectal inhaled ip.
     """
 
     routes: ClassVar[Mapping[str, Mapping[str, tuple[Entrance, ...]]]] = {}

@@ -100,7 +100,7 @@ def as_model(model: str | Part | Model) -> Model:
         return model
     if not isinstance(model, str):
         return assemble(model)
-    return assemble(*library.parts(model))
+    return assemble(*library.parts(model), id=library.model_id(model))
 
 
 @checked
