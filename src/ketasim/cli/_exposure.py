@@ -10,6 +10,7 @@ import numpy as np
 
 from ketasim.cli import _show
 from ketasim.cli._care import care_json, contrast_json, has_care, show_care
+from ketasim.cli._readouts import readouts_json, show_readouts
 from ketasim.cli._settings import settings
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def show_result(result: xr.DataTree) -> None:
         from ketasim.results import summary
 
         _show.emit_json(
-            {**summary(result), "exposure": rows, "failed": _failed(result)} | _draws_json({"": result}) | care_json(result)
+            {**summary(result), "exposure": rows, "readouts": readouts_json(result), "failed": _failed(result)}
+            | _draws_json({"": result})
+            | care_json(result)
         )
         return
     attrs = result.attrs
@@ -39,6 +42,8 @@ def show_result(result: xr.DataTree) -> None:
     _show_draws({"": result}, [row["analyte"] for row in rows])
     if has_care({"": result}):
         show_care({"": result})
+    else:
+        show_readouts({"": result})
     _remarks(result)
 
 
@@ -56,7 +61,10 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
             other = base.get(row["analyte"])
             row["ratio_cmax"], row["ratio_auc"] = (_ratio(row, other, key) for key in ("cmax", "auc"))
     if settings.json:
-        arms = {k: {**_facts(r), "exposure": rows[k], "failed": _failed(r), **care_json(r)} for k, r in results.items()}
+        arms = {
+            k: {**_facts(r), "exposure": rows[k], "readouts": readouts_json(r), "failed": _failed(r), **care_json(r)}
+            for k, r in results.items()
+        }
         from ketasim.results import warnings_of
 
         facts = {"arms": arms, "first": first, "warnings": warnings_of(results), "notice": _show.NOTICE}
@@ -79,6 +87,8 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
     _show_draws(results, wanted)
     if has_care(results):
         show_care(results)
+    else:
+        show_readouts(results)
     _remarks(one)
 
 
@@ -226,6 +236,8 @@ def _remarks(result: xr.DataTree) -> None:
         _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(map(str, provisional))}.")
     packs = [word for pack in settings.packs for word in ("--pack", pack)]
     packs += [word for pack in settings.data_packs for word in ("--pack-data", pack)]
-    models = [str(model).partition("@")[0] for model in result.attrs["models"]]
+    whole = str(result.attrs["model"])
+    cited = whole.split("+") if "/" in whole else result.attrs["models"]  # a whole names its parts
+    models = [str(model).partition("@")[0] for model in cited]
     _show.note(f"Sources: {shlex.join(['ketasim', 'cite', *models, *packs])}")
     _show.notice()

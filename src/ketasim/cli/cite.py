@@ -14,6 +14,7 @@ from ketasim.cli._verb import verb
 from ketasim.errors import InvalidData, UnknownEntry
 
 if TYPE_CHECKING:
+    from ketasim.model import Part
     from ketasim.sources import Citations
 
 #: Files of results that hold numbers or pictures alone, or are not read back.
@@ -61,7 +62,7 @@ def cite(
 
 def _collect(entry: str, used: Citations) -> None:
     """Sources of one entry, with what each is cited for."""
-    from ketasim.library import comedications, load
+    from ketasim.library import comedications, parts
     from ketasim.population import populations
     from ketasim.sources import bibliography
 
@@ -80,13 +81,19 @@ def _collect(entry: str, used: Citations) -> None:
         for c in (c for c in comedications() if c.id == name):
             used.extend([c.source, *(n.source for n in c.multipliers.values())], c.cite)
     else:
-        part = load(entry)
-        by_source: dict[str, list[str]] = {}
-        for parameter, number in part.numbers.items():
-            if number.source in bibliography():
-                by_source.setdefault(number.source, []).append(parameter)
-        for key, parameters in by_source.items():
-            used.add(key, f"{part.cite}: {', '.join(parameters)}")
+        for part in parts(entry):
+            _collect_part(part, used)
+
+
+def _collect_part(part: Part, used: Citations) -> None:
+    from ketasim.sources import bibliography
+
+    by_source: dict[str, list[str]] = {}
+    for parameter, number in part.numbers.items():
+        if number.source in bibliography():
+            by_source.setdefault(number.source, []).append(parameter)
+    for key, parameters in by_source.items():
+        used.add(key, f"{part.cite}: {', '.join(parameters)}")
 
 
 def _clinical(shelf: str, name: str) -> Any:

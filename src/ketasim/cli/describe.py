@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,10 +103,29 @@ def _clinical(shelf: str, name: str) -> str:
     return described(library.disorder(name) if shelf == "disorder" else library.endpoint(name))
 
 
+def _whole(entry: str) -> str:
+    """Several entries under one name: what it holds and rests on, then the model; only its parts where it is not dosed alone."""
+    from ketasim.library import model_id, parts, whole
+    from ketasim.model import Structure, assemble
+
+    one, held = whole(entry), parts(entry)
+    lines = [f"{one.cite} ({one.status}): {one.title}", one.note]
+    if any(isinstance(part.mechanism, Structure) for part in held):
+        model = assemble(*held, id=model_id(entry))
+        kinds = Counter(number.kind for number in model.numbers.values())
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        return "\n".join([*lines, f"Numbers: {told}.", "", model.describe()])
+    return "\n".join(
+        [*lines, "Joins an exposure; it is not dosed alone.", "", *(f"  {part.cite}: {part.info['title']}" for part in held)]
+    )
+
+
 def _model_text(entry: str) -> str:
     from ketasim.library import load
     from ketasim.model import Structure, assemble
 
+    if entry.startswith("cascade/"):
+        return _whole(entry)
     try:
         part = load(entry)
     except UnknownEntry as error:
@@ -135,9 +155,21 @@ def _elsewhere(entry: str) -> str:
 
 
 def _addon(part: Any) -> str:
-    lines = [f"{part.cite} ({part.status}): {part.info.get('title', '')}", "Joins another model; it is not dosed alone.", ""]
-    lines += [f"  {name} = {n.value:g} {n.unit}  {n.kind}  {n.source} {n.at}" for name, n in part.numbers.items()]
-    return "\n".join(lines)
+    mechanism, note = part.mechanism, part.info.get("note", "")
+    lines = [
+        f"{part.cite} ({part.status}): {part.info.get('title', '')}",
+        " ".join(str(type(mechanism).__doc__ or "").split("\n\n")[0].split()),
+    ]
+    lines += [*([note] if note else []), "Joins another model; it is not dosed alone.", ""]
+    lines += [f"  {name} = {n.value:g} {n.unit}  {_basis(n)}" for name, n in part.numbers.items()]
+    lines += [f"Reads: {', '.join(mechanism.reads)}."] if mechanism.reads else []
+    return "\n".join([*lines, f"Writes: {', '.join(mechanism.writes)}."] if mechanism.writes else lines)
+
+
+def _basis(number: Any) -> str:
+    """Where a number is from, or why it was assumed."""
+    place = ": ".join(filter(None, ("" if number.kind == "assumed" else number.source, number.at)))
+    return "; ".join(filter(None, (f"{number.kind}  {place}", number.note)))
 
 
 def _comedication(name: str) -> str:
@@ -152,11 +184,23 @@ def _comedication(name: str) -> str:
     return "\n".join(lines + ([f"Note: {c.note}"] if c.note else []))
 
 
+def _whole_data(entry: str) -> dict[str, Any]:
+    from ketasim.library import parts, whole
+
+    one, held = whole(entry), parts(entry)
+    return {
+        "name": entry, "cite": one.cite, "status": one.status, "title": one.title, "note": one.note,
+        "parts": [part.cite for part in held], "description": _whole(entry),
+    }  # fmt: skip
+
+
 def _data(shelf: str, name: str, entry: str) -> dict[str, Any]:
     if shelf in (*_IN_TEXT, "population", "comedication", "source"):
         return {"name": entry, "description": _text(shelf, name, entry)}
     from ketasim.library import load
 
+    if entry.startswith("cascade/"):
+        return _whole_data(entry)
     part = load(entry)
     numbers = {
         k: {

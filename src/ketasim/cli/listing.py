@@ -35,6 +35,20 @@ def _models(kind: str) -> Callable[[], Rows]:
     return rows
 
 
+def _cascades() -> Rows:
+    from ketasim.library import wholes
+
+    return [
+        {
+            "name": one.name,
+            "title": one.title,
+            "parts": ", ".join(one.parts) if len(one.parts) < 4 else f"{len(one.parts)} mechanisms",
+            "status": f"{one.status}@{one.revision}",
+        }
+        for one in wholes()
+    ]
+
+
 def _populations() -> Rows:
     from ketasim.population import population, populations
 
@@ -178,6 +192,7 @@ KINDS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "pk": ("pharmacokinetic models", _models("pk")),
     "generic": ("models without a drug", _models("generic")),
     "mechanism": ("mechanisms that join a model", _models("mechanism")),
+    "cascade": ("exposure and what follows in the brain, under one name", _cascades),
     "disorder": ("disorders, for --disorder", _disorders),
     "scale": ("symptom scales", _scales),
     "safety": ("side effects that are simulated with a disorder", _endpoints),
@@ -191,6 +206,7 @@ KINDS: dict[str, tuple[str, Callable[[], Rows]]] = {
 }
 _ALSO = {
     "populations": "population",
+    "cascades": "cascade",
     "disorders": "disorder",
     "scales": "scale",
     "policies": "policy",

@@ -193,9 +193,10 @@ class CheckpointFile(_File):
 
 
 class PopulationFile(_File):
-    """Whom the source studied."""
+    """Whom the source studied; `species` where it was no human being."""
 
     description: str = ""
+    species: str = ""
     n: int | None = None
     health: str = ""
     age: str = ""

@@ -13,6 +13,7 @@ from ketasim.results._care import (
 from ketasim.results._doses import dose_times, since_dose
 from ketasim.results._exposure import EXPOSURE_LEVELS, REPEATED, WHOLE, add_exposure, exposure_rows, exposure_table, unit_of
 from ketasim.results._picture import save_picture
+from ketasim.results._readouts import readout_rows
 from ketasim.results._save import check_target, save, summary, to_dataframe, wide_table
 from ketasim.results._sketch import QuantileSketch
 from ketasim.results._sure import held_sentence, sureness
@@ -67,6 +68,7 @@ __all__ = [
     "mass_concentrations",
     "other_ports",
     "provenance",
+    "readout_rows",
     "redundant_totals",
     "reported_concentrations",
     "save",

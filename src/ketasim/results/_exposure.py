@@ -85,6 +85,8 @@ def exposure_rows(result: xr.DataTree, site: str = "", *, all_totals: bool = Fal
     rows = [_row(array.sel(analyte=a), exposure.attrs) for a in array["analyte"].values]
     rows = [{"site": place, "analyte": str(a), "unit": unit} | row for a, row in zip(array["analyte"].values, rows, strict=True)]
     rows = [row for row in rows if not row["cmax"] <= 0]
+    if any(np.isfinite(row["cmax"]) for row in rows):  # an analyte of other sites alone
+        rows = [row for row in rows if np.isfinite(row["cmax"])]
     redundant = set[str]() if all_totals else redundant_totals([{row["analyte"] for row in rows}])
     return [row for row in rows if row["analyte"] not in redundant]
 

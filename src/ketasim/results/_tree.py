@@ -213,14 +213,27 @@ def build_tree(
     }
     if concentrations:
         tree["/plasma"] = _plasma_dataset(model, concentrations, times, "subject", ids)
-    for group, values, units in (
-        ("/port", {n: v for n, v in ports.items() if n not in used}, {n: p.unit for n, p in model.ports.items()}),
-        ("/state", states, {n: s.unit for n, s in model.states.items()}),
+    for group, values, said in (
+        ("/port", {n: v for n, v in ports.items() if n not in used}, _ports_said(model)),
+        ("/state", states, {n: {"units": s.unit, "long_name": s.meaning or n} for n, s in model.states.items()}),
     ):
         if values:
-            arrays = {n: (("subject", "time"), v.T, {"units": units[n], "long_name": n}) for n, v in values.items()}
+            arrays = {n: (("subject", "time"), v.T, said[n]) for n, v in values.items()}
             tree[group] = xr.Dataset(arrays, coords={"subject": ids, "time": times})
     return xr.DataTree.from_dict(tree)
+
+
+def _ports_said(model: Model) -> dict[str, dict[str, str]]:
+    """Unit and meaning of every output, and for those that no exposure model writes the mechanism that does."""
+    from ketasim.model import Structure
+
+    out = {}
+    for name, port in model.ports.items():
+        out[name] = {"units": port.unit, "long_name": port.meaning or name}
+        writers = [model.parts[i].mechanism for i in model.writers[name]]
+        if not any(isinstance(writer, Structure) for writer in writers):
+            out[name]["mechanism"] = ", ".join(writer.name() for writer in writers)
+    return out
 
 
 @checked
@@ -244,7 +257,8 @@ def build_summary(
     if concentrations:
         tree["/plasma"] = _plasma_dataset(model, concentrations, times, "quantile", labels)
     if ports:
-        arrays = {n: (("quantile", "time"), v.T, {"units": model.ports[n].unit, "long_name": n}) for n, v in ports.items()}
+        said = _ports_said(model)
+        arrays = {n: (("quantile", "time"), v.T, said[n]) for n, v in ports.items()}
         tree["/port"] = xr.Dataset(arrays, coords={"quantile": labels, "time": times})
     return xr.DataTree.from_dict(tree)
 

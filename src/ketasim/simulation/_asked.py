@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ketasim.dose import Dose, EventData, Regimen
 from ketasim.errors import InvalidOption
+from ketasim.model import Model
 from ketasim.population import Cohort
 
 Floats = NDArray[np.float64]
@@ -103,6 +104,20 @@ def check_people(cohort: Any, population: Any) -> None:
         raise InvalidOption(f"cohort is of type {type(cohort).__name__}: give a Cohort, e.g. cohort_from_table(table) or population('adults').sample(n, seed).")  # fmt: skip
     if cohort is not None and population is not None:
         raise InvalidOption(f"cohort and population = '{population}' are given; give one of them.")
+
+
+def animal_of(model: Model, one: bool) -> str:
+    """Species of a model of an animal; empty for models of people. one : whether one animal is asked for, or a cohort was given.
+
+    Raises
+    ------
+    InvalidOption: a population of people for a model of an animal.
+    """
+    named = (str(part.info.get("population", {}).get("species", "")) for part in model.parts)
+    species = next((name for name in named if name), "")
+    if species and not one:
+        raise InvalidOption(f"{model.id} is a model of the {species}, which no population of people fits. Simulate one: n = 1.")
+    return species
 
 
 def typical_weight(weight: Any, typical: bool) -> float:

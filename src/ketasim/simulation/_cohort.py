@@ -49,6 +49,7 @@ from ketasim.results import (
 )
 from ketasim.simulation._asked import (
     TYPICAL_WEIGHT,
+    animal_of,
     check_arms,
     check_dosing,
     check_people,
@@ -336,10 +337,11 @@ def _people(
     if population is not None:
         load_population(population)
     typical = cohort is None and n == 1 and not variability
+    species = animal_of(model, cohort is not None or (typical and population is None))
     weighed = typical_weight(weight, typical and population is None)
     if typical and population is not None:
         cohort = replace(load_population(population).typical(), seed=seed)
-    return _People(cohort, population or DEFAULT_POPULATION, n, seed, typical, weighed)
+    return _People(cohort, population or DEFAULT_POPULATION, n, seed, typical, weighed, species)
 
 
 def _warn_of_cohort(model: Model, cohort: Cohort) -> None:
@@ -456,6 +458,7 @@ class _People:
     seed: int
     typical: bool
     weight: float = TYPICAL_WEIGHT
+    species: str = ""
 
     @property
     def n(self) -> int:
@@ -473,7 +476,8 @@ class _People:
     def label(self) -> str:
         if self.cohort is not None:
             return self.cohort.name
-        return f"typical {self.weight:g} kg adult" if self.typical else self.population
+        adult = self.species or f"{self.weight:g} kg adult"
+        return f"typical {adult}" if self.typical else self.population
 
 
 class _Cohort:

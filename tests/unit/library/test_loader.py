@@ -455,3 +455,24 @@ def test_entries_are_short_to_look_at_and_can_be_pickled() -> None:
         assert pickle.loads(pickle.dumps(thing)).cite == thing.cite
     with pytest.raises(UnknownEntry, match="loaded by its name"):
         library.load(Path("pk/otto2021"))  # type: ignore[arg-type]
+
+
+def test_a_whole_stands_for_its_parts_and_is_cited_by_its_own_name() -> None:
+    names = [part.id for part in library.parts("cascade/rat+mechanism/nbqx")]
+    assert names[:2] == ["exposure_rat", "species_rat"] and names[-1] == "nbqx"
+    assert library.model_id("cascade/rat+mechanism/nbqx") == "cascade/rat@1+nbqx@1" and library.model_id("otto2021") == ""
+    assert {"cascade/core", "cascade/human", "cascade/mouse", "cascade/rat"} <= {one.name for one in library.wholes()}
+    with pytest.raises(UnknownEntry, match="Close: 'mouse'"):
+        library.whole("cascade/mose")
+    with pytest.raises(UnknownEntry, match="revision 1, not 7"):
+        library.parts("cascade/rat@7")
+
+
+def test_a_whole_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    shelf = tmp_path / "cascade"
+    shelf.mkdir()
+    for one, other in (("one", "two"), ("two", "one")):
+        head = f'id = "{one}"\ntitle = "t"\nrevision = 1\nstatus = "provisional"\n'
+        (shelf / f"{one}.toml").write_text(head + f'parts = ["cascade/{other}"]\n', encoding="utf-8")
+    with library.pack(tmp_path), pytest.raises(InvalidEntry, match="holds itself"):
+        library.parts("cascade/one")

@@ -126,11 +126,11 @@ class Behaviour(Mechanism):
     }  # fmt: skip
     writes = {
         "antidepressant_like": Port("1", "antidepressant-like index, 0 without effect", (0.0, _LARGE)),
-        "locomotion": _relative("locomotion"),
-        "extinction": _relative("speed of fear extinction"),
-        "compulsion": _relative("compulsive behaviour"),
-        "drinking": _relative("alcohol drinking"),
-        "withdrawal": _relative("signs of opioid withdrawal"),
+        "locomotion": _relative("locomotion, index of rodents"),
+        "extinction": _relative("speed of fear extinction, index of rodents"),
+        "compulsion": _relative("compulsive behaviour, index of rodents"),
+        "drinking": _relative("alcohol drinking, index of rodents"),
+        "withdrawal": _relative("signs of opioid withdrawal, index of rodents"),
     }
 
     def outputs(self, t: Any, x: Values, u: Values, p: Values) -> Values:
