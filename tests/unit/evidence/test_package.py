@@ -60,7 +60,8 @@ def test_every_held_out_name_is_known(loaded: Evidence) -> None:
     known = set(loaded.sources) | set(loaded.table("trials")["trial"])
     for name in ("contrasts", "safety"):
         known |= set(loaded.table(name)["study"])
-    without_rows = {"Papakostas2020", "esk_ma2026"}  # pooled results that hold held-out trials; no row of them was read yet
+    # Pooled results that hold held-out trials; no row of them was read yet.
+    without_rows = {"Papakostas2020", "esk_ma2026"}
     assert set(loaded.table("holdout")["id"]) - known == without_rows
 
 
