@@ -231,7 +231,8 @@ class DisorderEntry:
     numbers : parameter -> `Number`. priors : parameter -> `Prior`, for those that were estimated.
     individual, trial : names of the numbers that spread people and trials; see `people` and `trial_effects`.
     controls : name -> `ControlArm`. grade : certainty of the evidence, in words. notes : what a reader of a result has to know.
-    correlations : (parameter, parameter) -> correlation of their estimates. others : further scales, each with its baseline.
+    correlations : (parameter, parameter) -> correlation of their estimates. posterior : parameter -> joint draws, (draw,), where a
+    calibration left them; they go before standard errors. others : further scales, each with its baseline.
     """
 
     id: str
@@ -250,6 +251,7 @@ class DisorderEntry:
     notes: tuple[str, ...] = ()
     correlations: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     others: Mapping[str, tuple[Scale, Baseline]] = field(default_factory=dict[str, tuple[Scale, Baseline]])
+    posterior: Mapping[str, Floats] = field(default_factory=dict[str, Floats])
 
     @property
     def scales(self) -> dict[str, Scale]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ketasim.clinical._declare import DisorderEntry, Floats
@@ -10,12 +12,16 @@ from ketasim.population import normal, uniform
 
 
 def drawn_values(entry: DisorderEntry | Endpoint, draw: int, seed: int) -> dict[str, Floats]:
-    """Every parameter in one draw: estimated ones from their normal or log-normal posterior, others as they stand.
+    """Every parameter in one draw: calibrated ones from the entry's joint posterior, other estimated ones from their normal or log-normal
+    posterior, the rest as they stand.
 
-    Correlations of estimates are kept; draws depend on seed and number only. In the share ``null`` of draws the drug does nothing.
+    Correlations of estimates are kept; draws depend on seed and number only, those of a joint posterior on the number alone. In the share
+    ``null`` of draws the drug does nothing.
     """
     values = entry.typical()
-    names = list(entry.priors)
+    joint: Mapping[str, Floats] = getattr(entry, "posterior", {})
+    values |= {name: np.float64(draws[draw % len(draws)]) for name, draws in joint.items()}  # type: ignore[misc]
+    names = [name for name in entry.priors if name not in joint]
     steps = np.array([normal(seed, np.array([draw]), f"draw/{entry.id}/{name}")[0] for name in names])
     steps = np.linalg.cholesky(_correlation(entry, names)) @ steps
     for name, step in zip(names, steps, strict=True):
@@ -29,6 +35,7 @@ def drawn_values(entry: DisorderEntry | Endpoint, draw: int, seed: int) -> dict[
 def _correlation(entry: DisorderEntry | Endpoint, names: list[str]) -> Floats:
     matrix = np.eye(len(names))
     for (first, second), value in entry.correlations.items():
-        i, j = names.index(first), names.index(second)
-        matrix[i, j] = matrix[j, i] = value
+        if first in names and second in names:
+            i, j = names.index(first), names.index(second)
+            matrix[i, j] = matrix[j, i] = value
     return matrix

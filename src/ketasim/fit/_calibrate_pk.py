@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +13,11 @@ import numpy as np
 
 import ketasim.library
 from ketasim import evidence
-from ketasim.errors import SolverFailure
 from ketasim.fit._objective import Objective, make_objective
 from ketasim.fit._observations import package_observations
 from ketasim.fit._posterior import Mode, find_mode
 from ketasim.fit._priors import PRIORS, Prior, Priors, load_priors
+from ketasim.fit._record import digest, short, versions, with_numbers
 from ketasim.library import load
 from ketasim.model import assemble
 from ketasim.writing import replacing
@@ -95,9 +91,9 @@ def _outcome(objective: Objective, priors: Priors, mode: Mode, seed: int) -> Cal
         "gmfe_at_mode": float(np.exp(np.mean(np.abs(residual)))),
         "rows_used": len(objective.observations),
         "rows_sha256": _row_hashes(objective),
-        "priors_sha256": _hash(PRIORS.read_bytes()),
-        "structure_sha256": _hash((_STORE / f"{MODEL}.py").read_bytes()),
-        "versions": _versions(),
+        "priors_sha256": digest(PRIORS.read_bytes()),
+        "structure_sha256": digest((_STORE / f"{MODEL}.py").read_bytes()),
+        "versions": versions(),
         "quantities": {p.name: _summary(p, centre[i], at_mode[p.name], draws[:, i]) for i, p in enumerate(priors.all)},
     }
     return Calibration(names, centre, draws.std(axis=0), draws, provenance)
@@ -106,11 +102,11 @@ def _outcome(objective: Objective, priors: Priors, mode: Mode, seed: int) -> Cal
 def _summary(prior: Prior, median: float, mode: float, draws: np.ndarray) -> dict[str, Any]:
     """Posterior beside prior of one quantity."""
     return {
-        "median": _short(median),
-        "mode": _short(mode),
-        "sd": _short(draws.std()),
-        "q05": _short(np.quantile(draws, 0.05)),
-        "q95": _short(np.quantile(draws, 0.95)),
+        "median": short(median),
+        "mode": short(mode),
+        "sd": short(draws.std()),
+        "q05": short(np.quantile(draws, 0.05)),
+        "q95": short(np.quantile(draws, 0.95)),
         "prior_median": prior.median,
         "prior_sd": prior.sd,
         "form": prior.form,
@@ -119,28 +115,10 @@ def _summary(prior: Prior, median: float, mode: float, draws: np.ndarray) -> dic
     }
 
 
-def _short(x: float) -> float:
-    return float(f"{x:.4g}")
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def _row_hashes(objective: Objective) -> dict[str, str]:
     """Hash of every used row of the table, by line number: shows later whether the evidence changed."""
     lines = evidence.path("pk/pk_observations.csv").read_text(encoding="utf-8").splitlines()
-    return {str(o.row): _hash(lines[o.row - 1].encode())[:16] for o in objective.observations}
-
-
-def _versions() -> dict[str, str]:
-    out = {"python": platform.python_version()}
-    for package in ("ketasim", "scipy", "numpy"):
-        try:
-            out[package] = version(package)
-        except PackageNotFoundError:
-            out[package] = "not installed"
-    return out
+    return {str(o.row): digest(lines[o.row - 1].encode())[:16] for o in objective.observations}
 
 
 def store(result: Calibration, library: Path = _LIBRARY) -> None:
@@ -156,7 +134,7 @@ def store(result: Calibration, library: Path = _LIBRARY) -> None:
     for path, sections in by_file.items():
         text = path.read_text(encoding="utf-8")
         for section, name in sections.items():
-            text = _with_number(text, section, values[name], float(sd[name]), path)
+            text = with_numbers(text, section, {"value": values[name], "se": float(sd[name])}, path)
         with replacing(path) as draft:
             draft.write_text(text, encoding="utf-8")
     with replacing(library / "pk" / f"{MODEL}.posterior.npz") as draft, draft.open("wb") as file:
@@ -164,14 +142,3 @@ def store(result: Calibration, library: Path = _LIBRARY) -> None:
     provenance = json.dumps(result.provenance, indent=1, ensure_ascii=False)
     with replacing(library / "pk" / f"{MODEL}.calibration.json") as draft:
         draft.write_text(provenance + "\n", encoding="utf-8")
-
-
-def _with_number(text: str, section: str, value: float, se: float, path: Path) -> str:
-    """The file text with value and se of one section replaced; every other character stays."""
-    pattern = re.compile(rf"(^\[{re.escape(section)}\]\n(?:(?!\[).*\n)*)", re.MULTILINE)
-    found = pattern.search(text)
-    if not found:
-        raise SolverFailure(f"{path.name}: no section [{section}] to write the calibrated value into.")
-    body = re.sub(r"^value = .*$", f"value = {value:.4g}", found[1], flags=re.MULTILINE)
-    body = re.sub(r"^se = .*$", f"se = {se:.3g}", body, flags=re.MULTILINE)
-    return text[: found.start()] + body + text[found.end() :]

@@ -16,6 +16,7 @@ from ketasim.errors import InvalidEntry, UnknownEntry, close_names
 from ketasim.library._convert import number_from
 from ketasim.library._find import files
 from ketasim.library._modules import changed, module_of
+from ketasim.library._posterior import Posterior, posterior_beside
 from ketasim.library._schema import CorrelationFile, NumberFile, Text, _File, read
 from ketasim.library._words import check_sources
 from ketasim.model import Number, Param
@@ -145,16 +146,18 @@ def _read_disorder(path: Path, state: Any) -> DisorderEntry:
     shared = {name: param for name, param in (STORE | SPREAD).items() if base is not None and name not in entry.param}
     numbers = numbers_of(entry, {n: p for n, p in {**STORE, **SPREAD, **equations.params}.items() if n not in shared}, where)
     priors, correlations = priors_of(entry), dict(_correlations(entry, where))
+    posterior: Any = posterior_beside(path).get("posterior", {})
     if base is not None:
         numbers |= {name: base.numbers[name] for name in shared}
         priors |= {name: base.priors[name] for name in shared if name in base.priors}
         correlations |= {pair: value for pair, value in base.correlations.items() if set(pair) <= set(shared)}
+        posterior = posterior or (base.posterior.of(shared) if isinstance(base.posterior, Posterior) else {})
     return DisorderEntry(
         entry.id, entry.title, entry.revision, entry.status, equations, scale(entry.scale), Baseline(**entry.baseline.model_dump()),
         numbers, priors,
         {name: _control(name, raw, equations, where) for name, raw in entry.control.items()}, entry.grade, entry.population,
         entry.source, entry.notes, correlations,
-        {name: (scale(name), Baseline(**raw.model_dump())) for name, raw in entry.other_scale.items()},
+        {name: (scale(name), Baseline(**raw.model_dump())) for name, raw in entry.other_scale.items()}, posterior,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,12 @@ class Posterior(Mapping[str, "Floats"]):
     any others. ``drug.parameter`` is the effect of a co-medication that was estimated together with the rest.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, only: Collection[str] | None = None) -> None:
+        self.path, self.only = path, only
+
+    def of(self, names: Collection[str]) -> Posterior:
+        """The same draws of some parameters."""
+        return Posterior(self.path, frozenset(names))
 
     @cached_property
     def _columns(self) -> dict[str, Floats]:
@@ -39,7 +43,8 @@ class Posterior(Mapping[str, "Floats"]):
             raise InvalidEntry(
                 f"{self.path.name}: draws has shape {draws.shape}; needed are finite numbers (draw, {len(names)}), one at least."
             )
-        return {str(name): draws[:, i].astype(np.float64) for i, name in enumerate(names)}
+        only = set(map(str, names)) if self.only is None else self.only
+        return {str(name): draws[:, i].astype(np.float64) for i, name in enumerate(names) if str(name) in only}
 
     def __getitem__(self, name: str) -> Floats:
         return self._columns[name]

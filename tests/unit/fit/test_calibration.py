@@ -15,7 +15,7 @@ import ketasim.library
 from ketasim import library
 from ketasim.errors import InvalidEntry, SolverFailure
 from ketasim.fit import leave_one_study_out, package_observations
-from ketasim.fit._calibrate_pk import _with_number
+from ketasim.fit._record import with_numbers
 from ketasim.fit._objective import make_objective, row_sd, typical_value
 from ketasim.fit._posterior import solved
 from ketasim.fit._priors import PRIORS as PRIORS_FILE
@@ -175,10 +175,10 @@ def test_intervals_hold_studies_that_were_left_out() -> None:
 
 def test_writing_changes_value_and_se_of_one_section_only() -> None:
     text = '[param.A]\nvalue = 1.0\nunit = "1"\nse = 0.0\n\n[param.AB]\nvalue = 2.0\nse = 0.0\n'
-    new = tomllib.loads(_with_number(text, "param.A", 3.14159, 0.5, Path("x.toml")))
+    new = tomllib.loads(with_numbers(text, "param.A", {"value": 3.14159, "se": 0.5}, Path("x.toml")))
     assert new["param"] == {"A": {"value": 3.142, "unit": "1", "se": 0.5}, "AB": {"value": 2.0, "se": 0.0}}
     with pytest.raises(SolverFailure, match=r"no section \[param.C\]"):
-        _with_number(text, "param.C", 1.0, 0.1, Path("x.toml"))
+        with_numbers(text, "param.C", {"value": 1.0, "se": 0.1}, Path("x.toml"))
 
 
 def test_the_entry_carries_its_posterior_and_every_draw_lies_within_bounds() -> None:

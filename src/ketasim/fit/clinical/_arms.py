@@ -101,9 +101,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError:
         raise InvalidData(f"{path.name}: no such file; a disorder without rows of trials cannot be calibrated.") from None
-    return [
-        (i + 2, {str(k): str(v).strip() for k, v in row.items()}) for i, row in enumerate(table.to_dict("records"))
-    ]
+    return [(i + 2, {str(k): str(v).strip() for k, v in row.items()}) for i, row in enumerate(table.to_dict("records"))]
 
 
 def _arms(path: Path, outcomes: pd.DataFrame) -> Iterable[Arm]:
@@ -117,7 +115,9 @@ def _arms(path: Path, outcomes: pd.DataFrame) -> Iterable[Arm]:
                 raise InvalidEntry(f"{where}: {column} {row[column]} stands here and not in the evidence; say why in note.")
             found[column] = float(row[column]) if row[column] else _one(start[of], where)
             if math.isnan(found[column]):
-                raise InvalidEntry(f"{where}: no {column} of {row['trial']} {row['arm']} in outcomes.csv; give it here, and say why.")
+                raise InvalidEntry(
+                    f"{where}: no {column} of {row['trial']} {row['arm']} in outcomes.csv; give it here, and say why."
+                )
         switches = dict.fromkeys((s for s in row["switches"].split(";") if s), 1.0)
         shares = tuple(s for s in row["shares"].split(";") if s)
         yield Arm(
@@ -186,7 +186,11 @@ class _Reader:
         cut = {"cut": math.nan}
         if row["kind"] in _PERCENT:
             with_value = rows[rows[_PERCENT[row["kind"]]].notna()]
-            return {"value": _one(with_value[_PERCENT[row["kind"]]], where) / 100, "n": _one(with_value["n"], where), **cut}, source
+            return {
+                "value": _one(with_value[_PERCENT[row["kind"]]], where) / 100,
+                "n": _one(with_value["n"], where),
+                **cut,
+            }, source
         change = _one(rows["change_from_baseline"], where)
         if math.isnan(change):
             change = _one(rows["mean"], where) - arm.baseline
@@ -210,8 +214,12 @@ class _Reader:
     def _source(self, rows: pd.DataFrame, row: Mapping[str, str], where: str) -> str:
         """Key of the evidence behind a row; hold-outs stay hold-outs."""
         if rows.empty:
-            raise InvalidEntry(f"{where}: no row of {row['trial']} {row['arm']} {row['scale']} {row['time_h']} h in the evidence.")
+            raise InvalidEntry(
+                f"{where}: no row of {row['trial']} {row['arm']} {row['scale']} {row['time_h']} h in the evidence."
+            )
         held = bool(rows["holdout"].any())
         if held != (row["use"] == "holdout"):
-            raise InvalidEntry(f"{where}: {row['trial']} is {'' if held else 'not '}held out, but the row is marked '{row['use']}'.")
+            raise InvalidEntry(
+                f"{where}: {row['trial']} is {'' if held else 'not '}held out, but the row is marked '{row['use']}'."
+            )
         return str(rows["source"].iloc[0])
