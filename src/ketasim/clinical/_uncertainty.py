@@ -20,7 +20,8 @@ def drawn_values(entry: DisorderEntry | Endpoint, draw: int, seed: int) -> dict[
     """
     values = entry.typical()
     joint: Mapping[str, Floats] = getattr(entry, "posterior", {})
-    values |= {name: np.float64(draws[draw % len(draws)]) for name, draws in joint.items()}  # type: ignore[misc]
+    for name, draws in joint.items():
+        values[name] = draws[draw % len(draws)]
     names = [name for name in entry.priors if name not in joint]
     steps = np.array([normal(seed, np.array([draw]), f"draw/{entry.id}/{name}")[0] for name in names])
     steps = np.linalg.cholesky(_correlation(entry, names)) @ steps

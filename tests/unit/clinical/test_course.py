@@ -15,9 +15,11 @@ from ketasim.clinical import Session, Store, TrialEffects, drawn_values, outcome
 TRD = library.disorder("trd")
 
 
-def _slow_latent(t: float, arm: dict[str, float], sessions: list[tuple[float, float, float]]) -> float:
+def slow_latent(
+    t: float, arm: dict[str, float], sessions: list[tuple[float, float, float]], values: dict[str, float] | None = None
+) -> float:
     """Latent improvement of the typical person, written out as the documentation prints it."""
-    p = {name: float(value) for name, value in TRD.typical().items()}
+    p = {name: float(value) for name, value in (values or TRD.typical()).items()}
     filled, last, added = 0.0, 0.0, 0.0
     for time, s, r in sessions:
         if time >= t:
@@ -51,7 +53,7 @@ def test_latent_is_that_of_a_slow_twin(control: str) -> None:
     sessions = [Session(t, np.array([s]), np.array([r])) for t, s, r in given_]
     arm = TRD.controls[control].switches
     found = outcome(TRD, arm, sessions, visits, patients(TRD, np.array([1]), 1, typical=True), TRD.typical())
-    slow = [_slow_latent(float(t), dict(arm), given_) for t in visits]
+    slow = [slow_latent(float(t), dict(arm), given_) for t in visits]
     # The same sums in another order: rounding only.
     np.testing.assert_allclose(found.latent[:, 0], slow, rtol=1e-12)
 

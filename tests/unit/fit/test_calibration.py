@@ -15,11 +15,11 @@ import ketasim.library
 from ketasim import library
 from ketasim.errors import InvalidEntry, SolverFailure
 from ketasim.fit import leave_one_study_out, package_observations
-from ketasim.fit._record import with_numbers
 from ketasim.fit._objective import make_objective, row_sd, typical_value
 from ketasim.fit._posterior import solved
 from ketasim.fit._priors import PRIORS as PRIORS_FILE
 from ketasim.fit._priors import load_priors
+from ketasim.fit._record import with_numbers
 from ketasim.model import assemble
 from ketasim.population import study_effects, typical_values
 

@@ -4,7 +4,7 @@ from ketasim.fit.clinical._arms import Arm, Result, read_arms
 from ketasim.fit.clinical._calibrate import DISORDERS, ClinicalFit, calibrate_disorder, store
 from ketasim.fit.clinical._expected import Design, make_design
 from ketasim.fit.clinical._objective import Objective, make_objective
-from ketasim.fit.clinical._posterior import Mode, find_mode
+from ketasim.fit.clinical._posterior import Mode, Posterior, find_mode, sample
 
 __all__ = [
     "DISORDERS",
@@ -13,11 +13,13 @@ __all__ = [
     "Design",
     "Mode",
     "Objective",
+    "Posterior",
     "Result",
     "calibrate_disorder",
     "find_mode",
     "make_design",
     "make_objective",
     "read_arms",
+    "sample",
     "store",
 ]

@@ -178,7 +178,7 @@ class _Reader:
         table = self.outcomes
         rows = table[(table["trial"] == row["trial"]) & (table["scale"] == row["scale"])]
         rows = rows[(rows["time_h"] == float(row["time_h"])) & (rows["other_metric"] != "locf_endpoint")]
-        pooled = not (rows["arm"] == arm.arm).any() and row["value"]  # an arm of parts, whose rows stand there
+        pooled = bool(row["value"]) and arm.arm not in set(rows["arm"])  # an arm of parts, whose rows stand there
         rows = rows if pooled else rows[rows["arm"] == arm.arm]
         source = self._source(rows, row, where)
         if pooled:

@@ -24,8 +24,8 @@ Numbers = NDArray[Any]
 EFFECTS = ("early", "late", "drug", "arm")
 #: Step of the central difference that linearises the effects; its error is a hundred-millionth of an effect.
 _STEP = 1e-4
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_NODES, _raw = np.polynomial.hermite_e.hermegauss(7)
+_WEIGHTS = _raw / _raw.sum()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ _ROUNDS = 200
 #: The mode is found when the next step would lower the negative log posterior by less than this.
 _SMALL = 1e-6
 _STEP = 1e-4
+#: Rounds after the first, degrees of freedom of the proposal, and the largest Pareto shape of weights that can be trusted.
+_ADAPTED, _DEGREES, _TRUSTED = 2, 7.0, 0.7
 
 
 @dataclass(frozen=True)
@@ -107,16 +109,9 @@ def sample(
     ------
     SolverFailure: a few places carry all the weight, so that the draws would say nothing.
     """
-    from scipy.stats import multivariate_t
-
-    centre, spread = mode.z, mode.covariance
+    z, weight = _weighted(objective, mode.z, mode.covariance, rng, n, rows)
     for _ in range(_ADAPTED):
-        proposal = multivariate_t(centre, spread, df=_DEGREES, seed=rng)
-        z = proposal.rvs(n)
-        weight = -objective.values_at(z, rows) - proposal.logpdf(z)
-        weight = np.exp(weight - weight.max())
-        weight /= weight.sum()
-        centre, spread = weight @ z, np.cov(z.T, aweights=weight)
+        z, weight = _weighted(objective, weight @ z, np.cov(z.T, aweights=weight), rng, n, rows)
     tail = _pareto_shape(weight)
     if tail > _TRUSTED:
         raise SolverFailure(
@@ -125,7 +120,17 @@ def sample(
     return Posterior(z[_systematic(weight, rng, n)], float(1.0 / (weight**2).sum()), tail)
 
 
-_ADAPTED, _DEGREES, _TRUSTED = 3, 7.0, 0.7
+def _weighted(
+    objective: Objective, centre: Floats, spread: Floats, rng: np.random.Generator, n: int, rows: NDArray[np.bool_] | None
+) -> tuple[Floats, Floats]:
+    """Places from a t distribution, and how much of the posterior each stands for."""
+    from scipy.stats import multivariate_t
+
+    proposal = multivariate_t(centre, spread, df=_DEGREES, seed=rng)
+    z = proposal.rvs(n)
+    log_weight = -objective.values_at(z, rows) - proposal.logpdf(z)
+    weight = np.exp(log_weight - log_weight.max())
+    return z, weight / weight.sum()
 
 
 def _systematic(weight: Floats, rng: np.random.Generator, n: int) -> NDArray[np.int64]:
