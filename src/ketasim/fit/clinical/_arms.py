@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +30,7 @@ class Arm:
     Attributes
     ----------
     regimen : text, empty without drug. switches : switch of the disorder -> value. group : drug and route, or kind of control.
+    control : arm without drug to compare with, where the trial has several.
     baseline, baseline_sd : points. cluster : trials that share their luck. shares : clusters whose people are in it too.
     """
 
@@ -42,6 +43,7 @@ class Arm:
     baseline_sd: float
     cluster: str
     shares: tuple[str, ...]
+    control: str = ""
     note: str = ""
 
     @property
@@ -73,7 +75,6 @@ class Result:
     source: str = ""
     note: str = ""
     line: int = 0
-    group: str = field(default="")
 
     @property
     def cluster(self) -> str:
@@ -122,7 +123,7 @@ def _arms(path: Path, outcomes: pd.DataFrame) -> Iterable[Arm]:
         shares = tuple(s for s in row["shares"].split(";") if s)
         yield Arm(
             row["trial"], row["arm"], row["regimen"], switches, row["group"], found["baseline"], found["baseline_sd"],
-            row["cluster"] or row["trial"], shares, row["note"],
+            row["cluster"] or row["trial"], shares, row["control"], row["note"],
         )  # fmt: skip
 
 

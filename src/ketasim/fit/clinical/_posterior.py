@@ -44,8 +44,14 @@ def find_mode(
     start: Floats | None = None,
     rows: NDArray[np.bool_] | None = None,
     log: Callable[[str], None] = lambda _: None,
+    *,
+    quick: bool = False,
 ) -> Mode:
     """The mode, by scoring: steps along the expected information, shortened until the posterior rises.
+
+    Parameters
+    ----------
+    rows : which results count; all by default. quick : take the expected information for the curvature.
 
     Raises
     ------
@@ -58,7 +64,8 @@ def find_mode(
         promised = -0.5 * float(local.gradient @ step)
         log(f"round {number}: misfit {local.value:.4f}, to gain {promised:.2g}")
         if promised < _SMALL:
-            return Mode(z, _covariance(objective, z, rows), local.value, number)
+            covariance = np.linalg.inv(local.information) if quick else _covariance(objective, z, rows)
+            return Mode(z, covariance, local.value, number)
         z, local = _moved(objective, z, step, local, rows)
     raise SolverFailure(f"calibration: no mode after {_ROUNDS} rounds; check the priors and the rows marked 'fit'.")
 
