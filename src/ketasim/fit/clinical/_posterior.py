@@ -16,8 +16,8 @@ _ROUNDS = 200
 #: The mode is found when the next step would lower the negative log posterior by less than this.
 _SMALL = 1e-6
 _STEP = 1e-4
-#: Rounds after the first, degrees of freedom of the proposal, and the largest Pareto shape of weights that can be trusted.
-_ADAPTED, _DEGREES, _TRUSTED = 2, 7.0, 0.7
+#: Rounds after the first, at least and at most; degrees of freedom of the proposal; the largest Pareto shape of weights that can be trusted.
+_ADAPTED, _AT_MOST, _DEGREES, _TRUSTED = 2, 8, 7.0, 0.7
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,13 @@ def sample(
     SolverFailure: a few places carry all the weight, so that the draws would say nothing.
     """
     z, weight = _weighted(objective, mode.z, mode.covariance, rng, n, rows)
-    for _ in range(_ADAPTED):
+    tail = np.inf
+    for number in range(1, _AT_MOST + 1):
         z, weight = _weighted(objective, weight @ z, np.cov(z.T, aweights=weight), rng, n, rows)
-    tail = _pareto_shape(weight)
-    if tail > _TRUSTED:
+        tail = _pareto_shape(weight)
+        if number >= _ADAPTED and tail <= _TRUSTED:
+            break
+    else:
         raise SolverFailure(
             f"calibration: the weights of the draws have a Pareto shape of {tail:.2f}, above {_TRUSTED:g}: not to be trusted."
         )
