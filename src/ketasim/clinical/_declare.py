@@ -170,7 +170,8 @@ class Scale:
 
     def score(self, latent: Floats) -> Floats:
         """Score of a latent value, points."""
-        return self.low + (self.high - self.low) / (1.0 + np.exp(-latent))
+        with np.errstate(over="ignore"):  # far below the least score: the least score
+            return self.low + (self.high - self.low) / (1.0 + np.exp(-latent))
 
     def responds(self, score: Floats, baseline: Floats) -> NDArray[np.bool_]:
         """Whether the score has lost the share of the baseline; scores are whole points, so half a step is allowed for."""

@@ -3,17 +3,25 @@
 from ketasim.validate._claims_pk import ClaimResult, pk_claims, pk_claims_table
 from ketasim.validate._figures import fold_error_figure, observed_predicted_figure, write_figures
 from ketasim.validate._score import PkScore, leave_one_out, summarise, validate_pk, write_tables
+from ketasim.validate._trial_figures import trial_figure, write_trial_figures
+from ketasim.validate._trials import TrialScore, summarise_trials, validate_trials, write_trial_tables
 
 __all__ = [
     "ClaimResult",
     "PkScore",
+    "TrialScore",
     "fold_error_figure",
     "leave_one_out",
     "observed_predicted_figure",
     "pk_claims",
     "pk_claims_table",
     "summarise",
+    "summarise_trials",
+    "trial_figure",
     "validate_pk",
+    "validate_trials",
     "write_figures",
     "write_tables",
+    "write_trial_figures",
+    "write_trial_tables",
 ]

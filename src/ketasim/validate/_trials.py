@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,18 @@ from scipy.special import ndtr
 
 from ketasim import library
 from ketasim.arguments import checked
+from ketasim.errors import InvalidOption, close_names
 from ketasim.fit.clinical import Objective, Result, find_mode, make_objective, read_arms, sample
 from ketasim.fit.clinical._objective import modelled
 from ketasim.validate._trial_baselines import BASELINES, class_mean, guesses
+from ketasim.writing import replacing
 
 Floats = NDArray[np.float64]
 _WITHIN = 1.6448536269514722
 #: Draws behind every left-out prediction, and their seed.
-_DRAWS, _SEED = 2000, 20260102
+_DRAWS, _SEED = 4000, 20260102
 _SHARES = ("response", "remission")
+_CONTRAST = ("trial", "arm", "time_h", "use", "cluster", "observed", "predicted", "low", "high", "inside")
 
 
 @dataclass(frozen=True)
@@ -33,26 +37,28 @@ class TrialScore:
     table : one line per result: observed, predicted, its 90 % interval for a new trial, what was predicted once the trial's own control arm
         was known, and what the baselines guess. Changes in points, response and remission as shares.
     contrasts : with drug minus without, at the same time, points. model : what was scored.
-    expected : set of rows -> mean absolute error that the model expects of itself: mean, 5 %, 95 %.
+    expected : set of rows -> mean absolute error of changes that the model expects of itself: mean, 5 %, 95 %.
+    summary : one line per use and kind of result, see `summarise_trials`.
     """
 
     table: pd.DataFrame
     contrasts: pd.DataFrame
     model: str
     expected: dict[str, tuple[float, float, float]]
+    summary: pd.DataFrame
 
 
 @checked
-def validate_trials(disorder: str = "trd", log: Callable[[str], None] | None = None) -> TrialScore:
-    """Predict every trial of a disorder from the others, and the hold-outs from all of them. Takes some minutes.
+def validate_trials(disorder: str = "trd", only: Sequence[str] = (), log: Callable[[str], None] | None = None) -> TrialScore:
+    """Predict every trial of a disorder from the others, and the hold-outs from all of them. Takes three minutes.
 
     Parameters
     ----------
-    log : told about each trial that is left out.
+    only : trials to predict; all by default. log : told about each trial that is left out.
 
     Raises
     ------
-    UnknownEntry: no such disorder. InvalidData: no rows of trials for it.
+    UnknownEntry: no such disorder. InvalidData: no rows of trials for it. InvalidOption: no such trial.
 
     Notes
     -----
@@ -63,22 +69,78 @@ def validate_trials(disorder: str = "trd", log: Callable[[str], None] | None = N
     every = read_arms(disorder)
     fitted = [r for r in every if r.use == "fit"]
     objective = make_objective(entry, fitted)
-    full = find_mode(objective, quick=True)
     say = log or (lambda _: None)
-    parts, memory = [], _Folds(objective, full.z, say)
-    for cluster in dict.fromkeys(r.cluster for r in every if r.kind != "spread"):
+    parts, memory = [], _Folds(objective, say)
+    for cluster in _chosen(every, only):
         rows = [r for r in every if r.cluster == cluster and r.kind != "spread"]
         parts.append(_Predicted(rows, *memory.predict(make_objective(entry, rows), cluster)))
     table = pd.concat([part.table() for part in parts], ignore_index=True)
     _guess(table, every)
-    return TrialScore(table, _contrasts(parts), entry.cite, _own_error(parts))
+    contrasts, expected = _contrasts(parts, every), _own_error(parts)
+    return TrialScore(table, contrasts, entry.cite, expected, summarise_trials(table, contrasts, expected))
+
+
+def summarise_trials(
+    table: pd.DataFrame, contrasts: pd.DataFrame, expected: Mapping[str, tuple[float, float, float]]
+) -> pd.DataFrame:
+    """Error and coverage of every kind of result: changes and contrasts in points, response and remission as shares.
+
+    Returns
+    -------
+    One line per use (fit, holdout, scored) and kind. `mae`, `bias` (predicted minus observed), `mae_by_trial` (mean of the trials' own),
+    `inside` (share of 90 % intervals that hold the observation), `given_control` (`mae` of arms with drug, own control arm known), the
+    same error of the baselines, and `expected`, `expected_low`, `expected_high`: what `mae` an exact model would show, by simulation.
+    """
+    kinds = [table[table["kind"] == kind] for kind in ("change", *_SHARES)]
+    parts = [part for kind in kinds for _, part in kind.groupby("use", sort=False)]
+    parts += [part.assign(kind="contrast") for _, part in contrasts.groupby("use", sort=False)]
+    return pd.DataFrame([_scored(part, expected) for part in parts])
+
+
+def _scored(part: pd.DataFrame, expected: Mapping[str, tuple[float, float, float]]) -> dict[str, Any]:
+    """Error of one kind of result of one use."""
+    off = part["predicted"] - part["observed"]
+    use, kind = str(part["use"].iloc[0]), str(part["kind"].iloc[0])
+    line: dict[str, Any] = {
+        "use": use, "kind": kind, "rows": len(part), "trials": part["cluster"].nunique(), "mae": off.abs().mean(),
+        "mae_by_trial": off.abs().groupby(part["cluster"]).mean().mean(), "bias": off.mean(), "inside": part["inside"].mean(),
+    }  # fmt: skip
+    for name in (*BASELINES, "given_control", "mean_of_others"):
+        line[name] = (part[name] - part["observed"]).abs().mean() if name in part else np.nan
+    own = expected.get(use, (np.nan,) * 3) if kind == "change" else (np.nan,) * 3
+    return line | dict(zip(("expected", "expected_low", "expected_high"), own, strict=True))
+
+
+@checked
+def write_trial_tables(score: TrialScore, folder: str | Path) -> list[Path]:
+    """Write ``trial_rows.csv``, ``trial_contrasts.csv`` and ``trial_summary.csv``; returns the paths.
+
+    Raises
+    ------
+    OutputError: the folder cannot be written.
+    """
+    tables = {"rows": score.table, "contrasts": score.contrasts, "summary": score.summary}
+    paths = [Path(folder) / f"trial_{name}.csv" for name in tables]
+    for path, table in zip(paths, tables.values(), strict=True):
+        with replacing(path) as draft:
+            table.to_csv(draft, index=False, float_format="%.4g", lineterminator="\n")
+    return paths
+
+
+def _chosen(every: Sequence[Result], only: Sequence[str]) -> list[str]:
+    """Clusters to predict."""
+    known = {r.arm.trial: r.cluster for r in every if r.kind != "spread"}
+    for name in only:
+        if name not in known:
+            raise InvalidOption(f"trial '{name}': no rows of it.{close_names(name, known)} Trials: {', '.join(known)}.")
+    return list(dict.fromkeys(known[name] for name in (only or known)))
 
 
 class _Folds:
     """Posteriors without one trial each."""
 
-    def __init__(self, objective: Objective, start: Floats, log: Callable[[str], None]) -> None:
-        self.objective, self.start, self.log = objective, start, log
+    def __init__(self, objective: Objective, log: Callable[[str], None]) -> None:
+        self.objective, self.log = objective, log
         self.known: dict[bytes, Floats] = {}
 
     def predict(self, of: Objective, cluster: str) -> tuple[Floats, Floats]:
@@ -96,7 +158,7 @@ class _Folds:
         key = kept.tobytes()
         if key not in self.known:
             self.log(f"without {cluster}: {int(kept.sum())} rows" if not kept.all() else f"all {len(kept)} rows")
-            mode = find_mode(self.objective, self.start, kept, quick=True)
+            mode = find_mode(self.objective, rows=kept, quick=True)
             drawn = sample(self.objective, mode, np.random.default_rng(_SEED), _DRAWS, kept)
             self.known[key] = drawn.z
         return self.known[key]
@@ -144,21 +206,13 @@ class _Predicted:
 
     def contrasts(self) -> list[dict[str, Any]]:
         """Drug minus control at the same time, and printed differences where no arm values stand."""
-        change = {(r.arm.key, r.time): i for i, r in enumerate(self.rows) if r.kind == "change"}
         found = []
-        for i, r in enumerate(self.rows):
-            j = change.get(((r.arm.trial, self._control(r)), r.time))
-            if r.kind == "difference":
-                if (r.arm.key, r.time) not in change:
-                    found.append(self._contrast(r, r.value, self.mean[i], self.covariance[i, i]))
-            elif r.kind == "change" and r.arm.regimen and j is not None:
-                spread = self.covariance[i, i] + self.covariance[j, j] - 2 * self.covariance[i, j]
-                found.append(self._contrast(r, r.value - self.rows[j].value, self.mean[i] - self.mean[j], spread))
+        for i, j, observed in _pairs(self.rows):
+            mean, variance = self.mean[i], self.covariance[i, i]
+            if j is not None:
+                mean, variance = mean - self.mean[j], variance + self.covariance[j, j] - 2 * self.covariance[i, j]
+            found.append(self._contrast(self.rows[i], observed, mean, variance))
         return found
-
-    def _control(self, r: Result) -> str:
-        others = dict.fromkeys(x.arm.arm for x in self.rows if x.arm.trial == r.arm.trial and not x.arm.regimen)
-        return r.arm.control or next(iter(others), "")
 
     def _contrast(self, r: Result, observed: float, predicted: float, variance: float) -> dict[str, Any]:
         half = _WITHIN * float(np.sqrt(variance))
@@ -168,11 +222,28 @@ class _Predicted:
         }  # fmt: skip
 
 
-def _contrasts(parts: Sequence[_Predicted]) -> pd.DataFrame:
+def _pairs(rows: Sequence[Result]) -> Iterator[tuple[int, int | None, float]]:
+    """Row of an arm with drug, row of its control at the same time, and their difference; a printed difference stands alone."""
+    change = {(r.arm.key, r.time): i for i, r in enumerate(rows) if r.kind == "change"}
+    for i, r in enumerate(rows):
+        j = change.get(((r.arm.trial, _control(r, rows)), r.time))
+        if r.kind == "difference" and (r.arm.key, r.time) not in change:
+            yield i, None, r.value
+        elif r.kind == "change" and r.arm.regimen and j is not None:
+            yield i, j, r.value - rows[j].value
+
+
+def _control(r: Result, rows: Sequence[Result]) -> str:
+    """The arm without drug to compare with: the one named, else the first of the trial."""
+    others = dict.fromkeys(x.arm.arm for x in rows if x.arm.trial == r.arm.trial and not x.arm.regimen)
+    return r.arm.control or next(iter(others), "")
+
+
+def _contrasts(parts: Sequence[_Predicted], every: Sequence[Result]) -> pd.DataFrame:
     """All contrasts, with the mean of those of other fitted trials as a guess."""
-    table = pd.DataFrame([line for part in parts for line in part.contrasts()])
-    fitted = table[table["use"] == "fit"]
-    table["mean_of_others"] = [float(fitted.loc[fitted["cluster"] != c, "observed"].mean()) for c in table["cluster"]]
+    table = pd.DataFrame([line for part in parts for line in part.contrasts()], columns=_CONTRAST)
+    known = [(every[i].cluster, observed) for i, _, observed in _pairs(every) if every[i].use == "fit"]
+    table["mean_of_others"] = [float(np.mean([x for other, x in known if other != c])) for c in table["cluster"]]
     return table
 
 

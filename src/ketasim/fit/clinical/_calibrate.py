@@ -95,7 +95,7 @@ def _outcome(disorder: str, objective: Objective, mode: Mode, posterior: Posteri
     white = np.linalg.solve(np.linalg.cholesky(covariance), objective.target - mean)
     settings = {
         "disorder": disorder,
-        "method": "importance sampling from the normal approximation at the mode, three rounds",
+        "method": "importance sampling from the normal approximation at the mode, adapted in rounds",
         "seed": seed,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "misfit_at_mode": short(mode.misfit),
