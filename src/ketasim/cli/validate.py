@@ -240,7 +240,7 @@ def _print_trials(summary: pd.DataFrame) -> None:
 
 def _trial_line(r: pd.Series) -> tuple[object, ...]:
     """One line of the summary; the baseline is the mean of like arms, or of others' contrasts."""
-    guess = r["mean_of_others"] if r["kind"] == "contrast" else r["class mean"]
+    guess = r["mean_of_others"] if str(r["kind"]) == "contrast" else r["class mean"]
     own = _interval(r["expected_low"], r["expected_high"])
     sizes = (r["mae"], r["mae_by_trial"], r["bias"])
     return (r["use"], r["kind"], int(r["rows"]), int(r["trials"]), *(_points(x) for x in sizes), _percent(r["inside"]),

@@ -4,7 +4,7 @@ from ketasim.validate._claims_pk import ClaimResult, pk_claims, pk_claims_table
 from ketasim.validate._figures import fold_error_figure, observed_predicted_figure, write_figures
 from ketasim.validate._score import PkScore, leave_one_out, summarise, validate_pk, write_tables
 from ketasim.validate._trial_figures import trial_figure, write_trial_figures
-from ketasim.validate._trials import TrialScore, summarise_trials, validate_trials, write_trial_tables
+from ketasim.validate._trials import TrialScore, validate_trials, write_trial_tables
 
 __all__ = [
     "ClaimResult",
@@ -16,7 +16,6 @@ __all__ = [
     "pk_claims",
     "pk_claims_table",
     "summarise",
-    "summarise_trials",
     "trial_figure",
     "validate_pk",
     "validate_trials",

@@ -13,7 +13,8 @@ import pytest
 
 from ketasim.errors import InvalidOption
 from ketasim.fit.clinical import read_arms
-from ketasim.validate import TrialScore, _trials, summarise_trials, trial_figure, validate_trials, write_trial_tables
+from ketasim.validate import TrialScore, _trials, trial_figure, validate_trials, write_trial_tables
+from ketasim.validate._trials import summarise_trials
 
 STORED = Path(__file__).parents[3] / "docs" / "validation" / "depression"
 ONLY = ("Murrough2013", "Lii2023", "ASPIRE-II")
