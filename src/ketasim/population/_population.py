@@ -63,6 +63,12 @@ class Population:
         """One line, without the distributions."""
         return f"<Population {self.cite}: {', '.join(self.blocks)}; see describe()>"
 
+    def _repr_html_(self) -> str:
+        """In a notebook: every distribution with its source."""
+        from html import escape
+
+        return f"<pre>{escape(self.describe())}</pre>"
+
     @property
     def cite(self) -> str:
         """Identifier with revision: ``adults@1``."""

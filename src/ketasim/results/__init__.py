@@ -14,6 +14,7 @@ from ketasim.results._doses import dose_times, since_dose
 from ketasim.results._exposure import EXPOSURE_LEVELS, REPEATED, WHOLE, add_exposure, exposure_rows, exposure_table, unit_of
 from ketasim.results._picture import save_picture
 from ketasim.results._readouts import readout_rows
+from ketasim.results._result import Comparison, Result
 from ketasim.results._save import check_target, save, summary, to_dataframe, wide_table
 from ketasim.results._sketch import QuantileSketch
 from ketasim.results._sure import held_sentence, sureness
@@ -45,8 +46,10 @@ __all__ = [
     "TYPICAL_VALUES",
     "WHOLE",
     "CareTable",
+    "Comparison",
     "Concentrations",
     "QuantileSketch",
+    "Result",
     "add_care",
     "add_care_draws",
     "add_care_summary",

@@ -37,7 +37,9 @@ from ketasim.population import COVARIATES, Cohort, assayed, assumed_covariates, 
 from ketasim.population import population as load_population
 from ketasim.results import (
     EXPOSURE_LEVELS,
+    Comparison,
     QuantileSketch,
+    Result,
     add_exposure,
     build_summary,
     build_tree,
@@ -158,7 +160,7 @@ def simulate(
     progress: Progress | None = None,
     checkpoint: str | Path | None = None,
     command: str | None = None,
-) -> xr.DataTree:
+) -> Result:
     """Simulate a cohort.
 
     Parameters
@@ -185,13 +187,13 @@ def simulate(
 
     Returns
     -------
-    xarray.DataTree with groups dose, subject, plasma (concentrations) and port (other outputs) where the model has them (of an event table
+    `Result`, an xarray.DataTree with groups dose, subject, plasma (concentrations) and port (other outputs) where the model has them (of an event table
     output), and others where asked for.
     """
     return _simulated(SimpleNamespace(**locals()))
 
 
-def _simulated(asked: Any) -> xr.DataTree:
+def _simulated(asked: Any) -> Result:
     """What was asked of `simulate`, argument by argument."""
     model, dosing = asked.model, asked.dosing
     if isinstance(model, str) and " " in model and isinstance(dosing, str) and not dosing:
@@ -222,6 +224,7 @@ def _simulated(asked: Any) -> xr.DataTree:
             regimen = _regimen(dosing)
             result = _in_people(_run_of(common, regimen, times, until, asked), with_beside(care, regimen), asked)
         warn_of_failures(result)
+    result = Result.of(result)
     # A cohort may have been sampled, and warned of, long before this run.
     own = asked.cohort.warnings if asked.cohort is not None else ()
     result.attrs["warnings"] = list(dict.fromkeys((*own, *heard)))
@@ -376,7 +379,7 @@ def _comedication(names: Iterable[str] | None) -> tuple[library.Comedication, ..
     return tuple(drugs.values())
 
 
-def compare(arms: Mapping[str, str | Dose | Regimen | Mapping[str, Any]], **options: Any) -> dict[str, xr.DataTree]:
+def compare(arms: Mapping[str, str | Dose | Regimen | Mapping[str, Any]], **options: Any) -> Comparison:
     """Simulate several arms, in the same virtual patients unless they say otherwise.
 
     Parameters
@@ -387,7 +390,7 @@ def compare(arms: Mapping[str, str | Dose | Regimen | Mapping[str, Any]], **opti
 
     Returns
     -------
-    label -> result
+    label -> result, with one table of all: `Comparison.to_dataframe`
 
     Raises
     ------
@@ -403,10 +406,10 @@ def compare(arms: Mapping[str, str | Dose | Regimen | Mapping[str, Any]], **opti
         raise InvalidOption(f"comedication of arm '{unknown[0]}': there is none of that name. Arms: {', '.join(arms)}.")
     if options.get("checkpoint") is not None:
         raise InvalidOption("checkpoint: one file cannot hold several arms. Simulate each arm with a file of its own.")
-    results = {
-        label: simulate(**{**options, "comedication": drugs.get(label, ()) if isinstance(drugs, Mapping) else drugs, **arm})
+    results = Comparison(
+        (label, simulate(**{**options, "comedication": drugs.get(label, ()) if isinstance(drugs, Mapping) else drugs, **arm}))
         for label, arm in own.items()
-    }
+    )
     _warn_of_unequal(results)
     return results
 

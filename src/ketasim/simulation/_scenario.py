@@ -20,7 +20,7 @@ from ketasim.model import Model, Part
 from ketasim.writing import replacing
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from ketasim.results import Comparison
 
 FORMAT = "ketasim/1"
 #: Arguments of `simulate` that say how a run is done, not what it is.
@@ -123,7 +123,7 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
     command: str | None = None,
-) -> dict[str, xr.DataTree]:
+) -> Comparison:
     """Run a scenario: every arm, in the same people unless the arms say otherwise.
 
     Parameters
