@@ -82,6 +82,7 @@ _CLASSES: Mapping[str, str] = {
     "Evidence": "the Evidence, from ketasim.evidence.load()",
     "Plan": "a Plan, from ketasim.fit.make_plan",
     "PkScore": "a PkScore, from ketasim.validate.validate_pk",
+    "FolderScore": "a FolderScore, from ketasim.validate.validate_folder",
     "TrialScore": "a TrialScore, from ketasim.validate.validate_trials",
     "PairwiseData": "a PairwiseData, from ketasim.synthesis.read_pairwise",
     "PairwiseResult": "a PairwiseResult, from ketasim.synthesis.pairwise",

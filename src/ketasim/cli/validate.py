@@ -17,7 +17,7 @@ from ketasim.errors import InvalidOption
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketasim.validate import PkScore
+    from ketasim.validate import FolderScore, PkScore
 
 app = typer.Typer(no_args_is_help=True, help="Score predictions against published observations.")
 
@@ -218,6 +218,84 @@ def validate_depression(
     )
     _show.note("Changes and contrasts in points of the MADRS, response and remission as shares of people.")
     _show.notice()
+
+
+@app.command("trials")
+@verb
+def validate_trials(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder with trials.csv, outcomes.csv, contrasts.csv, sources.csv.")
+    ],
+    *,
+    rows: Annotated[bool, typer.Option("--rows", help="Every number, not only the summary.")] = False,
+    seed: opt.Seed = 1,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Write rows.csv and summary.json into a folder.")
+    ] = None,
+) -> None:
+    """Predict the trials of any folder of evidence: per number prediction, interval and observation, or why there is none.
+
+    \b
+    ketasim validate trials my_trials -o build/validation
+    ketasim --json validate trials my_trials --rows
+    """
+    from ketasim import validate
+
+    score = validate.validate_folder(folder, seed, log=_show.note)
+    if out is not None:
+        _show.note(f"Written: {', '.join(str(path) for path in validate.write_folder_tables(score, out))}")
+    if settings.json:
+        data = score.to_json() | {"notice": _show.NOTICE}
+        _show.emit_json(data | ({"rows": score.table.to_dict("records")} if rows else {}))
+    else:
+        _print_folder(score, rows)
+    if score.summary.empty:  # nothing was scored: no success
+        raise typer.Exit(1)
+
+
+def _print_folder(score: FolderScore, rows: bool) -> None:
+    """Summary, rows where asked for, and what could not be predicted."""
+    lines = score.summary.to_dict("records")
+    head = (
+        "disorder",
+        "kind",
+        "trial fitted",
+        "rows",
+        "trials",
+        "mean error",
+        "bias",
+        "in 90 %",
+        "own control known",
+        "mean of like arms",
+    )
+    _show.table(
+        head,
+        [
+            (r["disorder"], r["kind"], "yes" if r["trial_was_fitted"] else "no", r["rows"], r["trials"], _points(r["mae"]), _points(r["bias"]),
+             _percent(r["inside_90"]), _points(r["mae_given_control"]), _points(r["mae_class_mean"]))
+            for r in lines
+        ],
+        "Mean absolute error: changes and differences in points, response and remission as shares", numbers_from=3,
+    )  # fmt: skip
+    if rows:
+        shown = ["trial", "arm", "scale", "time_h", "kind", "observed", "predicted"]
+        scored = score.table[score.table["reason"] == ""]
+        _show.table((*shown, "90 % for a new trial", "given its control"), _trial_cells(scored, shown), numbers_from=5)
+        others = score.table[score.table["reason"] != ""]
+        if len(others):
+            why = ["trial", "arm", "scale", "time_h", "kind", "reason"]
+            _show.table(why, others[why].itertuples(index=False), "Not predicted", numbers_from=6)
+    elif reasons := score.not_predicted():
+        _show.table(("rows", "not predicted, as"), [(n, why) for why, n in list(reasons.items())[:_REASONS]], numbers_from=6)
+        if len(reasons) > _REASONS:
+            _show.note(f"{len(reasons) - _REASONS} further reasons: --rows shows each row with its own.")
+    if score.problems:
+        _show.note(f"{len(score.problems)} places break the format of the tables, the first: {score.problems[0]}")
+    _show.note("trial fitted: the calibration has read this trial; the error says how well it fits, not how well it predicts.")
+    _show.notice()
+
+
+_REASONS = 12
 
 
 def _print_trials(summary: pd.DataFrame) -> None:

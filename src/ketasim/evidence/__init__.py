@@ -10,10 +10,10 @@ from pathlib import Path
 from ketasim.arguments import checked
 from ketasim.evidence._evidence import Evidence
 from ketasim.evidence._exchange import Imported, import_record
-from ketasim.evidence._files import check
+from ketasim.evidence._files import check, package_rows, read_folder
 from ketasim.evidence._schema import ALIASES, TABLES
 
-__all__ = ["ALIASES", "TABLES", "Evidence", "Imported", "check", "import_record", "load", "path"]
+__all__ = ["ALIASES", "TABLES", "Evidence", "Imported", "check", "import_record", "load", "package_rows", "path", "read_folder"]
 
 
 @checked

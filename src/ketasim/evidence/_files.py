@@ -59,6 +59,25 @@ def check(folder: Path | None = None) -> dict[str, int]:
     return {name: n for name, origin in origins.items() if (n := origin.count("user"))}
 
 
+def read_folder(folder: Path) -> tuple[Content, list[str]]:
+    """Tables of a folder, and what in them breaks the format. Trials, groups and sources of the package that it does not tell itself are added.
+
+    Raises
+    ------
+    InvalidData: no such folder, no rows, or a header that is not that of a table.
+    """
+    found = _folder(folder, others=True)
+    whole = dict(found)
+    for name in ("sources", "trials", "analysis_sets"):
+        identity = TABLES[name].identity
+        own = {tuple(row[c] for c in identity) for row in found[name].rows}
+        there = _package()[name]
+        more = [(r, p) for r, p in zip(there.rows, there.places, strict=True) if tuple(r[c] for c in identity) not in own]
+        rows, places = [r for r, _ in more], [p for _, p in more]
+        whole[name] = Rows(name, rows + found[name].rows, places + found[name].places, len(rows))
+    return whole, problems(whole)
+
+
 def package_rows(name: str) -> list[Row]:
     """Rows of a table of the package."""
     return list(_package()[name].rows)
@@ -74,14 +93,14 @@ def _package() -> Content:
     return content | {"sources": Rows("sources", [row for row, _ in kept], [place for _, place in kept])}
 
 
-def _folder(folder: Path) -> Content:
+def _folder(folder: Path, others: bool = False) -> Content:
     if not folder.is_dir():
         raise InvalidData(
             f"{folder}: no such folder. Give a folder that holds tables such as trials.csv, outcomes.csv, sources.csv."
         )
     known = {f"{name}.csv" for name in TABLES}
     for path in sorted(folder.rglob("*.csv")):
-        if path.name not in known:
+        if path.name not in known and not others:
             close = close_names(path.name, known)
             raise InvalidData(f"{path}: not a table of the evidence base.{close} Names: {', '.join(sorted(known))}.")
     found = {name: _joined(name, folder) for name in TABLES}

@@ -3,11 +3,13 @@
 from ketasim.validate._claims_pk import ClaimResult, pk_claims, pk_claims_table
 from ketasim.validate._figures import fold_error_figure, observed_predicted_figure, write_figures
 from ketasim.validate._score import PkScore, leave_one_out, summarise, validate_pk, write_tables
+from ketasim.validate._score_folder import FolderScore, validate_folder, write_folder_tables
 from ketasim.validate._trial_figures import trial_figure, write_trial_figures
 from ketasim.validate._trials import TrialScore, validate_trials, write_trial_tables
 
 __all__ = [
     "ClaimResult",
+    "FolderScore",
     "PkScore",
     "TrialScore",
     "fold_error_figure",
@@ -17,9 +19,11 @@ __all__ = [
     "pk_claims_table",
     "summarise",
     "trial_figure",
+    "validate_folder",
     "validate_pk",
     "validate_trials",
     "write_figures",
+    "write_folder_tables",
     "write_tables",
     "write_trial_figures",
     "write_trial_tables",

@@ -73,8 +73,8 @@ def validate_trials(disorder: str = "trd", only: Sequence[str] = (), log: Callab
     parts, memory = [], _Folds(objective, say)
     for cluster in _chosen(every, only):
         rows = [r for r in every if r.cluster == cluster and r.kind != "spread"]
-        parts.append(_Predicted(rows, *memory.predict(make_objective(entry, rows), cluster)))
-    table = pd.concat([part.table() for part in parts], ignore_index=True)
+        parts.append(Predicted(rows, *memory.predict(make_objective(entry, rows), cluster)))
+    table = pd.DataFrame([line for part in parts for line in part.lines()])
     _guess(table, every)
     contrasts, expected = _contrasts(parts, every), _own_error(parts)
     return TrialScore(table, contrasts, entry.cite, expected, summarise_trials(table, contrasts, expected))
@@ -165,18 +165,18 @@ class _Folds:
 
 
 @dataclass(frozen=True)
-class _Predicted:
+class Predicted:
     """Results of one trial, with mean and covariance on the scale they are modelled on."""
 
     rows: Sequence[Result]
     mean: Floats
     covariance: Floats
 
-    def table(self) -> pd.DataFrame:
-        """One line per result."""
+    def lines(self) -> list[dict[str, Any]]:
+        """What is said of every result."""
         given, given_sd = self._given_controls()
         sd = np.sqrt(np.diag(self.covariance))
-        return pd.DataFrame([self._line(i, self.mean[i], sd[i], given[i], given_sd[i]) for i in range(len(self.rows))])
+        return [self._line(i, self.mean[i], sd[i], given[i], given_sd[i]) for i in range(len(self.rows))]
 
     def _line(self, i: int, mean: float, sd: float, given: float, given_sd: float) -> dict[str, Any]:
         r = self.rows[i]
@@ -239,7 +239,7 @@ def _control(r: Result, rows: Sequence[Result]) -> str:
     return r.arm.control or next(iter(others), "")
 
 
-def _contrasts(parts: Sequence[_Predicted], every: Sequence[Result]) -> pd.DataFrame:
+def _contrasts(parts: Sequence[Predicted], every: Sequence[Result]) -> pd.DataFrame:
     """All contrasts, with the mean of those of other fitted trials as a guess."""
     table = pd.DataFrame([line for part in parts for line in part.contrasts()], columns=_CONTRAST)
     known = [(every[i].cluster, observed) for i, _, observed in _pairs(every) if every[i].use == "fit"]
@@ -265,7 +265,7 @@ def _guess(table: pd.DataFrame, every: Sequence[Result]) -> None:
                 table.loc[lines.index[i], list(BASELINES[:2])] = [class_mean(train, r), class_mean(train, r, weighted=False)]
 
 
-def _own_error(parts: Sequence[_Predicted]) -> dict[str, tuple[float, float, float]]:
+def _own_error(parts: Sequence[Predicted]) -> dict[str, tuple[float, float, float]]:
     """What mean absolute error of changes the model expects of itself, by simulation from its own predictions."""
     rng, found = np.random.default_rng(_SEED), dict[str, tuple[float, float, float]]()
     for use in ("fit", "holdout", "scored"):

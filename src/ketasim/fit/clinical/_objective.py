@@ -93,16 +93,23 @@ class Objective:
 
     def predictive(self, draws: Floats) -> tuple[Floats, Floats]:
         """Mean and covariance of all results in new trials under an uncertain posterior, draws (draw, coordinate)."""
-        parts = [self._moments(some) for some in np.array_split(draws, -(-len(draws) // _AT_ONCE))]
-        mean = np.concatenate([m for m, _ in parts])
-        within = sum(c.sum(axis=0) for _, c in parts) / len(draws)
-        return mean.mean(axis=0), within + np.cov(mean.T, bias=True)
+        return _pooled([self._moments(some) for some in np.array_split(draws, -(-len(draws) // _AT_ONCE))])
+
+    def predictive_of(self, draws: Sequence[Mapping[str, float]]) -> tuple[Floats, Floats]:
+        """The same under draws of the parameters themselves."""
+        parts = [draws[i : i + _AT_ONCE] for i in range(0, len(draws), _AT_ONCE)]
+        return _pooled(
+            [self._at({name: np.array([[float(p[name])] for p in some]) for name in some[0]}, len(some)) for some in parts]
+        )
 
     def _moments(self, z: Numbers) -> tuple[Numbers, Numbers]:
-        p = self.values(z)
+        return self._at(self.values(z), len(z))
+
+    def _at(self, p: Mapping[str, Numbers], lanes: int) -> tuple[Numbers, Numbers]:
+        """Mean (lane, result) and covariance (lane, result, result) at parameters."""
         expected = self.design.expected(p)
-        lanes = len(z)
-        covariance = np.broadcast_to(self.sampling.astype(z.dtype), (lanes, *self.sampling.shape)).copy()
+        kind = expected.value.dtype
+        covariance = np.broadcast_to(self.sampling.astype(kind), (lanes, *self.sampling.shape)).copy()
         same = self._same()
         for effect, spread in zip(range(len(EFFECTS)), SPREADS, strict=True):
             moved = np.broadcast_to(expected.moved[effect], (lanes, expected.moved.shape[-1])) * np.reshape(p[spread], (-1, 1))
@@ -158,6 +165,13 @@ class Objective:
 
     def _chosen(self, rows: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         return np.arange(len(self.target)) if rows is None else np.flatnonzero(rows)
+
+
+def _pooled(parts: Sequence[tuple[Numbers, Numbers]]) -> tuple[Floats, Floats]:
+    """Mean and covariance over lanes: that within, and that of the means."""
+    mean = np.concatenate([m for m, _ in parts])
+    within = sum(c.sum(axis=0) for _, c in parts) / len(mean)
+    return mean.mean(axis=0), within + np.cov(mean.T, bias=True)
 
 
 def _misfit(residual: Floats, covariance: Floats, z: Floats) -> float:
