@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ketasim.arguments import checked
-from ketasim.errors import InvalidData, close_names
+from ketasim.errors import InvalidData, UnknownEntry, close_names
 from ketasim.evidence._check import Row, Rows, problems, read, refuse
 from ketasim.evidence._schema import TABLES
 
@@ -59,14 +59,15 @@ def check(folder: Path | None = None) -> dict[str, int]:
     return {name: n for name, origin in origins.items() if (n := origin.count("user"))}
 
 
-def read_folder(folder: Path) -> tuple[Content, list[str]]:
+@checked
+def read_folder(folder: str | Path) -> tuple[Content, list[str]]:
     """Tables of a folder, and what in them breaks the format. Trials, groups and sources of the package that it does not tell itself are added.
 
     Raises
     ------
     InvalidData: no such folder, no rows, or a header that is not that of a table.
     """
-    found = _folder(folder, others=True)
+    found = _folder(Path(folder), others=True)
     whole = dict(found)
     for name in ("sources", "trials", "analysis_sets"):
         identity = TABLES[name].identity
@@ -78,8 +79,16 @@ def read_folder(folder: Path) -> tuple[Content, list[str]]:
     return whole, problems(whole)
 
 
+@checked
 def package_rows(name: str) -> list[Row]:
-    """Rows of a table of the package."""
+    """Rows of a table of the package.
+
+    Raises
+    ------
+    UnknownEntry: no such table.
+    """
+    if name not in TABLES:
+        raise UnknownEntry(f"no table '{name}' in the evidence base.{close_names(name, TABLES)} Tables: {', '.join(TABLES)}.")
     return list(_package()[name].rows)
 
 

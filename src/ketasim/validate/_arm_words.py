@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ketasim.dose import parse
 from ketasim.errors import KetasimError
@@ -130,7 +131,7 @@ def _other_treatment(words: str) -> bool:
 def _end(said: str) -> float:
     """When a schedule is over, h: an interval after its last dose, of unequal ones the longer."""
     times = [time for time, _ in parse(f"1 mg esketamine iv, {said}" if said else "1 mg esketamine iv").doses]
-    gaps = [late - early for early, late in zip(times, times[1:], strict=False)][-2:]
+    gaps = [late - early for early, late in pairwise(times)][-2:]
     return times[-1] + max(gaps, default=_DAY)
 
 
