@@ -16,21 +16,17 @@ def _folder(where: Path, outcomes: str) -> Path:
 
 
 def test_a_folder_is_scored_as_json_with_every_row(tmp_path: Path, run: Run) -> None:
-    run = CliRunner().invoke(
-        app, ["--json", "validate", "trials", str(_folder(tmp_path, OUTCOMES)), "--rows", "-o", str(tmp_path / "out")]
-    )
-    assert run.exit_code == 0, run.output
-    data = json.loads(run.stdout)
+    done = run("--json", "validate", "trials", str(_folder(tmp_path, OUTCOMES)), "--rows", "-o", str(tmp_path / "out"))
+    assert done.exit_code == 0
+    data = json.loads(done.stdout)
     assert data["predicted"] == 7
-    assert data["rows"] is not None
+    assert len(data["rows"]) == 9
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["summary"] == data["summary"]
     assert {r["kind"] for r in data["summary"]} == {"change", "response", "remission"}
 
 
 def test_nothing_to_predict_is_no_success(tmp_path: Path, run: Run) -> None:
     head = OUTCOMES.split("\n", 1)[0]
-    run = CliRunner().invoke(
-        app, ["validate", "trials", str(_folder(tmp_path, f"{head}\nDOE-1,ect,madrs,24,30,,,-20,9,,,doe2031,read,\n"))]
-    )
-    assert run.exit_code == 1
-    assert "'ect' is not simulated" in run.output
+    done = run("validate", "trials", str(_folder(tmp_path, f"{head}\nDOE-1,ect,madrs,24,30,,,-20,9,,,doe2031,read,\n")))
+    assert done.exit_code == 1
+    assert "'ect' is not simulated" in done.output
