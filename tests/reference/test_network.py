@@ -50,6 +50,19 @@ def test_senn_from_the_command_line() -> None:
 
 
 @pytest.mark.reference
+def test_prediction_intervals() -> None:
+    """Computed with netmeta 3.6, which takes the degrees of freedom of Q (4 and 23); the effects have been those of ketasim to 1e-13."""
+    parkinson = network_meta_analysis(DATA / "parkinson.csv", "md", "1", prediction="df").random
+    assert parkinson.prediction == "t with 4 df"
+    pair = parkinson.pair("1", "4")
+    assert (pair["pi_low"], pair["pi_high"]) == pytest.approx((-0.8049, 1.8529), abs=1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KetasimWarning)
+        pair = network_meta_analysis(smoking(), prediction="df").random.pair("Group counselling", "No intervention")
+    assert (pair["pi_low"], pair["pi_high"]) == pytest.approx((-0.9109, 2.7155), abs=1e-4)
+
+
+@pytest.mark.reference
 def test_parkinson_common_effects() -> None:
     """With priors N(0, 100^2) and 4,000 draws the published posterior is least squares to Monte Carlo error: 5 x sd / root(1500)."""
     found = network_meta_analysis(DATA / "parkinson.csv", "md", "1").common

@@ -40,6 +40,7 @@ class Analysis:
     models: tuple[str, ...]
     tau2: str
     level: float
+    prediction: str
     small_values: str
     node_split: bool
     covariate: str
@@ -60,11 +61,12 @@ class Analysis:
             self._run_dose()
             return
         network = syn.read_network(self.data, self.measure, covariates=(self.covariate,) if self.covariate else ())
+        options: dict[str, Any] = {"tau2": self.tau2, "level": self.level, "prediction": self.prediction}
         if self.components:
-            self.found["components"] = syn.component_network(network, self.inactive, tau2=self.tau2, level=self.level)
+            self.found["components"] = syn.component_network(network, self.inactive, **options)
             if len(network.components()) > 1:
                 return
-        self.result = result = syn.network_meta_analysis(network, reference=self.reference, tau2=self.tau2, level=self.level)
+        self.result = result = syn.network_meta_analysis(network, reference=self.reference, **options)
         self.found["decomposition"] = syn.decompose_q(result)
         method = "node-splitting" if self.node_split else "back-calculation"
         self.found["split"] = {m: syn.split_evidence(result, m, method) for m in self.models}
@@ -241,6 +243,8 @@ class Analysis:
                 rows.append((r["treat1"], *numbers, f"{r['p']:.2g}", scores[r["treat1"]]))
             head = (result.data.measure.upper(), "CI low", "CI high", "PI low", "PI high", "p", "P-score")
             _show.table(("against " + result.reference, *head), rows, f"{model.capitalize()} effects")
+        if "random" in self.models and result.random.prediction:
+            _show.text(f"Prediction interval: {result.random.prediction} (--prediction).")
         _show.text(f"P-score: 1 is best. Small values are {self.small_values} (--small-values).")
         d = self.found["decomposition"]
         _show.text(_q_text("Within designs", d.within) + "  " + _q_text("Between designs", d.between))

@@ -26,6 +26,9 @@ def network(
     model: Annotated[str, typer.Option("--model", help="common, random or both.")] = "both",
     tau2: Annotated[str, typer.Option("--tau2", help="Estimator of the heterogeneity: dl, reml or ml.")] = "dl",
     level: Annotated[float, typer.Option("--level", help="Of the intervals.")] = 0.95,
+    prediction: Annotated[
+        str, typer.Option("--prediction", help="Prediction interval: t with df-1 or df (of Q), or normal.")
+    ] = "df-1",
     small_values: Annotated[str, typer.Option("--small-values", help="good or bad, for the ranking.")] = "good",
     node_split: Annotated[
         bool, typer.Option("--node-split", help="Refit for every comparison with both kinds of evidence.")
@@ -67,7 +70,7 @@ def network(
          "split": split_figure}
     )  # fmt: skip
     analysis = Analysis(
-        data, measure, reference, _BOTH if model == "both" else (model,), tau2, level, small_values, node_split, covariate, slopes,
+        data, measure, reference, _BOTH if model == "both" else (model,), tau2, level, prediction, small_values, node_split, covariate, slopes,
         components, inactive, dose, bayes, {"chains": chains, "samples": samples, "warmup": warmup, "seed": seed, "tau_prior": tau_prior},
     )  # fmt: skip
     analysis.run()

@@ -13,7 +13,7 @@ from ketasim.errors import InvalidData, InvalidOption, close_names
 from ketasim.synthesis._inconsistency import with_p
 from ketasim.synthesis._network_data import MEASURES, Floats, NetworkData
 from ketasim.synthesis._network_gls import gls, heterogeneity, stack
-from ketasim.synthesis._network_result import NetworkEstimates
+from ketasim.synthesis._network_result import NetworkEstimates, prediction_df
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,14 +82,20 @@ def split_components(treatment: str, separator: str = "+") -> tuple[str, ...]:
 
 @checked
 def component_network(
-    data: NetworkData, inactive: str = "", *, separator: str = "+", tau2: str = "dl", level: float = 0.95
+    data: NetworkData,
+    inactive: str = "",
+    *,
+    separator: str = "+",
+    tau2: str = "dl",
+    level: float = 0.95,
+    prediction: str = "df-1",
 ) -> ComponentResult:
     """Additive component network meta-analysis of a connected or disconnected network.
 
     Parameters
     ----------
     inactive : treatment without effect (placebo), from which effects count; without it only differences that the design identifies.
-    separator : between components in a treatment's name.
+    separator : between components in a treatment's name. prediction : as in `network_meta_analysis`.
 
     Notes
     -----
@@ -112,7 +118,7 @@ def component_network(
     rows, all_pairs = list[dict[str, Any]](), dict[str, NetworkEstimates]()
     for model, (fit, t2) in fits.items():
         rows += [_row(model, n, e, v, level, data.is_log) for n, e, v in zip(names, fit.beta, np.diag(fit.cov), strict=True)]
-        all_pairs[model] = _pairs(data, base, c, fit.beta, fit.cov, model, t2, level, max(0, s.df - 1))
+        all_pairs[model] = _pairs(data, base, c, fit.beta, fit.cov, model, t2, level, prediction_df(s.df, prediction))
     q_additive = with_p(fits["common"][0].q, s.df)
     standard, difference = _against_standard(data, b, q_additive)
     combinations = {t: split_components(t, separator) for t in data.treatments}
@@ -174,7 +180,7 @@ def _row(model: str, name: str, estimate: float, variance: float, level: float, 
 
 
 def _pairs(
-    data: NetworkData, base: str, c: Floats, beta: Floats, cov: Floats, model: str, tau2: float, level: float, df: int
+    data: NetworkData, base: str, c: Floats, beta: Floats, cov: Floats, model: str, tau2: float, level: float, df: float
 ) -> NetworkEstimates:
     """Effects of all treatments against the inactive one, or the first treatment."""
     reference = base if base in data.treatments else data.treatments[0]

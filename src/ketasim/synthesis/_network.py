@@ -14,7 +14,7 @@ from ketasim.errors import InvalidOption
 from ketasim.synthesis._network_data import Floats, NetworkData
 from ketasim.synthesis._network_gls import Gls, Stack, basic_design, gls, heterogeneity, heterogeneity_interval, stack
 from ketasim.synthesis._network_input import read_network
-from ketasim.synthesis._network_result import NetworkEstimates, NetworkResult
+from ketasim.synthesis._network_result import NetworkEstimates, NetworkResult, prediction_df
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @checked
 def network_meta_analysis(
     data: NetworkData | str | Path | pd.DataFrame | Sequence[Mapping[str, Any]], measure: str = "", reference: str = "", *,
-    tau2: str | float = "dl", level: float = 0.95,
+    tau2: str | float = "dl", level: float = 0.95, prediction: str = "df-1",
 ) -> NetworkResult:  # fmt: skip
     """Network meta-analysis of contrasts or arms.
 
@@ -32,6 +32,7 @@ def network_meta_analysis(
     data : a network, or anything `read_network` takes. measure : md, smd, or, rr, rd or hr; not needed for a network.
     reference : treatment the others are compared with; default a control by name, else the treatment in most studies.
     tau2 : ``dl`` (generalised method of moments), ``reml``, ``ml``, or a number to fix it. level : of the intervals.
+    prediction : df of Q that prediction intervals use, ``df-1`` or ``df``, or ``normal``.
 
     Returns
     -------
@@ -40,14 +41,16 @@ def network_meta_analysis(
     Raises
     ------
     InvalidData: input that cannot be used, or a disconnected network. UnknownEntry: no such reference.
-    InvalidOption: no such measure or estimator.
+    InvalidOption: no such measure, estimator or distribution.
 
     Notes
     -----
     Effects d minimise (y - X d)' (V + tau2 R)^-1 (y - X d): y are the contrasts of each study against its first arm, V their
     covariance within studies, and R has 1 on the diagonal and 1/2 between contrasts of one study (Lu & Ades 2004). For studies
     given by all their pairs this equals the electrical-network solution with reduced weights (Ruecker 2012; Ruecker & Schwarzer
-    2014). Prediction intervals use t with (Q's degrees of freedom - 1), where there are at least two.
+    2014). Prediction intervals use t. With the degrees of freedom of Q less one (``df-1``) they are, for two treatments, those of
+    Higgins, Thompson & Spiegelhalter (2009) with k - 2; netmeta takes ``df`` since its version 3, and ``df-1`` before. There is none
+    without degrees of freedom.
 
     Examples
     --------
@@ -66,7 +69,7 @@ def network_meta_analysis(
     fit = gls(s)
     between = _tau2(s, tau2)
     method = tau2 if isinstance(tau2, str) else "fixed"
-    df_prediction = max(0, s.df - 1)
+    df_prediction = prediction_df(s.df, prediction)
     random = gls(s, between)
     return NetworkResult(
         network, base, estimates(network, base, fit, "common", 0.0, level, 0),
@@ -90,7 +93,7 @@ def _tau2(s: Stack, tau2: str | float) -> float:
 
 
 def estimates(
-    data: NetworkData, reference: str, fit: Gls, model: str, tau2: float, level: float, df_prediction: int
+    data: NetworkData, reference: str, fit: Gls, model: str, tau2: float, level: float, df_prediction: float
 ) -> NetworkEstimates:
     """All pairs from effects against the reference."""
     place = [k for k, t in enumerate(data.treatments) if t != reference]

@@ -11,10 +11,14 @@ import numpy as np
 from scipy import stats
 
 from ketasim.arguments import checked
+from ketasim.errors import InvalidOption, close_names
 from ketasim.synthesis._network_data import MEASURES, Floats, NetworkData
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Distributions of prediction intervals: t with Q's degrees of freedom less one, with Q's, or normal.
+PREDICTION = ("df-1", "df", "normal")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class NetworkEstimates:
     effect : (treatments, treatments), row against column. se : their standard errors.
     covariance : (treatments, treatments), of the effects against the reference; zero in its row and column.
     reference : of the covariance. tau2 : heterogeneity variance in the weights. level : of the intervals.
-    df_prediction : degrees of freedom of prediction intervals; 0 where there are none.
+    df_prediction : degrees of freedom of prediction intervals, infinite for the normal distribution; 0 where there are none.
     """
 
     model: str
@@ -38,7 +42,7 @@ class NetworkEstimates:
     covariance: Floats
     tau2: float = 0.0
     level: float = 0.95
-    df_prediction: int = 0
+    df_prediction: float = 0.0
 
     @property
     def se(self) -> Floats:
@@ -64,7 +68,8 @@ class NetworkEstimates:
             "p": float(2 * stats.norm.sf(abs(effect) / se)) if se else np.nan,
         }  # fmt: skip
         if self.model == "random" and self.df_prediction > 0:
-            half = float(stats.t.ppf((1 + self.level) / 2, self.df_prediction)) * np.sqrt(se**2 + self.tau2)
+            wide = stats.t(self.df_prediction) if np.isfinite(self.df_prediction) else stats.norm
+            half = float(wide.ppf((1 + self.level) / 2)) * np.sqrt(se**2 + self.tau2)
             out |= {"pi_low": effect - half, "pi_high": effect + half}
         if self.is_log:
             out |= {f"exp_{k}": float(np.exp(out[k])) for k in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high") if k in out}
@@ -82,6 +87,13 @@ class NetworkEstimates:
         import pandas as pd
 
         return pd.DataFrame([self.pair(a, b) for a, b in itertools.combinations(self.treatments, 2)])
+
+    @property
+    def prediction(self) -> str:
+        """Distribution of the prediction intervals, ``t with 4 df`` or ``normal``; empty where there are none."""
+        if self.model != "random" or self.df_prediction <= 0:
+            return ""
+        return f"t with {self.df_prediction:.0f} df" if np.isfinite(self.df_prediction) else "normal"
 
     def as_dict(self) -> dict[str, Any]:
         """All pairs as plain data."""
@@ -145,7 +157,7 @@ class NetworkResult:
             "treatments": list(self.data.treatments), "Q": self.q, "df": self.df, "pval_Q": self.p_q, "tau2": self.tau2,
             "tau": self.tau, "tau2_method": self.tau2_method, "tau2_ci_low": self.tau2_interval[0],
             "tau2_ci_high": self.tau2_interval[1], "I2_percent": self.i2, "I2_ci_low_percent": low, "I2_ci_high_percent": high,
-            "level": self.level,
+            "level": self.level, "prediction": self.random.prediction,
         }  # fmt: skip
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -168,6 +180,21 @@ class NetworkResult:
             f"Network of {d['n_studies']} studies, {d['n_treatments']} treatments, {d['measure'].upper()} against {self.reference}: "
             f"Q {self.q:.2f} (df {self.df}), tau2 {self.tau2:.4g} ({self.tau2_method}){i2}"
         )
+
+
+def prediction_df(df: int, prediction: str) -> float:
+    """Degrees of freedom of prediction intervals, from those of Q: infinite for ``normal``, 0 where there can be none.
+
+    Raises
+    ------
+    InvalidOption: no such choice.
+    """
+    if prediction not in PREDICTION:
+        raise InvalidOption(
+            f"prediction '{prediction}': unknown.{close_names(prediction, PREDICTION)} Use one of {', '.join(PREDICTION)}: the degrees "
+            "of freedom of Q less one, those of Q, or the normal distribution."
+        )
+    return {"df-1": max(0, df - 1), "df": df, "normal": np.inf if df > 0 else 0}[prediction]
 
 
 def i2_interval(q: float, df: int, level: float = 0.95) -> tuple[float, float]:

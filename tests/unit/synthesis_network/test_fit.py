@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.synthesis_network.networks import contrast, random_contrasts, twin
 
 from ketasim.errors import InvalidOption, UnknownEntry
-from ketasim.synthesis import network_meta_analysis, read_network
+from ketasim.synthesis import EffectSize, PairwiseData, network_meta_analysis, pairwise, read_network
 from ketasim.synthesis._network_gls import basic_design, log_likelihood, score, stack
 from ketasim.synthesis._network_result import i2_interval
 
@@ -207,3 +207,18 @@ def test_upper_limit_of_i2_where_q_is_below_its_degrees_of_freedom() -> None:
     # netmeta 3.6 on the Parkinson and Dong networks: 79.20 and 33.25; H is 1 there, not below.
     assert i2_interval(2.287890, 4) == pytest.approx((0.0, 79.20), abs=0.005, rel=0)
     assert i2_interval(40.963592, 48) == pytest.approx((0.0, 33.25), abs=0.005, rel=0)
+
+
+@pytest.mark.parametrize(("choice", "pairwise_choice"), [("df-1", "k-2"), ("df", "k-1"), ("normal", "normal")])
+def test_prediction_interval_of_two_treatments(choice: str, pairwise_choice: str) -> None:
+    """That of a pairwise meta-analysis: Q has k - 1 degrees of freedom."""
+    rows = [contrast(str(k), "a", "b", y, se) for k, (y, se) in enumerate([(0.1, 0.1), (0.8, 0.2), (-0.4, 0.15), (0.5, 0.1)])]
+    pair = network_meta_analysis(rows, "md", prediction=choice).random.pair("a", "b")
+    data = PairwiseData.from_effects([EffectSize("md", row["TE"], row["seTE"]) for row in rows])
+    single = pairwise(data, method="dl", prediction=pairwise_choice).random
+    assert (pair["pi_low"], pair["pi_high"]) == pytest.approx((single.pi_low, single.pi_high), rel=1e-9)
+
+
+def test_an_unknown_prediction_interval_is_refused() -> None:
+    with pytest.raises(InvalidOption, match="prediction 'k-2': unknown"):
+        network_meta_analysis([contrast("1", "a", "b", 0.1, 0.1)], "md", prediction="k-2")
