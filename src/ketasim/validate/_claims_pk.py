@@ -25,7 +25,7 @@ _WEIGHT = 70.0
 #: Draws of the model in a new study behind an interval, and their seed (used where the model carries standard errors only).
 _DRAWS, _SEED = 40, 1
 #: Raised whenever a claim is computed another way.
-_VERSION = 3
+_VERSION = 4
 _BOLUS = "0.5 mg/kg racemic ketamine iv"
 _INFUSION = "0.5 mg/kg racemic ketamine iv over 40 min"
 _ROUTES = {
@@ -67,13 +67,17 @@ class _Person:
     def curve(self, regimen: str, site: str) -> tuple[np.ndarray, np.ndarray]:
         """Times (time,), h, and concentration of both enantiomers together (time,), umol/L."""
         response = self._response(regimen)
-        names = [f"C_{site}_{a}" for a in _KETAMINE]
-        return response.times, np.asarray(response.port(names, 0))
+        return response.times, np.asarray(response.port(_both(site), 0))
+
+    def peak(self, regimen: str, site: str) -> tuple[float, float]:
+        """Time, h, and height, umol/L, of the peak of both enantiomers together: of the solution, between the times it is known at."""
+        time, height = self._response(regimen).peak(_both(site), 0, np)
+        return float(time), float(height)
 
     def to_infinity(self) -> tuple[float, float]:
         """Clearance L/h and steady-state volume L of the racemate from exact integrals after a bolus."""
         response = self._response(_BOLUS)
-        names = [f"C_arterial_{a}" for a in _KETAMINE]
+        names = _both("arterial")
         dose = 0.5 * _WEIGHT * 1000.0 / molar_mass("ketamine")
         area, moment = response.integral_to_infinity(names, 0, np), response.moment_to_infinity(names, 0, np)
         return dose / area, dose * moment / area**2
@@ -95,6 +99,11 @@ class _Person:
         t = np.linspace(start, end, 5)
         slope = np.polyfit(t, np.log(np.interp(t, times, c)), 1)[0]
         return float(-math.log(2.0) / slope)
+
+
+def _both(site: str) -> list[str]:
+    """Ports of both enantiomers."""
+    return [f"C_{site}_{a}" for a in _KETAMINE]
 
 
 @checked
@@ -168,9 +177,7 @@ def _binding(person: _Person) -> ClaimResult:
 
 
 def _brain(person: _Person) -> ClaimResult:
-    times, arterial = person.curve(_BOLUS, "arterial")
-    _, brain = person.curve(_BOLUS, "brain_unbound")
-    delay = 60.0 * float(times[np.argmax(brain)] - times[np.argmax(arterial)])
+    delay = 60.0 * (person.peak(_BOLUS, "brain_unbound")[0] - person.peak(_BOLUS, "arterial")[0])
     half = 60.0 * math.log(2.0) / person.p["k_brain"]
     reason = (
         f"after a bolus unbound brain peaks {delay:.1f} min after the artery; the half-life of {half:.1f} min is that "
@@ -181,9 +188,7 @@ def _brain(person: _Person) -> ClaimResult:
 
 
 def _every_route(person: _Person) -> ClaimResult:
-    peaks = {}
-    for name, regimen in _ROUTES.items():
-        peaks[name] = float(person.curve(regimen, "venous")[1].max()) * molar_mass("ketamine")
+    peaks = {name: person.peak(regimen, "venous")[1] * molar_mass("ketamine") for name, regimen in _ROUTES.items()}
     good = sum(math.isfinite(x) and x > 0.0 for x in peaks.values())
     shown = ", ".join(f"{name} {x:.0f}" for name, x in peaks.items())
     n, verdict = len(_ROUTES), "reproduced" if good == len(_ROUTES) else "contradicted"
@@ -191,12 +196,10 @@ def _every_route(person: _Person) -> ClaimResult:
 
 
 def _peak_time(person: _Person) -> ClaimResult:
-    times, venous = person.curve(_BOLUS, "venous")
-    _, arterial = person.curve(_BOLUS, "arterial")
-    peak = 60.0 * float(times[np.argmax(venous)])
+    peak, artery = (60.0 * person.peak(_BOLUS, site)[0] for site in ("venous", "arterial"))
     reason = (
         f"a forearm vein lies behind lung mixing and forearm transit ({peak:.2f} min; the artery peaks at "
-        f"{60.0 * float(times[np.argmax(arterial)]):.2f} min); both transit times are assumed (0.5 and 1 min): "
+        f"{artery:.2f} min); both transit times are assumed (0.5 and 1 min): "
         "no calibration row sees the first minutes"
     )
     verdict = "reproduced" if _inside(peak, 2.0, 4.0) else "contradicted"
