@@ -31,6 +31,7 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
     head = (*lead, "time", a["scale"].upper(), "5-95 % of people", "change", "response", "remission", *_sure_head(one))
     _show.table(head, rows, f"{a['scale_title']}; means over people", numbers_from=1 + several)
     _show_more(results)
+    _show_without(results)
     if several:
         _show_contrasts(results)
     rows = [(*((label,) if several else ()), *_incidence_cells(row)) for label, r in results.items() for row in incidence_rows(r)]
@@ -40,7 +41,7 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
         if len(r.attrs["policies"]):
             _show.text(f"{label + ': ' if label else ''}{', '.join(r.attrs['policies'])}: {_attendance(r)}")
     _show.note(f"Response: {a['response']}; remission: {a['remission']}.")
-    _show.note(f"Evidence: {a['grade']}.")
+    _show.note(f"Evidence: {a['certainty']}.")
     if len(a["from_priors"]):
         _show.note(f"Prior, not data: {', '.join(a['from_priors'])}.")
     if "care_draws" not in a:
@@ -70,6 +71,26 @@ def _show_more(results: Mapping[str, xr.DataTree]) -> None:
             "further measures; means over people",
             numbers_from=1 + (len(results) > 1),
         )
+
+
+def _show_without(results: Mapping[str, xr.DataTree]) -> None:
+    """The same people without the drug, where no trial gives a control arm."""
+    from ketasim.results import without_rows
+
+    for label, result in results.items():
+        if not (rows := without_rows(result)):
+            continue
+        a, names = result.attrs, [k.removesuffix("_without") for k in rows[0] if k.endswith(("_mean_without", "_by_now_without"))]
+        more = [name for name in names if any(r[name] != r[f"{name}_without"] for r in rows)]
+        drawn = ("90 % of draws",) if "mean_low" in rows[0] else ()
+        plain = [name.removesuffix("_mean").replace("_by_now", ", by now").replace("_", " ") for name in more]
+        head = ("time", a["scale"].upper(), "without", "difference", *drawn, *(f"{name}, without" for name in plain))
+        cells = [
+            (time_text(r["time_h"]), f"{r['mean']:.1f}", f"{r['mean_without']:.1f}", f"{r['mean'] - r['mean_without']:+.1f}",
+             *((f"{r['mean_low']:+.1f} to {r['mean_high']:+.1f}",) if drawn else ()), *(f"{r[f'{name}_without']:.3g}" for name in more))
+            for r in rows
+        ]  # fmt: skip
+        _show.table(head, cells, f"{label + ': ' if label else ''}the same people without ketamine; evidence: {a['certainty']}")
 
 
 def _show_contrasts(results: Mapping[str, xr.DataTree]) -> None:
@@ -142,6 +163,9 @@ def contrast_json(results: Mapping[str, xr.DataTree]) -> dict[str, Any]:
 
 def care_json(result: xr.DataTree) -> dict[str, Any]:
     """Symptoms and side effects for programs."""
-    from ketasim.results import incidence_rows, visit_rows
+    from ketasim.results import incidence_rows, visit_rows, without_rows
 
-    return {"visits": visit_rows(result), "side_effects": incidence_rows(result)} if "visit" in result.children else {}
+    if "visit" not in result.children:
+        return {}
+    told = {"certainty": result.attrs["certainty"], "visits": visit_rows(result), "side_effects": incidence_rows(result)}
+    return told | ({"without_drug": rows} if (rows := without_rows(result)) else {})

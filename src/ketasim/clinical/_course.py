@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 _DAY = 24.0
 #: Side effects of a session by measure, given the number of the session and the level everybody gets (-1: not given).
 SessionEffects = Callable[[int, NDArray[np.int64]], Mapping[str, Reactions]]
+#: Share of NMDA receptors blocked, (person,), given the time, h, and the level everybody got in the last session.
+Occupancy = Callable[[float, NDArray[np.int64]], Floats]
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,11 @@ class Session:
 
 @dataclass(frozen=True)
 class Activity:
-    """Something that is done and is no drug: exposure, ECT, a therapy session; `strength` in the unit the disorder reads."""
+    """Something done or given beside the drug: exposure, ECT, a therapy session, a dose of diazepam; `strength` in the unit the disorder reads."""
 
     time: float
     kind: str
-    strength: float = 1.0
+    strength: float | Floats = 1.0
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,16 @@ class Course:
     Parameters
     ----------
     arm : switch of the disorder -> value, for everybody. p : parameter -> value. trial : how this trial differs from the typical one.
+    occupancy : time, h -> share of NMDA receptors blocked, (person,); None where nothing blocks them.
     """
 
     def __init__(
-        self, entry: DisorderEntry, arm: Mapping[str, float], people: Patients, p: Values, trial: TrialEffects | None = None
-    ) -> None:
+        self, entry: DisorderEntry, arm: Mapping[str, float], people: Patients, p: Values, trial: TrialEffects | None = None,
+        occupancy: Callable[[float], Floats] | None = None,
+    ) -> None:  # fmt: skip
         self.entry, self.arm, self.people, self.p, self.trial = entry, arm, people, p, trial or TrialEffects()
         self.equations: Disorder = entry.equations
+        self.occupancy = occupancy
         self.threshold = {event: -np.log(people.luck(f"event/{event}")) for event in self.equations.events}
 
     def start(self) -> Carry:
@@ -128,7 +133,8 @@ class Course:
 
     def view(self, store: Store, time: float) -> View:
         """What the equations may look at."""
-        return View(time, store.effect(self.p), self.arm, self.people.luck, self.people.baseline)
+        occupied = self.occupancy(time) if self.occupancy else np.zeros(len(self.people.ids))
+        return View(time, store.effect(self.p), self.arm, self.people.luck, self.people.baseline, occupied)
 
     def advance(self, carry: Carry, until: float) -> Carry:
         """People at a later time, h, without sessions between; own states and hazards move in steps of a day at most."""
@@ -185,7 +191,7 @@ class Course:
             scale, start = self.entry.scales[name], self.people.baselines[name]
             width = self.p["w0"] + self.p["w1"] * np.maximum(latent, 0.0)
             points[name] = scale.score(scale.latent(start) - latent + width * carry.departure) if carry.time > 0 else start
-        return points, latents
+        return points | self.equations.shown(carry.own, self.view(carry.store, carry.time), self.p), latents
 
 
 def outcome(
@@ -200,6 +206,7 @@ def outcome(
     activities: Sequence[Activity] = (),
     policies: Sequence[Policy] = (),
     effects: SessionEffects | None = None,
+    occupancy: Occupancy | None = None,
 ) -> Outcome:
     """Scores of people at visits under a course.
 
@@ -207,13 +214,14 @@ def outcome(
     ----------
     arm : switch of the disorder -> value, for everybody. sessions, visits : in the order of time. p : parameter -> value.
     trial : how this trial differs from the typical one. activities : what is done beside the drug. policies : decide before each
-        session who gets which level. effects : side effects of a session, which policies may look at.
+        session who gets which level, and at rounds who gets what beside. effects : side effects of a session, which policies may look at.
+    occupancy : share of NMDA receptors blocked, given the time and the level everybody got last.
 
     Notes
     -----
-    A visit at the time of a session comes before it; an activity at its time comes after it.
+    A visit at the time of a session comes before it; an activity at its time comes after it, and a round of a policy after that.
     """
-    return _Walk(Course(entry, arm, people, p, trial), sessions, visits, activities, policies, effects).done()
+    return _Walk(Course(entry, arm, people, p, trial), sessions, visits, activities, policies, effects, occupancy).done()
 
 
 class _Walk:
@@ -221,7 +229,7 @@ class _Walk:
 
     def __init__(
         self, course: Course, sessions: Sequence[Session], visits: Floats, activities: Sequence[Activity],
-        policies: Sequence[Policy], effects: SessionEffects | None,
+        policies: Sequence[Policy], effects: SessionEffects | None, occupancy: Occupancy | None,
     ) -> None:  # fmt: skip
         n = len(course.people.ids)
         self.course, self.sessions, self.visits, self.policies, self.effects = (
@@ -231,16 +239,22 @@ class _Walk:
             policies,
             effects,
         )
+        self.taken = np.zeros(n, np.int64)
+        if occupancy is not None:
+            course.occupancy = lambda time: occupancy(time, self.taken)
         self.carry, self.in_care = course.start(), np.ones(n, bool)
+        self.baseline = course.scores(self.carry)[0][course.entry.scale.id]
         shape = (len(self.visits), n)
         self.points = {name: np.empty(shape) for name in course.entry.scales}
         self.latent, self.store, self.present = np.empty(shape), np.empty(shape), np.ones(shape, bool)
         self.readings: dict[str, Floats] = {}
         self.level = np.full((len(sessions), n), -1)
         self.reactions: list[Mapping[str, Reactions]] = []
-        self.last = course.people.baseline
+        last = float(self.visits[-1]) if len(self.visits) else 0.0
+        self.rounds = [(float(t), policy, k) for policy in policies for k, t in enumerate(policy.rounds(last))]
         agenda = [(float(t), 0, k) for k, t in enumerate(self.visits)]
         agenda += [(s.time, 1, k) for k, s in enumerate(sessions)] + [(a.time, 2, k) for k, a in enumerate(activities)]
+        agenda += [(time, 3, k) for k, (time, _, _) in enumerate(self.rounds)]
         self.agenda, self.activities = sorted(agenda), activities
 
     def done(self) -> Outcome:
@@ -249,12 +263,12 @@ class _Walk:
         for time, kind, k in self.agenda:
             if kind == 1 or time <= last_visit:
                 self.carry = self.course.advance(self.carry, time)
-                (self._visit, self._session, self._activity)[kind](k)
+                (self._visit, self._session, self._activity, self._round)[kind](k)
         entry = self.course.entry
         first = entry.scale.id
         others = {name: values for name, values in self.points.items() if name != first}
         return Outcome(
-            self.visits, self.points[first], self.latent, self.store, self.course.people.baseline, self.level, self.present, others,
+            self.visits, self.points[first], self.latent, self.store, self.baseline, self.level, self.present, others,
             self.readings, self.carry.happened, tuple(self.reactions),
         )  # fmt: skip
 
@@ -263,13 +277,12 @@ class _Walk:
         for name, values in points.items():
             self.points[name][k] = values
         first = self.course.entry.scale.id
-        self.latent[k], self.store[k] = latents[first], self.carry.store.effect(self.course.p)
+        self.latent[k], self.store[k] = latents.get(first, np.nan), self.carry.store.effect(self.course.p)
         told = self.course.equations.readings(self.carry.own, self.course.view(self.carry.store, self.carry.time), self.course.p)
         for name, values in told.items():
             self.readings.setdefault(name, np.zeros(self.latent.shape))[k] = values
         self.in_care &= self._stays(self._seen(-1, points[first]))
         self.present[k] = self.in_care
-        self.last = points[first]
 
     def _session(self, k: int) -> None:
         session, n = self.sessions[k], len(self.in_care)
@@ -279,7 +292,7 @@ class _Walk:
             seen = self._seen(k, points[self.course.entry.scale.id])
             for policy in self.policies:
                 level = policy.decide(level, seen)
-        self.level[k] = level
+        self.level[k] = self.taken = level
         s, r = session.peaks(level)
         self.carry = self.course.treat(self.carry, np.broadcast_to(s, (n,)), np.broadcast_to(r, (n,)))
         if self.effects is not None:
@@ -287,6 +300,13 @@ class _Walk:
 
     def _activity(self, k: int) -> None:
         self.carry = self.course.attend(self.carry, self.activities[k])
+
+    def _round(self, k: int) -> None:
+        time, policy, number = self.rounds[k]
+        points, _ = self.course.scores(self.carry)
+        seen = replace(self._seen(-1, points[self.course.entry.scale.id]), round=number)
+        for kind, strength in policy.gives(seen).items():
+            self.carry = self.course.attend(self.carry, Activity(time, kind, strength * self.in_care))
 
     def _stays(self, seen: Seen) -> NDArray[np.bool_]:
         stays = np.ones(len(self.in_care), bool)
@@ -304,7 +324,7 @@ class _Walk:
     def _seen(self, session: int, score: Floats) -> Seen:
         people = self.course.people
         return Seen(
-            self.carry.time, session, score, people.baseline, self.course.entry.scale, self.level[: max(session, 0)],
+            self.carry.time, session, score, self.baseline, self.course.entry.scale, self.level[: max(session, 0)],
             np.array([s.time for s in self.sessions[: max(session, 0)]]), people.luck, self._before_dose(session),
         )  # fmt: skip
 

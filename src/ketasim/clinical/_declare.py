@@ -27,6 +27,7 @@ class View:
     ----------
     time : h since the start. store : what has arrived of the drug, relative to one reference session, (person,).
     arm : switch -> value. luck : name, number -> uniform random numbers, (person,). baseline : of the first scale, (person,).
+    occupancy : share of NMDA receptors that the drug blocks now, (person,); only where the disorder `sees_occupancy`.
     """
 
     time: float
@@ -34,6 +35,7 @@ class View:
     arm: Mapping[str, float]
     luck: Callable[..., Floats]
     baseline: Floats
+    occupancy: Floats | float = 0.0
 
 
 class Disorder:
@@ -48,6 +50,8 @@ class Disorder:
     switches : what a control arm or a background treatment may switch on -> its meaning; each is a number, 0 when absent.
     events : name of an event -> its meaning; `hazards` gives its rate. activities : what may be done beside the drug -> its meaning.
     records : what records show beside scales -> (unit, meaning); `readings` gives them.
+    sees_occupancy : whether the drug acts while it is there, so that `View.occupancy` is needed.
+    has_store : whether what sessions leave behind acts; without it, how sure its numbers are tells nothing of this disorder.
     """
 
     #: The scale that response and remission are of; set from the entry.
@@ -58,6 +62,8 @@ class Disorder:
     events: ClassVar[Mapping[str, str]] = {}
     activities: ClassVar[Mapping[str, str]] = {}
     records: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    sees_occupancy: ClassVar[bool] = False
+    has_store: ClassVar[bool] = True
 
     def control(self, t: Floats, arm: Mapping[str, float], p: Values) -> Floats:
         """Latent improvement at `t` hours after the start without any drug.
@@ -99,13 +105,19 @@ class Disorder:
         """Own states after a session of the drug."""
         return dict(own)
 
-    def attended(self, own: Mapping[str, Floats], kind: str, strength: float, view: View, p: Values) -> dict[str, Floats]:
-        """Own states after an activity (see `activities`)."""
+    def attended(
+        self, own: Mapping[str, Floats], kind: str, strength: float | Floats, view: View, p: Values
+    ) -> dict[str, Floats]:
+        """Own states after an activity (see `activities`); strength is one number, or one per person."""
         return dict(own)
 
     def latents(self, control: Floats, drug: Floats, own: Mapping[str, Floats], view: View, p: Values) -> dict[str, Floats]:
         """Latent improvement on every scale, by its name; by default one scale, named by ``scale``."""
         return {self.scale: self.combined(control, drug, p) + np.zeros_like(drug)}
+
+    def shown(self, own: Mapping[str, Floats], view: View, p: Values) -> dict[str, Floats]:
+        """Points of scales that the states give themselves, (person,) each, also at the start; the others follow from latents."""
+        return {}
 
     def readings(self, own: Mapping[str, Floats], view: View, p: Values) -> dict[str, Floats]:
         """What records show beside scales (see `records`), (person,) each."""
@@ -199,7 +211,7 @@ class Prior:
 
     Attributes
     ----------
-    form : ``log`` (positive numbers) or ``normal``. se, prior_sd : on that scale. prior : median, as the number itself.
+    form : ``log`` (positive numbers), ``logit`` (shares) or ``normal``. se, prior_sd : on that scale. prior : median, as the number itself.
     learned : 1 - posterior variance / prior variance; 0 means that the number is its prior.
     """
 
@@ -234,6 +246,7 @@ class DisorderEntry:
     controls : name -> `ControlArm`. grade : certainty of the evidence, in words. notes : what a reader of a result has to know.
     correlations : (parameter, parameter) -> correlation of their estimates. posterior : parameter -> joint draws, (draw,), where a
     calibration left them; they go before standard errors. others : further scales, each with its baseline.
+    controlled : whether any trial compares the drug with a concurrent control here; without one, results show the course without it too.
     """
 
     id: str
@@ -253,6 +266,7 @@ class DisorderEntry:
     correlations: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     others: Mapping[str, tuple[Scale, Baseline]] = field(default_factory=dict[str, tuple[Scale, Baseline]])
     posterior: Mapping[str, Floats] = field(default_factory=dict[str, Floats])
+    controlled: bool = True
 
     @property
     def scales(self) -> dict[str, Scale]:

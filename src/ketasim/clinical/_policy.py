@@ -28,6 +28,7 @@ class Seen:
     given : levels of earlier sessions, -1 where not given, (session, person). times : when they were due, h.
     luck : name -> uniform random number of each person, e.g. ``seen.luck("missed", 3)``.
     before_dose : pressure and other measures before this session, (person,) each; empty at a visit.
+    round : number of the round of this policy that is due, from 0; -1 at visits and sessions.
     """
 
     time: float
@@ -39,6 +40,7 @@ class Seen:
     times: Floats
     luck: Callable[..., Floats]
     before_dose: Mapping[str, Floats]
+    round: int = -1
 
     @property
     def n_given(self) -> NDArray[np.int64]:
@@ -64,14 +66,16 @@ class Seen:
 
 
 class Policy:
-    """A rule of care. A concrete policy declares parameters and gives `decide` and/or `stays`; it is final.
+    """A rule of care. A concrete policy declares parameters and gives `decide`, `stays`, or `rounds` with `gives`; it is final.
 
     Attributes
     ----------
     params : parameter -> `Param`; values come from the TOML entry, or from the user. levels : level -> factor on the planned dose.
+    activities : activities of disorders that `gives` may give; the disorder has to know them.
     """
 
     params: ClassVar[Mapping[str, Param]] = {}
+    activities: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, values: Mapping[str, float]) -> None:
         self.values = dict(values)
@@ -88,6 +92,14 @@ class Policy:
     def stays(self, seen: Seen) -> NDArray[np.bool_]:
         """Who stays in care after this visit."""
         return np.ones(len(seen.score), bool)
+
+    def rounds(self, last: float) -> Floats:
+        """When people are looked at beside visits and sessions, h, up to the last visit; never, by default."""
+        return np.empty(0)
+
+    def gives(self, seen: Seen) -> Mapping[str, Floats]:
+        """What is done at a round: activity -> strength, (person,); 0 is nothing."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ketasim.clinical._declare import DisorderEntry, Floats
+from ketasim.clinical._declare import DisorderEntry, Floats, Prior
 from ketasim.clinical._safety import Endpoint
 from ketasim.population import normal, uniform
 
@@ -27,10 +27,19 @@ def drawn_values(entry: DisorderEntry | Endpoint, draw: int, seed: int) -> dict[
     steps = np.linalg.cholesky(_correlation(entry, names)) @ steps
     for name, step in zip(names, steps, strict=True):
         prior = entry.priors[name]
-        values[name] = values[name] * np.exp(prior.se * step) if prior.form == "log" else values[name] + prior.se * step
+        values[name] = _moved(values[name], prior, step)
     if "null" in values and uniform(seed, np.array([draw]), f"draw/{entry.id}/null")[0] < float(values["null"]):
         values["rho"] = np.float64(0.0)  # type: ignore[assignment]
     return values
+
+
+def _moved(value: Floats, prior: Prior, step: float) -> Floats:
+    """A value so many standard errors off, on the scale of its prior."""
+    if prior.form == "log":
+        return value * np.exp(prior.se * step)
+    if prior.form == "logit":
+        return 1.0 / (1.0 + (1.0 - value) / value * np.exp(-prior.se * step))
+    return value + prior.se * step
 
 
 def _correlation(entry: DisorderEntry | Endpoint, names: list[str]) -> Floats:

@@ -25,7 +25,7 @@ from ketasim.model import Number, Param
 class PriorFile(_File):
     """How sure an estimated number is; see `Prior`."""
 
-    form: Literal["log", "normal"]
+    form: Literal["log", "logit", "normal"]
     median: float
     sd: float = Field(gt=0)
     se: float = Field(ge=0)
@@ -70,6 +70,7 @@ class DisorderFile(_File):
     source: Text
     scale: Text
     grade: Text
+    controlled: bool = True
     store_from: str = ""
     population: str = ""
     notes: tuple[str, ...] = ()
@@ -149,6 +150,7 @@ def _read_disorder(path: Path, state: Any) -> DisorderEntry:
     posterior: Any = posterior_beside(path).get("posterior", {})
     if base is not None:
         numbers |= {name: base.numbers[name] for name in shared}
+    if base is not None and equations.has_store:
         priors |= {name: base.priors[name] for name in shared if name in base.priors}
         correlations |= {pair: value for pair, value in base.correlations.items() if set(pair) <= set(shared)}
         posterior = posterior or (base.posterior.of(shared) if isinstance(base.posterior, Posterior) else {})
@@ -158,6 +160,7 @@ def _read_disorder(path: Path, state: Any) -> DisorderEntry:
         {name: _control(name, raw, equations, where) for name, raw in entry.control.items()}, entry.grade, entry.population,
         entry.source, entry.notes, correlations,
         {name: (scale(name), Baseline(**raw.model_dump())) for name, raw in entry.other_scale.items()}, posterior,
+        entry.controlled,
     )  # fmt: skip
 
 

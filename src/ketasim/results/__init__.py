@@ -5,10 +5,12 @@ from ketasim.results._care import (
     add_care,
     add_care_draws,
     add_care_summary,
+    add_without,
     care_bands,
     contrast_rows,
     incidence_rows,
     visit_rows,
+    without_rows,
 )
 from ketasim.results._doses import dose_times, since_dose
 from ketasim.results._exposure import EXPOSURE_LEVELS, REPEATED, WHOLE, add_exposure, exposure_rows, exposure_table, unit_of
@@ -56,6 +58,7 @@ __all__ = [
     "add_draws",
     "add_exposure",
     "add_record_draws",
+    "add_without",
     "assumed_sentence",
     "build_summary",
     "build_tree",
@@ -84,4 +87,5 @@ __all__ = [
     "visit_rows",
     "warnings_of",
     "wide_table",
+    "without_rows",
 ]

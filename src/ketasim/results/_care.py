@@ -201,6 +201,7 @@ def _add_tables(tree: xr.DataTree, table: CareTable, control: ControlArm, visit:
     tree.attrs |= {
         "disorder": entry.cite, "disorder_title": entry.title, "scale": entry.scale.id, "scale_title": entry.scale.title,
         "control": control.id, "control_title": control.title, "grade": entry.grade, "from_priors": list(entry.from_priors),
+        "certainty": certainty(entry), "controlled": entry.controlled,
         "care_notes": notes, "baseline": f"{entry.baseline.mean:g} (SD {entry.baseline.sd:g})",
         "response": f"at least {entry.scale.response:.0%} of the baseline lost", "remission": f"{entry.scale.remission:g} points or less",
     }  # fmt: skip
@@ -231,6 +232,51 @@ def add_care_draws(tree: xr.DataTree, drawn: Sequence[CareTable]) -> None:
     }
     tree["draws_incidence"] = xr.DataTree(xr.Dataset(shares, coords={"draw": draw, "definition": names}))
     tree.attrs |= {"care_draws": len(drawn)}
+
+
+def certainty(entry: DisorderEntry) -> str:
+    """How sure anything said of a disorder is: the grade, whether there is a controlled trial, what is prior, and the chance of no effect."""
+    said = [entry.grade]
+    if not entry.controlled:
+        said.append("no controlled data")
+    if prior := len(entry.from_priors):
+        said.append(f"{prior} of {len(entry.priors)} estimated numbers are prior, not data")
+    if (none := float(entry.numbers["null"].value)) > 0:
+        said.append(f"chance that the drug does nothing here {none:.0%}")
+    return "; ".join(said)
+
+
+@checked
+def add_without(tree: xr.DataTree, without: CareTable | Sequence[CareTable]) -> None:
+    """Add what visits show of the same people without the drug, as ``mean_without`` and so on; a sequence holds draws."""
+    if isinstance(without, CareTable):
+        group, found = "visit", {k: ("visit", v) for k, v in without.visit_statistics().items()}
+    else:
+        each = [table.visit_statistics() for table in without]
+        group, found = "draws_visit", {k: (("draw", "visit"), np.stack([one[k] for one in each])) for k in each[0]}
+    own = tree[group].to_dataset()
+    added = {f"{k}_without": (dims, values, own[k].attrs) for k, (dims, values) in found.items()}
+    tree[group] = xr.DataTree(own.assign(added))
+
+
+@checked
+def without_rows(result: xr.DataTree) -> list[dict[str, Any]]:
+    """By visit, with and without the drug in the same people: the score, further measures, and the difference; with draws also 5-95 %."""
+    visit = result["visit"].to_dataset()
+    if "mean_without" not in visit:
+        return []
+    drawn = result["draws_visit"].to_dataset() if "draws_visit" in result.children else None
+    measures = ["mean", *(str(name) for name in visit.data_vars if str(name).endswith(("_mean", "_by_now")))]
+    rows: list[dict[str, Any]] = []
+    for k, time in enumerate(visit["visit"].to_numpy()):
+        row: dict[str, Any] = {"time_h": float(time)}
+        for name in measures:
+            row |= {name: float(visit[name][k]), f"{name}_without": float(visit[f"{name}_without"][k])}
+            if drawn is not None:
+                apart = (drawn[name] - drawn[f"{name}_without"])[:, k].to_numpy()
+                row[f"{name}_low"], row[f"{name}_high"] = map(float, np.quantile(apart, [0.05, 0.95]))
+        rows.append(row)
+    return rows
 
 
 @checked

@@ -32,7 +32,7 @@ from ketasim.dose import Regimen, molar_mass, substances
 from ketasim.errors import InvalidOption, close_names
 from ketasim.model import Model, assemble
 from ketasim.population import normal
-from ketasim.results import CareTable, add_care, add_care_draws, add_care_summary
+from ketasim.results import CareTable, add_care, add_care_draws, add_care_summary, add_without
 
 if TYPE_CHECKING:
     from ketasim.simulation._cohort import _Cohort
@@ -198,13 +198,15 @@ class _People:
 
     Attributes
     ----------
-    sessions : peaks (level, person). occupancy : (level, session, person). effect_site : ng/mL, (level, session, time, person).
+    sessions : peaks (level, person). occupancy : largest of a session, (level, session, person). effect_site : ng/mL, (level, session, time, person).
+    blocked : share of NMDA receptors, (level, time, person); empty where the disorder does not look at it.
     """
 
     patients: Patients
     sessions: tuple[Session, ...]
     occupancy: Floats
     effect_site: Floats
+    blocked: Floats
 
 
 class CareRun:
@@ -220,7 +222,8 @@ class CareRun:
         self.starts = session_starts(run.regimen.doses)
         end = max(float(run.times[-1]), float(self.starts[-1]) if len(self.starts) else 0.0)
         self.visits = default_visits(self.starts, end) if care.visits is None else care.visits
-        self.times = np.unique(np.round(np.concatenate([run.times, *(start + AFTER for start in self.starts)]), 9))
+        looked_at = self.visits if care.disorder.equations.sees_occupancy else np.empty(0)
+        self.times = np.unique(np.round(np.concatenate([run.times, looked_at, *(start + AFTER for start in self.starts)]), 9))
         self.seed = run.common.seed
         self.runs = [run, *(run.scaled(factor) for factor in care.factors[1:])]
         for one in self.runs:
@@ -236,7 +239,10 @@ class CareRun:
             Session(float(start), np.stack([level[k][0] for level in peaks]), np.stack([level[k][1] for level in peaks]))
             for k, start in enumerate(self.starts)
         )
-        return _People(known, sessions, np.stack(occupancy), np.stack(effect))
+        blocked = np.empty((0, 0, 0))
+        if self.care.disorder.equations.sees_occupancy:
+            blocked = np.stack([ports[:, self.run.ports.index(_OCCUPANCY)] for ports in levels])
+        return _People(known, sessions, np.stack(occupancy), np.stack(effect), blocked)
 
     def _sessions(self, ports: Floats) -> tuple[list[tuple[Floats, Floats]], Floats, Floats]:
         names, n = self.run.ports, ports.shape[2]
@@ -253,15 +259,32 @@ class CareRun:
         return peaks, occupancy, effect
 
     # -- one trial ----------------------------------------------------------------------------------------------------
-    def course(self, people: _People, draw: int | None = None) -> Outcome:
-        """What happens to people: in the typical trial, or in a trial of its own under plausible numbers."""
+    def course(self, people: _People, draw: int | None = None, *, drug: bool = True) -> Outcome:
+        """What happens to people: in the typical trial, or in a trial of its own under plausible numbers; `drug` False is without ketamine."""
         entry, control, seed = self.care.disorder, self.care.control, self.seed
         p = entry.typical() if draw is None else drawn_values(entry, draw, seed)
         trial = None if draw is None else trial_effects(p, seed, draw, control.id)
         return outcome(
-            entry, control.switches, people.sessions, self.visits, people.patients, p, trial, activities=self.care.activities,
-            policies=[policy for _, policy in self.care.policies], effects=self._effects(people, draw),
+            entry, control.switches, people.sessions if drug else [_without(one) for one in people.sessions], self.visits,
+            people.patients, p, trial, activities=self.care.activities, policies=[policy for _, policy in self.care.policies],
+            effects=self._effects(people, draw), occupancy=self._blocked(people) if drug else None,
         )  # fmt: skip
+
+    def _blocked(self, people: _People) -> Callable[[float, NDArray[np.int64]], Floats] | None:
+        """Share of NMDA receptors blocked at a time, given the level everybody got last; None where nobody asks."""
+        if not people.blocked.size:
+            return None
+        who = np.arange(len(people.patients.ids))
+
+        def blocked(time: float, level: NDArray[np.int64]) -> Floats:
+            after = min(int(np.searchsorted(self.times, time)), len(self.times) - 1)
+            before = max(after - 1, 0)
+            width = self.times[after] - self.times[before]
+            share = np.clip((time - self.times[before]) / width, 0.0, 1.0) if width > 0 else 1.0
+            mean = (1.0 - share) * people.blocked[:, before] + share * people.blocked[:, after]
+            return mean[np.maximum(level, 0), who] * (level >= 0)
+
+        return blocked
 
     def _effects(self, people: _People, draw: int | None) -> Callable[[int, NDArray[np.int64]], dict[str, Reactions]]:
         """Side effects of a session at the level each person gets."""
@@ -315,13 +338,18 @@ class CareRun:
             found,
             {"s_ketamine_brain": s, "r_ketamine_brain": r, "occupancy_nmda": occupancy.T},
         )
+        shown = not self.care.disorder.controlled
+        if shown:
+            add_without(tree, self._table_of(people, None, drug=False))
         if draws:
-            add_care_draws(tree, [self._drawn(people, k) for k in range(draws)])
+            add_care_draws(tree, [self._table_of(people, k) for k in range(draws)])
+        if draws and shown:
+            add_without(tree, [self._table_of(people, k, drug=False) for k in range(draws)])
         return tree
 
-    def _drawn(self, people: _People, draw: int) -> CareTable:
+    def _table_of(self, people: _People, draw: int | None, *, drug: bool = True) -> CareTable:
         table = self.table(keep_quantiles=False)
-        table.add(self.course(people, draw))
+        table.add(self.course(people, draw, drug=drug))
         return table
 
     def _taken(self, levels: Sequence[dict[str, Floats]], level: NDArray[np.int64]) -> dict[str, Floats]:
@@ -344,15 +372,24 @@ class CareRun:
 
     def streamed(self, quantiles: Sequence[float], progress: Callable[[int, int], None] | None) -> xr.DataTree:
         """Quantiles and tables only; memory does not grow with the cohort."""
-        table = self.table()
+        table, without = self.table(), None if self.care.disorder.controlled else self.table(keep_quantiles=False)
 
         def listen(start: int, stop: int, ids: NDArray[Any], ports: Floats) -> None:
-            others = [run.ports_of(start, stop) for run in self.runs[1:]]
-            table.add(self.course(self.people(ids, [ports, *others])))
+            people = self.people(ids, [ports, *(run.ports_of(start, stop) for run in self.runs[1:])])
+            table.add(self.course(people))
+            if without is not None:
+                without.add(self.course(people, drug=False))
 
         tree = self._as_asked(self.run.streamed(quantiles, progress, None, listen))
         add_care_summary(tree, table, self.care.control, quantiles)
+        if without is not None:
+            add_without(tree, without)
         return tree
+
+
+def _without(session: Session) -> Session:
+    """The session, without the drug."""
+    return replace(session, s_ketamine=0.0 * session.s_ketamine, r_ketamine=0.0 * session.r_ketamine)
 
 
 def _of_level(values: Floats, level: NDArray[np.int64]) -> Floats:

@@ -48,7 +48,9 @@ class AlcoholUseDisorder(Disorder):
         zero = np.zeros_like(view.store)
         return {"drinking": zero, "days": zero, "dry": zero, "heavy_days": zero, "therapy": zero, "lapsed": zero}
 
-    def attended(self, own: Mapping[str, Floats], kind: str, strength: float, view: View, p: Values) -> dict[str, Floats]:
+    def attended(
+        self, own: Mapping[str, Floats], kind: str, strength: float | Floats, view: View, p: Values
+    ) -> dict[str, Floats]:
         """A session of therapy counts 1, of education 0.3, towards a full course of seven; more with a full store."""
         worth = strength * (1.0 if kind == "therapy" else 0.3) / 7.0
         return {**own, "therapy": np.minimum(own["therapy"] + worth * (1.0 + p["eta"] * view.store), 2.0)}

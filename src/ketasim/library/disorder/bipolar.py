@@ -45,7 +45,9 @@ class BipolarDepression(Disorder):
         """Nobody has had ECT."""
         return {"sessions_ect": np.zeros_like(view.store)}
 
-    def attended(self, own: Mapping[str, Floats], kind: str, strength: float, view: View, p: Values) -> dict[str, Floats]:
+    def attended(
+        self, own: Mapping[str, Floats], kind: str, strength: float | Floats, view: View, p: Values
+    ) -> dict[str, Floats]:
         """One more session of ECT."""
         return {"sessions_ect": own["sessions_ect"] + strength}
 

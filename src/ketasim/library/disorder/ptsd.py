@@ -37,7 +37,9 @@ class PTSD(Disorder):
         """Nothing is learned yet."""
         return {"learned": np.zeros_like(view.store)}
 
-    def attended(self, own: Mapping[str, Floats], kind: str, strength: float, view: View, p: Values) -> dict[str, Floats]:
+    def attended(
+        self, own: Mapping[str, Floats], kind: str, strength: float | Floats, view: View, p: Values
+    ) -> dict[str, Floats]:
         """A session learns a share of what is left, more with a full store."""
         share = np.clip(p["alpha"] * strength * (1.0 + p["kappa"] * view.store), 0.0, 1.0)
         return {"learned": own["learned"] + share * (1.0 - own["learned"])}
