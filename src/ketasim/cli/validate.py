@@ -17,7 +17,7 @@ from ketasim.errors import InvalidOption
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketasim.validate import FolderScore, PkScore
+    from ketasim.validate import FolderScore, PkScore, SafetyScore
 
 app = typer.Typer(no_args_is_help=True, help="Score predictions against published observations.")
 
@@ -296,6 +296,61 @@ def _print_folder(score: FolderScore, rows: bool) -> None:
 
 
 _REASONS = 12
+
+
+@app.command("safety")
+@verb
+def validate_safety(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Table like safety.csv; the package's own by default.")
+    ] = None,
+    *,
+    rows: Annotated[bool, typer.Option("--rows", help="Every number, not only the summary.")] = False,
+    seed: opt.Seed = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FOLDER", help="Write safety_rows.csv and safety_summary.json into a folder."),
+    ] = None,
+) -> None:
+    """Predict side effects of a table: per number prediction, interval and observation, or why there is none.
+
+    \b
+    ketasim validate safety -o build/validation
+    ketasim validate safety mine/safety.csv --rows
+    """
+    from ketasim import evidence, validate
+
+    score = validate.validate_safety(file or evidence.path("safety/safety.csv"), seed, log=_show.note)
+    if out is not None:
+        _show.note(f"Written: {', '.join(str(path) for path in validate.write_safety_tables(score, out))}")
+    if settings.json:
+        data = score.to_json() | {"notice": _show.NOTICE}
+        _show.emit_json(data | ({"rows": score.table.to_dict("records")} if rows else {}))
+    else:
+        _print_safety(score, rows)
+    if score.summary.empty:  # nothing was scored: no success
+        raise typer.Exit(1)
+
+
+def _print_safety(score: SafetyScore, rows: bool) -> None:
+    """Summary, rows where asked for, and what could not be predicted."""
+    body = [
+        (r["kind"], r["group"], r["rows"], r["studies"], _points(r["mae"]), _points(r["bias"]), _percent(r["inside_90"]), _percent(r["within_2_fold"]))
+        for r in score.summary.to_dict("records")
+    ]  # fmt: skip
+    head = ("kind", "group", "rows", "studies", "mean error", "bias", "in 90 %", "within 2-fold")
+    _show.table(head, body, "Incidences as shares of people; means in the unit of the row", numbers_from=2)
+    shown = ["line", "study", "event", "group", "observed", "predicted"]
+    scored, others = (score.table[which] for which in (score.table["reason"] == "", score.table["reason"] != ""))
+    if rows:
+        cells = [(*(r[c] for c in shown), _interval(r["low"], r["high"])) for r in scored.to_dict("records")]
+        _show.table((*shown, "90 % for a new study"), cells, numbers_from=4)
+    reasons = others["reason"].value_counts()
+    if len(reasons):
+        kept = [(int(n), str(why)) for why, n in reasons.items()][: len(reasons) if rows else _REASONS]
+        _show.table(("rows", "not predicted, as"), kept, numbers_from=6)
+    _show.note("comparator: the share that has it without the drug.")
+    _show.notice()
 
 
 def _print_trials(summary: pd.DataFrame) -> None:

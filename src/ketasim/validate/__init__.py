@@ -4,6 +4,7 @@ from ketasim.validate._claims_pk import ClaimResult, pk_claims, pk_claims_table
 from ketasim.validate._figures import fold_error_figure, observed_predicted_figure, write_figures
 from ketasim.validate._score import PkScore, leave_one_out, summarise, validate_pk, write_tables
 from ketasim.validate._score_folder import FolderScore, validate_folder, write_folder_tables
+from ketasim.validate._score_safety import SafetyScore, validate_safety, write_safety_tables
 from ketasim.validate._trial_figures import trial_figure, write_trial_figures
 from ketasim.validate._trials import TrialScore, validate_trials, write_trial_tables
 
@@ -11,6 +12,7 @@ __all__ = [
     "ClaimResult",
     "FolderScore",
     "PkScore",
+    "SafetyScore",
     "TrialScore",
     "fold_error_figure",
     "leave_one_out",
@@ -21,9 +23,11 @@ __all__ = [
     "trial_figure",
     "validate_folder",
     "validate_pk",
+    "validate_safety",
     "validate_trials",
     "write_figures",
     "write_folder_tables",
+    "write_safety_tables",
     "write_tables",
     "write_trial_figures",
     "write_trial_tables",
