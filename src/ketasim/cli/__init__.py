@@ -19,4 +19,19 @@ def main() -> None:
 
     from ketasim.cli._app import app
 
-    app(prog_name="ketasim")
+    try:
+        app(prog_name="ketasim")
+    finally:
+        _leave(sys.exc_info()[1])
+
+
+def _leave(end: BaseException | None) -> None:
+    """Do not wait for a query that cannot be stopped, nor tear down what it uses."""
+    import os
+    import sys
+    import threading
+
+    if any(thread.name == "ketasim query" for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import queue
 import tempfile
 import threading
 from pathlib import Path
@@ -25,6 +26,8 @@ _VERSION = 2
 _KEPT = 8
 #: A query that takes longer is stopped, s.
 LONGEST_QUERY = 15.0
+#: After which it is left to itself, s.
+_GRACE = 2.0
 #: Pieces of 2,048 rows of an answer, at most.
 _CHUNKS = 500
 _OPTIONS = {"enable_external_access": "false", "memory_limit": "2GB"}
@@ -63,39 +66,54 @@ def _only_reads(query: str) -> None:
 
 
 def _ask(path: Path, query: str) -> pd.DataFrame:
-    with contextlib.closing(connect(path)) as connection:
-        return _answer(connection, query)
+    return _answer(connect(path), query)
 
 
 def _ask_in_memory(evidence: Evidence, query: str) -> pd.DataFrame:
     import duckdb
 
-    with contextlib.closing(duckdb.connect(config=_OPTIONS)) as connection:
-        _fill(connection, evidence)
-        return _answer(connection, query)
+    connection = duckdb.connect(config=_OPTIONS)
+    _fill(connection, evidence)
+    return _answer(connection, query)
 
 
 def _answer(connection: Any, query: str) -> pd.DataFrame:
-    """The answer, if it comes in time and is a table of plain values."""
+    """The answer, if it comes in time and is a table of plain values; the connection is closed then."""
     import duckdb
 
-    clock = threading.Timer(LONGEST_QUERY, connection.interrupt)
-    clock.daemon = True
-    clock.start()
-    try:
-        counted = connection.execute(query)
-        rows = counted.fetch_df_chunk(_CHUNKS)
-        if len(connection.fetch_df_chunk(1)):
-            raise InvalidData(f"sql: the answer has more than {len(rows):,} rows. Add a limit, or ask for counts.")
+    said: queue.SimpleQueue[tuple[pd.DataFrame | None, BaseException | None]] = queue.SimpleQueue()
+    # A thread of its own: DuckDB does not hear an interrupt while it makes one huge value. Such a query is left to itself.
+    threading.Thread(target=_fetch, args=(connection, query, said), name="ketasim query", daemon=True).start()
+    rows, error = None, None
+    for wait in (LONGEST_QUERY, _GRACE):
+        try:
+            rows, error = said.get(timeout=wait)
+            break
+        except queue.Empty:
+            connection.interrupt()
+    if rows is not None:
         return _plain(rows)
-    except duckdb.InterruptException:
+    if error is None or isinstance(error, duckdb.InterruptException):
         raise InvalidData(f"sql: no answer within {LONGEST_QUERY:g} s, so the query was stopped. Ask for less.") from None
-    except (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException):
-        raise  # of the file, not of the query
-    except (duckdb.Error, MemoryError) as error:
+    if isinstance(error, (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)):
+        raise error  # of the file, not of the query
+    if isinstance(error, (duckdb.Error, MemoryError)):
         raise _refused(error) from None
-    finally:
-        clock.cancel()
+    raise error
+
+
+def _fetch(connection: Any, query: str, said: queue.SimpleQueue[tuple[pd.DataFrame | None, BaseException | None]]) -> None:
+    """Say the rows of a query, or what went wrong."""
+    rows, error = None, None
+    try:
+        with contextlib.closing(connection):
+            rows = connection.execute(query).fetch_df_chunk(_CHUNKS)
+            if len(connection.fetch_df_chunk(1)):
+                count, rows = len(rows), None
+                raise InvalidData(f"sql: the answer has more than {count:,} rows. Add a limit, or ask for counts.")
+    except BaseException as raised:
+        error = raised
+    said.put((rows, error))
 
 
 def _plain(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from ketasim import evidence
@@ -18,6 +20,30 @@ def test_a_query_that_would_never_end_is_stopped(base, monkeypatch: pytest.Monke
     monkeypatch.setattr(_database, "LONGEST_QUERY", 0.5)
     with pytest.raises(InvalidData, match="stopped"):
         _database.run(base, "select count(*) from range(1000000000000)")
+
+
+class Deaf:
+    """A connection that hears no interrupt for a while, as DuckDB while it makes one huge value."""
+
+    def __init__(self) -> None:
+        self.freed = threading.Event()
+
+    def execute(self, _: str) -> None:
+        self.freed.wait(30.0)
+        raise InvalidData("freed")
+
+    def interrupt(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_query_that_hears_nothing_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_database, "LONGEST_QUERY", 0.1)
+    monkeypatch.setattr(_database, "_GRACE", 0.1)
+    deaf = Deaf()
+    with pytest.raises(InvalidData, match=r"no answer within 0\.1 s"):
+        _database._answer(deaf, "select range(0, 2000000000)")
+    deaf.freed.set()
 
 
 def test_an_answer_without_end_is_refused(base) -> None:
