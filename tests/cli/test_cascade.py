@@ -54,3 +54,11 @@ def test_arms_are_shown_side_by_side(run: Run) -> None:
     assert ran.exit_code == 0, ran.stderr
     lines = [line.split() for line in ran.stdout.splitlines() if "interneuron.occupancy" in line]
     assert [line[0] for line in lines] == ["S", "R"]
+
+
+def test_validate_mechanism_shows_what_does_not_come_out(run: Run) -> None:
+    ran = run("validate", "mechanism")
+    assert ran.exit_code == 0, ran.stderr
+    assert "consistency, not prediction" in ran.stderr and "What does not come out" in ran.stdout
+    data = json.loads(run("--json", "validate", "mechanism").stdout)
+    assert data["misfits"] and data["conflicts"] and data["notice"]

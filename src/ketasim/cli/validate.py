@@ -10,6 +10,7 @@ import typer
 from ketasim.cli import _options as opt
 from ketasim.cli import _show
 from ketasim.cli._settings import settings
+from ketasim.cli._validate_mechanism import validate_mechanism
 from ketasim.cli._verb import verb
 from ketasim.csvtext import absent
 from ketasim.errors import InvalidOption
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ketasim.validate import FolderScore, PkScore, SafetyScore
 
 app = typer.Typer(no_args_is_help=True, help="Score predictions against published observations.")
+app.command("mechanism")(validate_mechanism)
 
 
 @app.command("pk")

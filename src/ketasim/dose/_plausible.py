@@ -22,7 +22,7 @@ def warn_of_implausible(dose: str, mass: float, duration: float, route: str = ""
     Parameters
     ----------
     mass : mg of the drug as given, in an adult of 70 kg. duration : h; of an infusion of more than one, an hour's share counts.
-    route : some have a largest dose of their own.
+    route : some have a largest dose of their own, as ``animal`` has.
 
     Warns
     -----
@@ -32,7 +32,7 @@ def warn_of_implausible(dose: str, mass: float, duration: float, route: str = ""
     (largest, most), (smallest, least) = own or limits()["largest"], limits()["smallest"]
     said = ""
     if mass / max(duration, 1.0) > most:
-        by = f" by this route ({largest:g} mg)" if own else f" ({largest:g} mg)"
+        by = f" {'in animals' if route == 'animal' else 'by this route'} ({largest:g} mg)" if own else f" ({largest:g} mg)"
         said = f"more than {most / largest:g} times the largest single dose of the evidence{by}"
     elif 0 < mass < least:
         said = f"less than a {smallest / least:g}th of the smallest single dose of the evidence ({smallest:g} mg)"

@@ -71,7 +71,7 @@ def resolve(regimen: Regimen, model: Model, covariates: Mapping[str, ArrayLike],
     subjects = _subjects(ids, n)
     rows: list[_Row] = []
     for item in regimen.items:
-        _look_at(item.dose)
+        _look_at(item.dose, model.species)
         rows += _rows(item, model, covariates, subjects)
     rows.sort(key=lambda row: row.time)
     return EventTemplate(
@@ -96,10 +96,10 @@ def _weighed(dose: Dose) -> float:
     return float(mass[0])
 
 
-def _look_at(dose: Dose) -> None:
-    """Warn of a dose of a drug that nobody gives; what is dosed without a name may be anything."""
+def _look_at(dose: Dose, species: str) -> None:
+    """Warn of a dose of a drug that nobody gives; what is dosed without a name may be anything. Animals get more per kg by every route."""
     if dose.drug:
-        warn_of_implausible(str(dose), _weighed(dose), dose.duration_h, dose.route)
+        warn_of_implausible(str(dose), _weighed(dose), dose.duration_h, "animal" if species else dose.route)
 
 
 def _count(covariates: Mapping[str, ArrayLike], ids: ArrayLike | None) -> int:

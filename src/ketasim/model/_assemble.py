@@ -122,6 +122,12 @@ class Model:
         return list(dict.fromkeys(number.source for number in self.numbers.values() if number.source))
 
     @cached_property
+    def species(self) -> str:
+        """Species of a model of an animal, as its exposure says; empty for models of people."""
+        named = (str(part.info.get("population", {}).get("species", "")) for part in self.parts)
+        return next((name for name in named if name), "")
+
+    @cached_property
     def system(self) -> System:
         """The model's equations as symbols, traced once."""
         from ketasim.model._trace import trace

@@ -113,11 +113,11 @@ def animal_of(model: Model, one: bool) -> str:
     ------
     InvalidOption: a population of people for a model of an animal.
     """
-    named = (str(part.info.get("population", {}).get("species", "")) for part in model.parts)
-    species = next((name for name in named if name), "")
-    if species and not one:
-        raise InvalidOption(f"{model.id} is a model of the {species}, which no population of people fits. Simulate one: n = 1.")
-    return species
+    if model.species and not one:
+        raise InvalidOption(
+            f"{model.id} is a model of the {model.species}, which no population of people fits. Simulate one: n = 1."
+        )
+    return model.species
 
 
 def typical_weight(weight: Any, typical: bool) -> float:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: What an output may lie outside its range, of its own largest value: rounding and the tolerance of the solver.
 _ROUNDING = 1e-6
+#: The same of the range itself, for outputs that are nothing but rounding.
+_NOTHING = 1e-12
 
 
 def warn_of_outputs(model: Model, solution: Solution) -> None:
@@ -33,7 +35,7 @@ def warn_of_outputs(model: Model, solution: Solution) -> None:
     for i, name in enumerate(solution.port_names):
         low, high, port = float(values[:, i].min()), float(values[:, i].max()), model.ports[name]
         least, most = port.bounds
-        slack = _ROUNDING * max(abs(low), abs(high))
+        slack = _ROUNDING * max(abs(low), abs(high)) + (_NOTHING * (most - least) if np.isfinite(most - least) else 0.0)
         if not np.isfinite(low + high):
             _warn(
                 f"output '{name}' of {model.id} is no finite number at some times: look at its equation, e.g. for a division by zero."

@@ -2,6 +2,8 @@
 
 from ketasim.validate._claims_pk import ClaimResult, pk_claims, pk_claims_table
 from ketasim.validate._figures import fold_error_figure, observed_predicted_figure, write_figures
+from ketasim.validate._mechanism import MechanismScore, validate_mechanism, write_mechanism_tables
+from ketasim.validate._mechanism_figure import mechanism_figure
 from ketasim.validate._score import PkScore, leave_one_out, summarise, validate_pk, write_tables
 from ketasim.validate._score_folder import FolderScore, validate_folder, write_folder_tables
 from ketasim.validate._score_safety import SafetyScore, validate_safety, write_safety_tables
@@ -11,22 +13,26 @@ from ketasim.validate._trials import TrialScore, validate_trials, write_trial_ta
 __all__ = [
     "ClaimResult",
     "FolderScore",
+    "MechanismScore",
     "PkScore",
     "SafetyScore",
     "TrialScore",
     "fold_error_figure",
     "leave_one_out",
+    "mechanism_figure",
     "observed_predicted_figure",
     "pk_claims",
     "pk_claims_table",
     "summarise",
     "trial_figure",
     "validate_folder",
+    "validate_mechanism",
     "validate_pk",
     "validate_safety",
     "validate_trials",
     "write_figures",
     "write_folder_tables",
+    "write_mechanism_tables",
     "write_safety_tables",
     "write_tables",
     "write_trial_figures",
