@@ -74,7 +74,7 @@ def _print(score: MechanismScore, rows: bool) -> None:
             name,
             int(r["number"]),
             _whole(r["right"]),
-            "" if r["share"] != r["share"] else f"{100 * r['share']:.0f} %",
+            _percent(r["share"]),
             _whole(r["guess"]),
         )
         for name, r in score.summary.iterrows()
@@ -130,5 +130,9 @@ def _steadiness(score: MechanismScore) -> str:
     )
 
 
-def _whole(value: float) -> object:
-    return "" if value != value else int(value)
+def _percent(share: Any) -> str:
+    return "" if float(share) != float(share) else f"{100 * float(share):.0f} %"
+
+
+def _whole(value: Any) -> object:
+    return "" if float(value) != float(value) else int(value)

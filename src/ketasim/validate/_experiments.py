@@ -250,15 +250,24 @@ class Laboratory:
         return Outcome(e, value, value - _at(ran[e.other], e.other_output, e.other_at))
 
     def _solve(self, arm: Arm, times: list[float]) -> Mapping[str, Any]:
-        model = cascade_model(arm.cascade)
-        if unknown := [name for name in arm.all_inputs() if name not in model.inputs]:
-            raise InvalidEntry(f"cascade/{arm.cascade} has no input '{unknown[0]}'.")
-        result = simulate(
-            model, arm.dose or _NOTHING[arm.cascade], times=times, inputs=arm.all_inputs() or None,
-            parameters=dict(self.parameters.get(arm.cascade, {})) or None,
-        )  # fmt: skip
-        ports = result["port"].to_dataset()
-        return {"time": ports["time"].to_numpy(), **{str(name): array.to_numpy()[0] for name, array in ports.data_vars.items()}}
+        own = self.parameters.get(arm.cascade, {})
+        return _solved(arm, tuple(times)) if not own else _simulated(arm, times, own)
+
+
+@lru_cache(maxsize=512)
+def _solved(arm: Arm, times: tuple[float, ...]) -> Mapping[str, Any]:
+    """An arm of the cascade as it stands; claims and findings ask for many of the same."""
+    return _simulated(arm, times, {})
+
+
+def _simulated(arm: Arm, times: Sequence[float], parameters: Mapping[str, float]) -> Mapping[str, Any]:
+    model, inputs = cascade_model(arm.cascade), arm.all_inputs()
+    if unknown := [name for name in inputs if name not in model.inputs]:
+        raise InvalidEntry(f"cascade/{arm.cascade} has no input '{unknown[0]}'.")
+    dose = arm.dose or _NOTHING[arm.cascade]
+    result = simulate(model, dose, times=list(times), inputs=inputs or None, parameters=dict(parameters) or None)
+    ports = result["port"].to_dataset()
+    return {"time": ports["time"].to_numpy(), **{str(name): array.to_numpy()[0] for name, array in ports.data_vars.items()}}
 
 
 def _at(run: Mapping[str, Any], output: str, at: float) -> float:
