@@ -121,3 +121,19 @@ def test_a_comparison_is_saved_and_run_again(run: Run, tmp_path: Path) -> None:
     one, two = (json.loads(ran.stdout)["arms"] for ran in (first, again))
     assert [arm["exposure"] for arm in one.values()] == [arm["exposure"] for arm in two.values()]
     assert run("compare", "a: esketamine nasal 56 mg", "b: esketamine nasal 56 mg", "--arm", "c: n=3").exit_code != 0
+
+
+def test_where_no_trial_has_a_control_the_same_people_without_ketamine_stand_beside(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    words = ("simulate", "0.5 mg/kg racemic ketamine iv over 40 min", "--disorder", "aws", "-n", "6", "--draws", "2")
+    ran = run(*words, "--report", str(page), "--visits", "0,1,24")
+    assert ran.exit_code == 0, ran.stderr
+    for told in (ran.stdout + ran.stderr, page.read_text(encoding="utf-8")):
+        said = " ".join(told.split())
+        for word in ("he same people without ketamine", "no controlled data", "chance that the drug does nothing here 30%"):
+            assert word in said, word
+    told = json.loads(run(*words, "--visits", "0,1,24", "--json").stdout)
+    rows = told["without_drug"]
+    assert "prior, not data" in told["certainty"]
+    assert rows[0]["mean"] == rows[0]["mean_without"] and rows[1]["mean"] < rows[1]["mean_without"]
+    assert rows[1]["mean_low"] <= rows[1]["mean_high"] <= 0.0

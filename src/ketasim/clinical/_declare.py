@@ -246,7 +246,8 @@ class DisorderEntry:
     controls : name -> `ControlArm`. grade : certainty of the evidence, in words. notes : what a reader of a result has to know.
     correlations : (parameter, parameter) -> correlation of their estimates. posterior : parameter -> joint draws, (draw,), where a
     calibration left them; they go before standard errors. others : further scales, each with its baseline.
-    controlled : whether any trial compares the drug with a concurrent control here; without one, results show the course without it too.
+    controlled : whether any trial compares the drug with a concurrent control here. shows_without : whether results show the same people
+    without the drug too, as no trial tells what a control arm would do.
     """
 
     id: str
@@ -267,6 +268,7 @@ class DisorderEntry:
     others: Mapping[str, tuple[Scale, Baseline]] = field(default_factory=dict[str, tuple[Scale, Baseline]])
     posterior: Mapping[str, Floats] = field(default_factory=dict[str, Floats])
     controlled: bool = True
+    shows_without: bool = False
 
     @property
     def scales(self) -> dict[str, Scale]:

@@ -71,6 +71,7 @@ class DisorderFile(_File):
     scale: Text
     grade: Text
     controlled: bool = True
+    shows_without: bool = False
     store_from: str = ""
     population: str = ""
     notes: tuple[str, ...] = ()
@@ -160,7 +161,7 @@ def _read_disorder(path: Path, state: Any) -> DisorderEntry:
         {name: _control(name, raw, equations, where) for name, raw in entry.control.items()}, entry.grade, entry.population,
         entry.source, entry.notes, correlations,
         {name: (scale(name), Baseline(**raw.model_dump())) for name, raw in entry.other_scale.items()}, posterior,
-        entry.controlled,
+        entry.controlled, entry.shows_without,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
 from ketasim.report._figures import PALETTE, styled
 from ketasim.report._parts import html_figure, html_table
-from ketasim.results import care_bands, contrast_rows, incidence_rows, visit_rows
+from ketasim.results import care_bands, contrast_rows, incidence_rows, visit_rows, without_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -89,12 +89,13 @@ def care_section(arms: Mapping[str, xr.DataTree]) -> str:
     if not all("visit" in result.children for result in arms.values()):
         return ""
     first = next(iter(arms.values())).attrs
-    out = [f"<h2>Symptoms</h2><p>{escape(first['disorder_title'])}. Evidence: {escape(first['grade'])}.</p>"]
+    out = [f"<h2>Symptoms</h2><p>{escape(first['disorder_title'])}. Evidence: {escape(first['certainty'])}.</p>"]
     if len(first["from_priors"]):
         out.append(f"<p>Prior, not data: {escape(', '.join(first['from_priors']))}.</p>")
-    said = "Median, 25-75 % and 5-95 % of people in the typical trial: how people differ, not how sure the model is."
+    said = f"Median, 25-75 % and 5-95 % of people in the typical trial: how people differ, not how sure the model is. Evidence: {first['certainty']}."
     out.append(html_figure(symptom_figure(arms), said))
     out.append(_visit_table(arms))
+    out += [_without_table(label, result) for label, result in arms.items()]
     if len(arms) > 1:
         out.append(_contrast_table(arms))
     out.append("<h2>Side effects</h2>")
@@ -130,6 +131,20 @@ def _visit_table(arms: Mapping[str, xr.DataTree]) -> str:
     )
     note = '<p class="soft">Draws: plausible numbers of the model, each in a new trial; 5 to 95 %.</p>' if drawn else ""
     return html_table(head, rows, 1) + note
+
+
+def _without_table(label: str, result: xr.DataTree) -> str:
+    """The same people without the drug; empty where a trial tells what a control arm does."""
+    if not (rows := without_rows(result)):
+        return ""
+    sure = ("90 % of draws",) if "mean_low" in rows[0] else ()
+    cells = [
+        (f"{r['time_h'] / 24:.3g}", f"{r['mean']:.1f}", f"{r['mean_without']:.1f}", f"{r['mean'] - r['mean_without']:+.1f}",
+         *((_to(r["mean_low"], r["mean_high"]),) if sure else ()))
+        for r in rows
+    ]  # fmt: skip
+    note = f'<p class="soft">Evidence: {escape(result.attrs["certainty"])}.</p>'
+    return f"<h3>The same people without ketamine: {escape(label)}</h3>{html_table(('day', 'mean', 'without', 'difference', *sure), cells, 0)}{note}"
 
 
 def _contrast_table(arms: Mapping[str, xr.DataTree]) -> str:

@@ -220,7 +220,8 @@ class CareRun:
     def __init__(self, run: _Cohort, care: Care) -> None:
         self.run, self.care, self.shown = run, care, run.times
         self.starts = session_starts(run.regimen.doses)
-        end = max(float(run.times[-1]), float(self.starts[-1]) if len(self.starts) else 0.0)
+        done = [run.times[-1], *self.starts[-1:], *(one.time for one in care.activities)]
+        end = max(map(float, done))
         self.visits = default_visits(self.starts, end) if care.visits is None else care.visits
         looked_at = self.visits if care.disorder.equations.sees_occupancy else np.empty(0)
         self.times = np.unique(np.round(np.concatenate([run.times, looked_at, *(start + AFTER for start in self.starts)]), 9))
@@ -338,7 +339,7 @@ class CareRun:
             found,
             {"s_ketamine_brain": s, "r_ketamine_brain": r, "occupancy_nmda": occupancy.T},
         )
-        shown = not self.care.disorder.controlled
+        shown = self.care.disorder.shows_without
         if shown:
             add_without(tree, self._table_of(people, None, drug=False))
         if draws:
@@ -372,7 +373,7 @@ class CareRun:
 
     def streamed(self, quantiles: Sequence[float], progress: Callable[[int, int], None] | None) -> xr.DataTree:
         """Quantiles and tables only; memory does not grow with the cohort."""
-        table, without = self.table(), None if self.care.disorder.controlled else self.table(keep_quantiles=False)
+        table, without = self.table(), self.table(keep_quantiles=False) if self.care.disorder.shows_without else None
 
         def listen(start: int, stop: int, ids: NDArray[Any], ports: Floats) -> None:
             people = self.people(ids, [ports, *(run.ports_of(start, stop) for run in self.runs[1:])])

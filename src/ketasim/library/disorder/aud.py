@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ketasim.clinical import Disorder, Floats, Values, View
+from ketasim.library.disorder.chain import turned
 from ketasim.model import Param
 
 _ANY = (-float("inf"), float("inf"))
@@ -65,12 +66,8 @@ class AlcoholUseDisorder(Disorder):
 
     def advance(self, own: Mapping[str, Floats], view: View, dt: float, p: Values) -> dict[str, Floats]:
         """One step of the chain, a day at most; luck is drawn once per day of the course."""
-        share, day = dt / _DAY, int(view.time // _DAY)
-        back = p["r0"] * np.exp(self._push(own, view, p))
-        change = np.where(own["drinking"] > 0, back, self._lapse(own, view, p))
-        step = view.time - day * _DAY < 1e-9  # the day's luck counts at its beginning, for the whole of it
-        turns = (view.luck("chain", day) < 1.0 - np.exp(-change)) & step
-        drinking = np.where(turns, 1.0 - own["drinking"], own["drinking"])
+        share, back = dt / _DAY, p["r0"] * np.exp(self._push(own, view, p))
+        drinking = turned(own["drinking"], self._lapse(own, view, p), back, view)
         return {
             "drinking": drinking, "days": own["days"] + share, "dry": own["dry"] + share * (1.0 - drinking),
             "heavy_days": own["heavy_days"] + share * drinking * p["heavy"],
