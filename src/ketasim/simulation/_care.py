@@ -107,6 +107,11 @@ def asked_care(
             entry, baseline=replace(entry.baseline, mean=float(baseline), source="user", at="", note="set by the user")
         )
     made = tuple(library.policy_from(text) for text in ([policies] if isinstance(policies, str) else policies))
+    for named, policy in made:
+        if lacking := [name for name in policy.activities if name not in entry.equations.activities]:
+            raise InvalidOption(
+                f"policy '{named.id}' gives {lacking[0]}, of which {entry.id} knows nothing. It knows: {', '.join(entry.equations.activities) or 'no activity'}."
+            )
     if sum(len(policy.factors) > 1 for _, policy in made) > 1:
         raise InvalidOption("policies: two of them change the dose; give one that does.")
     done = tuple(sorted((_activity(one, entry) for one in activities), key=lambda a: a.time))

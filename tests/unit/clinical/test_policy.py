@@ -91,3 +91,41 @@ def test_high_pressure_before_a_session_holds_it() -> None:
 def test_rules_that_cannot_be_read_are_refused(text: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         library.policy_from(text)
+
+
+def test_diazepam_is_given_by_the_score_and_lowers_it() -> None:
+    """Against a slow twin: one person at a time, one look at a time."""
+    from ketasim.clinical import Activity
+
+    entry = library.disorder("aws")
+    people = patients(entry, np.arange(40), 3)
+    policy = library.policy_from("symptom_triggered")[1]
+    switches, p = entry.controls["supportive"].switches, entry.typical()
+    found = outcome(entry, switches, [], np.array([0.0, 24.0, 72.0]), people, p, policies=[policy])
+    plain = outcome(entry, switches, [], np.array([0.0, 24.0, 72.0]), people, p)
+    assert (found.score[1:] <= plain.score[1:]).all() and float(found.readings["diazepam"][2].mean()) > 40.0
+    given: list[Activity] = []
+    for time in np.arange(0.0, 72.1, 2.0):
+        # A look sees what earlier doses left; this person's doses so far are what an ordered list of activities makes of them.
+        seen = outcome(entry, switches, [], np.array([time]), people, p, activities=given).score[0, 0]
+        given += [Activity(time, "benzodiazepine", 2.0 if seen >= 20 else 1.0)] if seen >= 10 else []
+    before = [one.strength * 10.0 for one in given if one.time < 72.0]
+    assert float(found.readings["diazepam"][2, 0]) == sum(before)
+
+
+def test_buprenorphine_begins_at_its_score_and_goes_on_daily() -> None:
+    entry = library.disorder("oud")
+    people = patients(entry, np.arange(300), 3)
+    visits = np.array([0.0, 1.0, 24.0, 24.0 * 5 + 1.0])
+    found = outcome(
+        entry, entry.controls["supportive"].switches, [], visits, people, entry.typical(),
+        policies=[library.policy_from("buprenorphine_induction")[1]],
+    )  # fmt: skip
+    first = found.readings["buprenorphine"][1]
+    assert ((first == 4.0) == (found.baseline >= 13.0)).all(), "at once for those at the threshold, not before for others"
+    later = found.readings["buprenorphine"][2]
+    assert later.max() <= 16.0 and (later[first == 4.0] >= 4.0).all()
+    early = first == 4.0
+    assert (found.readings["buprenorphine"][3][early] == later[early] + 5 * 16.0).all(), (
+        "a dose every 24 h from the second day on"
+    )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ketasim.clinical import Level, Policy, Seen
+from ketasim.clinical import Floats, Level, Policy, Seen
 from ketasim.model import Param
 
 
@@ -102,3 +102,63 @@ class DropOut(Policy):
         """By one number of luck for the whole course."""
         rate = -np.log1p(-self.values["share"]) / 672.0
         return -np.log(seen.luck("drop_out")) > rate * seen.time
+
+
+class SymptomTriggered(Policy):
+    """A benzodiazepine by the score of alcohol withdrawal, looked at every few hours."""
+
+    params = {
+        "every": Param("h", "time between looks", (0.25, float("inf"))),
+        "first": Param("1", "score from which diazepam is given, points"),
+        "second": Param("1", "score from which more is given, points"),
+        "dose": Param("mg", "diazepam from the first score on", (0.0, float("inf"))),
+        "larger": Param("mg", "diazepam from the second score on", (0.0, float("inf"))),
+    }
+    activities = ("benzodiazepine",)
+
+    def rounds(self, last: float) -> Floats:
+        """Every few hours from the start to the last visit."""
+        return np.arange(0.0, last + 1e-9, self.values["every"])
+
+    def gives(self, seen: Seen) -> Mapping[str, Floats]:
+        """By the score now; 10 mg of diazepam is a strength of 1."""
+        low = np.where(seen.score >= self.values["first"], self.values["dose"], 0.0)
+        return {"benzodiazepine": np.where(seen.score >= self.values["second"], self.values["larger"], low) / 10.0}
+
+
+class BuprenorphineInduction(Policy):
+    """Buprenorphine from a score of opioid withdrawal on: steps on the first day while signs remain, then one dose a day."""
+
+    params = {
+        "every": Param("h", "time between looks", (0.25, 24.0)),
+        "threshold": Param("1", "score at which the first dose is given, points"),
+        "again": Param("1", "score at which the next step is given, points"),
+        "step": Param("mg", "a dose on the first day", (0.0, float("inf"))),
+        "most": Param("mg", "largest sum on the first day", (0.0, float("inf"))),
+        "daily": Param("mg", "a day's dose from the second day on", (0.0, float("inf"))),
+    }
+    activities = ("buprenorphine",)
+
+    def __init__(self, values: Mapping[str, float]) -> None:
+        super().__init__(values)
+        self._begun: Floats = np.empty(0)
+        self._doses: Floats = np.empty(0)
+        self._day: Floats = np.empty(0)
+
+    def rounds(self, last: float) -> Floats:
+        """Every few hours from the start to the last visit."""
+        return np.arange(0.0, last + 1e-9, self.values["every"])
+
+    def gives(self, seen: Seen) -> Mapping[str, Floats]:
+        """Steps on the day it began, a dose every 24 h after; 16 mg is a strength of 1."""
+        v, n = self.values, len(seen.score)
+        if seen.round == 0:
+            self._begun, self._doses, self._day = np.full(n, np.inf), np.zeros(n), np.zeros(n)
+        new = np.isinf(self._begun) & (seen.score >= v["threshold"])
+        self._begun = np.where(new, seen.time, self._begun)
+        day = np.floor(np.maximum(seen.time - self._begun, 0.0) / 24.0 + 1e-9)
+        in_steps = np.isfinite(self._begun) & (day == 0) & (new | (seen.score >= v["again"]))
+        step = np.where(in_steps, np.minimum(v["step"], v["most"] - self._doses), 0.0)
+        given = np.where(day > self._day, v["daily"], step)
+        self._doses, self._day = self._doses + step, day
+        return {"buprenorphine": given / 16.0}
