@@ -80,7 +80,7 @@ FILTERS = [
     (("trials", "--disorder", "ocd,ptsd", "--control", "active"), lambda r: r["control_type"] == "active" and r["disorder"] in ("ocd", "ptsd")),
     (("trials", "--holdout"), lambda r: r["holdout"] is True),
     (("trials", "--masking", "open-label", "--no-holdout"), lambda r: r["masking"] == "open-label" and r["holdout"] is False),
-    (("outcomes", "--trial", "Daly2018", "--scale", "madrs"), lambda r: r["trial"] == "Daly2018" and r["scale"] == "madrs"),
+    (("outcomes", "--trial", "Daly2018", "--scale", "madrs"), lambda r: "Daly2018" in r["trial"] and r["scale"] == "madrs"),
     (("affinity", "--target", "nmda"), lambda r: "nmda" in r["target"]),
     (("pk", "--route", "iv", "--metric", "cmax"), lambda r: "intravenous" in r["route"] and r["metric"] == "cmax"),
     (("trials", "--route", "intravenous"), lambda r: r["route"] == "iv"),
@@ -92,7 +92,7 @@ FILTERS = [
     (("exposure", "--endpoint", "cardiac"), lambda r: "cardiac" in r["endpoint"]),
     (("sources", "--text", "zarate"), lambda r: "zarate" in r["citation"].lower()),
     (("trials", "--source", "rodriguez2013"), lambda r: r["source"] == "rodriguez2013"),
-    (("trials", "--confidence", "recalled"), lambda r: r["confidence"] == "recalled"),
+    (("trials", "--confidence", "derived"), lambda r: r["confidence"] == "derived"),
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ _Scale = Annotated[str, typer.Option("--scale", help="Of the evidence base, e.g.
 _Figure = Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="Figure: .png, .svg or .pdf.")]
 _Uncontrolled = Annotated[bool, typer.Option("--uncontrolled", help="Also arms of trials without a control arm.")]
 _Recalled = Annotated[bool, typer.Option("--recalled-arms", help="Also arms whose description is recalled, not read.")]
+_Anaesthesia = Annotated[bool, typer.Option("--anaesthesia", help="Also trials during anaesthesia for surgery.")]
 _Evidence = Annotated[
     list[Path] | None, typer.Option("--evidence", metavar="DIR", help="Folder of own tables, merged in; repeatable.")
 ]
@@ -38,6 +39,7 @@ def timecourse(
     by_dose: Annotated[bool, typer.Option("--by-dose", help="Doses of the evidence base apart.")] = False,
     uncontrolled: _Uncontrolled = False,
     recalled_arms: _Recalled = False,
+    anaesthesia: _Anaesthesia = False,
     bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Refits for the bands; 0 for none.")] = 0,
     level: _Level = 0.95,
     seed: Annotated[int, typer.Option("--seed", help="Of the bands.")] = 1,
@@ -52,7 +54,7 @@ def timecourse(
     from ketasim.synthesis import fit_time_course
 
     _writable(figure)
-    rows = _data(data, scale, evidence, by_dose, uncontrolled, recalled_arms)
+    rows = _data(data, scale, evidence, by_dose, uncontrolled, recalled_arms, anaesthesia)
     result = fit_time_course(rows, level=level, bootstrap=bootstrap, seed=seed)
     if figure is not None:
         from ketasim.report import save_figure, time_course_figure
@@ -78,6 +80,7 @@ def dose_response(
     from_h: Annotated[float, typer.Option("--from", metavar="H", help="Earliest time after the dose.")] = 20.0,
     to_h: Annotated[float, typer.Option("--to", metavar="H", help="Latest time after the dose.")] = 28.0,
     recalled_arms: _Recalled = False,
+    anaesthesia: _Anaesthesia = False,
     level: _Level = 0.95,
     evidence: _Evidence = None,
 ) -> None:
@@ -90,7 +93,7 @@ def dose_response(
     from ketasim.synthesis import dose_response as fit
 
     _writable(figure)
-    rows = _data(data, scale, evidence, False, False, recalled_arms)
+    rows = _data(data, scale, evidence, False, False, recalled_arms, anaesthesia)
     known = sorted({r.treatment for r in rows.rows if not r.control})
     treatment = treatment or (known[0] if data is not None and len(known) == 1 else "racemic_ketamine iv")
     if treatment not in known:
@@ -113,19 +116,25 @@ def dose_response(
 
 
 def _data(
-    data: Path | None, scale: str, evidence: list[Path] | None, by_dose: bool, uncontrolled: bool, recalled_arms: bool
+    data: Path | None,
+    scale: str,
+    evidence: list[Path] | None,
+    by_dose: bool,
+    uncontrolled: bool,
+    recalled_arms: bool,
+    anaesthesia: bool,
 ) -> TimeCourseData:
     from ketasim.synthesis import evidence_time_course, read_time_course
 
     if data is not None:
-        if evidence or by_dose or uncontrolled or recalled_arms:
-            raise InvalidOption("--data is a table of your own; --evidence, --by-dose, --uncontrolled, --recalled-arms choose from the "
-                                "evidence base. Use one or the other.")  # fmt: skip
+        if evidence or by_dose or uncontrolled or recalled_arms or anaesthesia:
+            raise InvalidOption("--data is a table of your own; --evidence, --by-dose, --uncontrolled, --recalled-arms, --anaesthesia choose "
+                                "from the evidence base. Use one or the other.")  # fmt: skip
         return read_time_course(data, scale=scale or "score")
     from ketasim import evidence as base
 
     return evidence_time_course(base.load(*(evidence or [])), scale=scale or "madrs", by_dose=by_dose, uncontrolled=uncontrolled,
-                                recalled_arms=recalled_arms)  # fmt: skip
+                                recalled_arms=recalled_arms, anaesthesia=anaesthesia)  # fmt: skip
 
 
 def _writable(figure: Path | None) -> None:

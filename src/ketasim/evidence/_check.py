@@ -11,12 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from ketasim.errors import InvalidData, UnitMismatch, close_names
+from ketasim.evidence._people import not_people
 from ketasim.evidence._schema import ANNOTATIONS, ROB1, ROB2, TABLES, Column, Table
 
 #: Problems shown in one message; the rest is counted.
 SHOWN = 20
 #: What is counted rather than measured, or has no dimension of its own.
-COUNTED = ("ratio", "fold", "patients", "points", "hedges_g", "r", "flag", "sign", "effect", "target")
+COUNTED = ("ratio", "fold", "patients", "points", "hedges_g", "cohens_d", "r", "flag", "sign", "effect", "target")
 _RANGE = re.compile(r"(\S+?)\s*-\s*(\S+)")
 Row = dict[str, str]
 
@@ -114,7 +115,24 @@ def problems(content: Mapping[str, Rows]) -> list[str]:
         for row, place in list(zip(rows.rows, rows.places, strict=True))[rows.known :]:
             found += [f"{place}, {message}" for message in (*_cells(row, spec, keys), *_whole_row(row, name))]
         found += [*_repeated(rows, spec), *_backwards(rows, spec)]
+    found += _papers(content["sources"], keys.sources) if "sources" in content else []
     return found
+
+
+def from_memory(content: Mapping[str, Rows]) -> list[str]:
+    """Rows that rest on memory: a user may keep such rows, marked; the package holds none."""
+    return [
+        f"{place}, column 'confidence': 'recalled'. Only what was read stands in a table; look it up, or leave the row out."
+        for rows in content.values()
+        for row, place in zip(rows.rows, rows.places, strict=True)
+        if row.get("confidence") == "recalled"
+    ]
+
+
+def _papers(sources: Rows, known: frozenset[str]) -> Iterator[str]:
+    for row, place in list(zip(sources.rows, sources.places, strict=True))[sources.known :]:
+        if row["paper"] and row["paper"] not in known:
+            yield f"{place}, column 'paper': no source '{row['paper']}'.{close_names(row['paper'], known)}"
 
 
 def _cells(row: Row, spec: Table, keys: _Keys) -> Iterator[str]:
@@ -123,7 +141,7 @@ def _cells(row: Row, spec: Table, keys: _Keys) -> Iterator[str]:
         if not value:
             if column.required:
                 yield f"column '{name}': empty, but every row needs it."
-        elif message := _value(value, column):
+        elif message := _value(value, column, f"{name}_text" if f"{name}_text" in spec.columns else ""):
             yield f"column '{name}': '{value}' {message}"
         elif column.kind == "key" and value not in keys.sources:
             yield f"column '{name}': no source '{value}'.{close_names(value, keys.sources)} Add it to sources.csv."
@@ -140,7 +158,7 @@ def _cells(row: Row, spec: Table, keys: _Keys) -> Iterator[str]:
             )
 
 
-def _value(value: str, column: Column) -> str:
+def _value(value: str, column: Column, words: str) -> str:
     if column.kind == "choice" and value not in column.choices:
         return f"is not one of {', '.join(column.choices)}.{close_names(value, column.choices)}"
     if column.kind == "unit" and not unit_known(value):
@@ -151,7 +169,8 @@ def _value(value: str, column: Column) -> str:
     if column.kind == "number":
         number = _number(value)
         if math.isnan(number):
-            return "is not a number (leave the cell empty where nothing was reported)."
+            beside = f" Words go to the column '{words}'." if words else ""
+            return f"is not a number (leave the cell empty where nothing was reported).{beside}"
         if math.isinf(number):
             return "is not a finite number (leave the cell empty where nothing was reported)."
         if column.low is not None and number < column.low:
@@ -175,6 +194,7 @@ def _whole_row(row: Row, table: str) -> Iterator[str]:
         share = re.search(r"(incidence|responders?|remitters?|relapsed|abstinent)\w*_percent$", text)
         if share and (number < 0 or number > 100):
             yield f"column '{amount}': {number:g} is not a percentage (0 to 100) of {text}."
+    yield from not_people(row)
     if table == "trial_annotations":
         allowed = ANNOTATIONS.get(row["field"], ())
         if row["value"] and allowed and row["value"] not in allowed:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ketasim.evidence._evidence import Evidence
 
 #: Raised whenever what is stored changes for equal data.
-_VERSION = 2
+_VERSION = 3
 #: Built files kept in the cache; the oldest go first.
 _KEPT = 8
 #: A query that takes longer is stopped, s.

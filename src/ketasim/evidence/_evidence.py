@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ketasim.errors import UnknownEntry, close_names
 from ketasim.evidence._check import Place, Row
+from ketasim.evidence._families import families
 from ketasim.evidence._files import merged
 from ketasim.evidence._schema import ALIASES, TABLES
 
@@ -69,6 +70,11 @@ class Evidence:
         """Source key -> its fields."""
         return {row["source"]: row for row in self._content["sources"].rows}
 
+    @cached_property
+    def families(self) -> dict[str, str]:
+        """Source key -> first key of the same paper: two keys of one paper are one source of evidence."""
+        return families(self.sources)
+
     def citation(self, key: str) -> str:
         """One line: authors, year, title, journal, identifier.
 
@@ -110,21 +116,22 @@ class Evidence:
         frame = pd.DataFrame(rows, columns=list(spec.columns), dtype=object)
         for column, kind in spec.columns.items():
             text = frame[column].astype(str)
-            frame[column] = pd.to_numeric(text, errors="coerce") if kind.kind in ("number", "mixed") else text
-            if kind.kind == "mixed":
-                frame.insert(frame.columns.get_loc(column) + 1, f"{column}_text", text.where(frame[column].isna(), ""))
+            frame[column] = pd.to_numeric(text, errors="coerce") if kind.kind == "number" else text
         if name == "trials":
             frame = annotate(frame, self._content["trial_annotations"].rows, self._content["risk_of_bias"].rows)
         if name == "sources":
             frame["citation"] = [_citation(row) for row in rows]
+            frame["family"] = [self.families[row["source"]] for row in rows]
         if spec.study or "source" in frame:
             frame["holdout"] = self._held_out(frame, spec.study)
         frame["origin"] = self._origins[name]
         return frame
 
     def _held_out(self, frame: pd.DataFrame, study: str) -> pd.Series:
-        """Rows whose trial, study or source is held out; pooled results that contain one count too."""
+        """Rows whose trial, study or source is held out, under any key of the paper; pooled results that contain one count too."""
         ids = {row["id"] for row in self._content["holdout"].rows}
+        held = {family for key, family in self.families.items() if key in ids}
+        ids |= {key for key, family in self.families.items() if family in held}
         return frame[[column for column in (study, "source") if column in frame]].isin(ids).any(axis=1).astype(bool)
 
 

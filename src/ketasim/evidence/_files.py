@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidData, UnknownEntry, close_names
-from ketasim.evidence._check import Row, Rows, problems, read, refuse
+from ketasim.evidence._check import Row, Rows, from_memory, problems, read, refuse
 from ketasim.evidence._schema import TABLES
 
 ROOT = Path(__file__).parent
@@ -53,7 +53,7 @@ def check(folder: Path | None = None) -> dict[str, int]:
     """
     if folder is None:
         content = whole_package()
-        refuse(problems(content), "the evidence base")
+        refuse([*problems(content), *from_memory(content)], "the evidence base")
         return {name: len(rows.rows) for name, rows in content.items() if rows.rows}
     _, origins = merged((Path(folder),))
     return {name: n for name, origin in origins.items() if (n := origin.count("user"))}

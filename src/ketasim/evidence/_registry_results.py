@@ -114,7 +114,7 @@ def _spread(measure: Mapping[str, Any], cell: Mapping[str, Any], change: bool, w
     if about.startswith("STANDARD_ERROR") and spread:
         return {"other_metric": f"se_of_{what}", "other_value": spread}
     if re.match(r"95_?%_CONFIDENCE", about) and low and high:
-        return {"other_metric": f"ci95_of_{what}", "other_value": f"{low} to {high}"}
+        return {"other_metric": f"ci95_of_{what}", "other_value_text": f"{low} to {high}"}
     return {}
 
 

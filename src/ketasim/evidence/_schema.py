@@ -11,7 +11,7 @@ from dataclasses import dataclass
 CONFIDENCE = ("read", "digitised", "derived", "recalled")
 #: How a source was read; not_read: only its entry in a bibliography was seen, so that no fact may rest on it yet.
 HOW_READ = ("full_text", "table", "abstract", "label", "registry_results", "secondary", "not_read")
-DISORDERS = ("mdd", "trd", "mdsi", "bipolar", "aud", "aws", "oud", "cocaine", "ptsd", "ocd", "healthy", "other")
+DISORDERS = ("mdd", "trd", "mdsi", "bipolar", "aud", "aws", "oud", "cocaine", "ptsd", "ocd", "mixed", "healthy", "other")
 DRUGS = (
     "racemic_ketamine", "esketamine", "arketamine", "placebo", "midazolam", "ect", "quetiapine", "aripiprazole", "diclofenac", "other",
 )  # fmt: skip
@@ -27,6 +27,7 @@ ROB1 = ("sequence", "concealment", "performance", "detection", "attrition", "rep
 #: What trial_annotations may say; for texts without a list, anything.
 ANNOTATIONS: Mapping[str, tuple[str, ...]] = {
     "control_type": CONTROL_TYPES, "masking": MASKING, "sponsor": (), "crossover": ("yes", "no"), "cluster": ("yes", "no"),
+    "setting": ("anaesthesia",),
 }  # fmt: skip
 
 
@@ -34,9 +35,8 @@ ANNOTATIONS: Mapping[str, tuple[str, ...]] = {
 class Column:
     """A column: what kind of value, whether it may be empty, which values or numbers are allowed.
 
-    kind : ``text``, ``number``, ``mixed`` (a number, or words where the source gives no number: these go to a column ``NAME_text``),
-        ``range`` (a number or ``low-high``), ``unit``, ``choice``, ``key`` (of a source), ``trial`` (in trials), ``arm`` (with the trial
-        column, a row of trials).
+    kind : ``text``, ``number`` (words in its place go to a column ``NAME_text``), ``range`` (a number or ``low-high``), ``unit``,
+        ``choice``, ``key`` (of a source), ``trial`` (in trials), ``arm`` (with the trial column, a row of trials).
     """
 
     kind: str = "text"
@@ -63,7 +63,7 @@ class Table:
 
 
 _TEXT, _NEED, _NUMBER = Column(), Column(required=True), Column("number")
-_COUNT, _PERCENT, _MIXED, _UNIT = Column("number", low=0), Column("number", low=0, high=100), Column("mixed"), Column("unit")
+_COUNT, _PERCENT, _UNIT = Column("number", low=0), Column("number", low=0, high=100), Column("unit")
 _SPREAD = Column("choice", choices=("sd", "se", "sem", "cv_percent", "iiv_cv_percent", "gsd", "range", "iqr", "ci90", "ci95"))
 _SOURCE, _SURE = Column("key", required=True), Column("choice", required=True, choices=CONFIDENCE)
 _END = {"source": _SOURCE, "confidence": _SURE, "note": _TEXT}
@@ -84,19 +84,19 @@ TABLES: dict[str, Table] = {
         {
             "trial": _NEED, "arm": Column("arm", required=True), "scale": _NEED, "time_h": _COUNT, "n": _COUNT, "mean": _NUMBER,
             "sd": _COUNT, "change_from_baseline": _NUMBER, "change_sd": _COUNT, "response_percent": _PERCENT,
-            "remission_percent": _PERCENT, "other_metric": _TEXT, "other_value": _MIXED, **_END,
+            "remission_percent": _PERCENT, "other_metric": _TEXT, "other_value": _NUMBER, "other_value_text": _TEXT, **_END,
         },
         ("trial", "arm", "scale", "time_h", "other_metric", "mean", "change_from_baseline", "response_percent", "remission_percent",
-         "other_value", "n", "source", "note"),
+         "other_value", "other_value_text", "n", "source", "note"),
         "What the arms showed, per scale and time", "trial", ("trial", "arm", "scale", "other_metric", "source"), "time_h",
     ),
     "contrasts": Table(
         {
             "study": _NEED, "kind": Column("choice", required=True, choices=("trial", "meta_analysis", "network")), "comparison": _NEED,
-            "disorder": _DISORDER, "scale": _NEED, "time_h": _COUNT, "metric": _NEED, "value": _MIXED, "ci_low": _NUMBER,
+            "disorder": _DISORDER, "scale": _NEED, "time_h": _COUNT, "metric": _NEED, "value": _NUMBER, "value_text": _TEXT, "ci_low": _NUMBER,
             "ci_high": _NUMBER, "n": _COUNT, **_END,
         },
-        ("study", "comparison", "disorder", "scale", "time_h", "metric", "value", "ci_low", "n", "note"),
+        ("study", "comparison", "disorder", "scale", "time_h", "metric", "value", "value_text", "ci_low", "n", "note"),
         "Differences between arms, also pooled ones of published meta-analyses", "study",
     ),
     "safety": Table(
@@ -157,9 +157,9 @@ TABLES: dict[str, Table] = {
     "sources": Table(
         {
             "source": _NEED, "authors": _TEXT, "year": Column("number", low=1950, high=2100), "title": _TEXT, "journal": _TEXT, "doi": _TEXT,
-            "pmid": _TEXT, "nct": _TEXT, "read_from": _TEXT, "how_read": Column("choice", required=True, choices=HOW_READ),
+            "pmid": _TEXT, "nct": _TEXT, "read_from": _TEXT, "how_read": Column("choice", required=True, choices=HOW_READ), "paper": _TEXT,
         },
-        ("source",), "Where the facts were read",
+        ("source",), "Where the facts were read; `paper`: key of another source that is the same paper",
     ),
     "trial_annotations": Table(
         {

@@ -169,10 +169,12 @@ _QUERY = """
 SELECT o.trial, o.arm, o.scale, o.time_h, o.n, o.mean, o.change_from_baseline AS change, o.change_sd,
        (o.holdout OR coalesce(t.holdout, false)) AS holdout, o.source, o.note,
        t.drug, t.route, t.dose, t.dose_unit, t.schedule, t.design, t.n_randomised, t.confidence AS known,
+       t.setting,
        a.kind
 FROM outcomes o LEFT JOIN trials t ON o.trial = t.trial AND o.arm = t.arm
 LEFT JOIN analysis_sets a ON o.trial = a.trial AND o.arm = a.arm
-WHERE o.confidence <> 'recalled' AND o.scale IN ({scales}) AND o.time_h IS NOT NULL
+WHERE o.confidence <> 'recalled' AND coalesce(o.other_metric, '') NOT IN ('extracted_by_meta_analysts', 'spread_probably_se', 'locf')
+  AND o.scale IN ({scales}) AND o.time_h IS NOT NULL
   AND (o.mean IS NOT NULL OR o.change_from_baseline IS NOT NULL OR o.change_sd IS NOT NULL)
 ORDER BY o.trial, o.arm, o.scale, o.time_h
 """
@@ -181,7 +183,7 @@ ORDER BY o.trial, o.arm, o.scale, o.time_h
 @checked
 def evidence_time_course(
     evidence: Evidence | None = None, *, scale: str = "madrs", by_dose: bool = False, uncontrolled: bool = False,
-    recalled_arms: bool = False,
+    recalled_arms: bool = False, anaesthesia: bool = False,
 ) -> TimeCourseData:  # fmt: skip
     """Arm means after the first dose and before any second one, from the evidence base.
 
@@ -191,11 +193,12 @@ def evidence_time_course(
     by_dose : treatments told apart by dose as well as by drug and route.
     uncontrolled : also arms of trials without a control arm; their change mixes drug and expectation.
     recalled_arms : also arms whose description (drug, dose) is recalled and not read; outcomes recalled are never used.
+    anaesthesia : also trials that gave the drug during anaesthesia for surgery: other people, and nobody notices the drug.
 
     Notes
     -----
     A change is the one printed, else the mean minus the baseline mean. Left out, each with its reason in `left_out`: groups that are
-    not randomised arms, arms not described, arms recalled, trials without control, times after a second dose, arms without number
+    not randomised arms, arms not described, arms recalled, trials under anaesthesia, trials without control, times after a second dose, arms without number
     of patients.
 
     Raises
@@ -213,7 +216,8 @@ def evidence_time_course(
     scales = SEVERITY_SCALES if scale == "percent" else (scale,)
     found = whole.sql(_QUERY.format(scales=", ".join(f"'{s.replace(chr(39), '')}'" for s in scales)))
     left: dict[str, list[str]] = {}
-    rows = _arm_means(found, scale == "percent", by_dose, recalled_arms, left)
+    also = frozenset(name for name, wanted in (("recalled", recalled_arms), ("anaesthesia", anaesthesia)) if wanted)
+    rows = _arm_means(found, scale == "percent", by_dose, also, left)
     if not uncontrolled:
         with_control = {r.study for r in rows if r.control}
         _leave(left, "trial without a control arm here", [r for r in rows if r.study not in with_control and not r.holdout])
@@ -228,12 +232,12 @@ def _leave(left: dict[str, list[str]], reason: str, rows: Sequence[ArmMean]) -> 
 
 
 def _arm_means(
-    found: pd.DataFrame, percent: bool, by_dose: bool, recalled_arms: bool, left: dict[str, list[str]]
+    found: pd.DataFrame, percent: bool, by_dose: bool, also: frozenset[str], left: dict[str, list[str]]
 ) -> list[ArmMean]:
     rows: list[ArmMean] = []
     for _, group in found.groupby(["trial", "arm"], sort=True):
         trial, arm = group["trial"].iloc[0], group["arm"].iloc[0]
-        reason = _unusable(group.iloc[0], recalled_arms)
+        reason = _unusable(group.iloc[0], also)
         if reason:
             left.setdefault(reason, []).append(f"{trial} {arm}")
             continue
@@ -247,13 +251,15 @@ def _arm_means(
     return rows
 
 
-def _unusable(first: Any, recalled_arms: bool) -> str:
+def _unusable(first: Any, also: frozenset[str]) -> str:
     if isinstance(first["kind"], str):
         return f"not a randomised arm ({first['kind']})"
     if not isinstance(first["drug"], str):
         return "arm not described"
-    if first["known"] == "recalled" and not recalled_arms:
+    if first["known"] == "recalled" and "recalled" not in also:
         return "description of the arm recalled, not read"
+    if first["setting"] == "anaesthesia" and "anaesthesia" not in also:
+        return "given during anaesthesia"
     return ""
 
 

@@ -65,6 +65,7 @@ def test_ris(tmp_path: Path) -> None:
     assert first == {
         "source": "doe2031", "authors": "Doe, Jane et al.", "year": "2031", "title": "An invented trial", "journal": "J Invented Res",
         "doi": "10.1000/invented.1", "pmid": "", "nct": "", "read_from": "", "how_read": "not_read",
+        "paper": "",
     }  # fmt: skip
     assert (second["source"], second["pmid"], second["read_from"]) == ("doe2031b", "12345678", "https://example.org/another")
     assert second["title"] == "Another invented trial: with a title that goes on"
@@ -76,6 +77,7 @@ def test_bibtex(tmp_path: Path) -> None:
     assert found["mueller2031"] == {
         "source": "mueller2031", "authors": "Müller, J. et al.", "year": "2031", "title": "An invented trial of Ketamine & others",
         "journal": "J Invented Res B", "doi": "10.1000/invented.3", "pmid": "", "nct": "", "read_from": "", "how_read": "not_read",
+        "paper": "",
     }  # fmt: skip
     assert (found["page1"]["year"], found["page1"]["read_from"]) == ("2030", "https://example.org/a_b")
 

@@ -61,16 +61,30 @@ def test_every_held_out_name_is_known(loaded: Evidence) -> None:
     for name in ("contrasts", "safety"):
         known |= set(loaded.table(name)["study"])
     # Pooled results that hold held-out trials; no row of them was read yet.
-    without_rows = {"Papakostas2020", "esk_ma2026"}
+    without_rows = {"Papakostas2020"}
     assert set(loaded.table("holdout")["id"]) - known == without_rows
 
 
-def test_only_descriptions_of_arms_may_rest_on_memory(loaded: Evidence) -> None:
-    """Some trials with outcomes that were read have arms whose dose was not: marked. Results never rest on memory."""
+def test_nothing_rests_on_memory(loaded: Evidence) -> None:
     for name, spec in TABLES.items():
-        if "confidence" in spec.columns and name != "trials":
+        if "confidence" in spec.columns:
             assert set(loaded.table(name)["confidence"]) <= {"read", "digitised", "derived"}, name
-    assert list(loaded.table("trials")["confidence"]).count("recalled") <= 16
+
+
+def test_one_paper_is_one_source_whatever_its_keys(loaded: Evidence) -> None:
+    """Two keys of one paper count once: same identifier, or a quotation that names the paper."""
+    of = loaded.families
+    assert len({of["miller2014"], of["miller2014_tdc"]}) == len({of["daly2018"], of["daly2018_t2"], of["daly2018_abstract"]}) == 1
+    assert of["autry2011_tdc"] == of["autry2011"] != of["gideons2014"] == of["gideons2014_mirror"]
+    sources = loaded.table("sources")
+    for name in ("doi", "pmid"):
+        given = sources[sources[name] != ""]
+        assert (given.groupby(given[name].str.lower())["family"].nunique() == 1).all(), name
+
+
+def test_a_paper_is_held_out_under_all_its_keys(loaded: Evidence) -> None:
+    held = loaded.table("interactions").set_index("source")["holdout"]
+    assert held["peltoniemi2012_sjw"].all() and held["peltoniemi2012_gfj"].all() and not held["peltoniemi2012_rif"].any()
 
 
 def test_a_table_is_a_copy(loaded: Evidence) -> None:

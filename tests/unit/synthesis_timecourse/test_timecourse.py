@@ -202,8 +202,8 @@ def test_evidence_rows_are_arms_after_one_dose() -> None:
     studies = {r.study for r in data.fitted}
     assert "Murrough2013" in studies and "Daly2018 (period 2)" in studies
     assert not any("pooled" in r.study for r in data.rows)
-    assert not any(r.study.startswith("Lii2023") for r in data.rows)  # its arms are recalled
-    assert any(r.study.startswith("Lii2023") for r in evidence_time_course(recalled_arms=True).fitted)
+    assert not any(r.study.startswith("Lii2023") for r in data.rows)  # given during anaesthesia
+    assert any(r.study.startswith("Lii2023") for r in evidence_time_course(anaesthesia=True).fitted)
     assert max(r.time_h for r in data.rows if r.study.startswith("Daly2018")) <= 48  # second dose
     murrough = next(r for r in data.rows if r.arm == "ketamine_0.5")
     assert (murrough.change, murrough.n, murrough.time_h) == (-16.5, 47.0, 24.0)

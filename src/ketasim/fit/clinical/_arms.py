@@ -20,6 +20,8 @@ FOLDER = Path(__file__).parent
 USES = ("fit", "scored", "holdout")
 KINDS = ("change", "difference", "response", "remission")
 _PERCENT = {"response": "response_percent", "remission": "remission_percent"}
+#: Marks of rows that say the same visit over again: carried forward, or as others extracted it.
+_OTHER_ANALYSES = ("locf_endpoint", "locf", "extracted_by_meta_analysts", "spread_probably_se")
 _95 = 2.0 * 1.959964
 
 
@@ -178,7 +180,7 @@ class _Reader:
         """What the table of outcomes holds for a row."""
         table = self.outcomes
         rows = table[(table["trial"] == row["trial"]) & (table["scale"] == row["scale"])]
-        rows = rows[(rows["time_h"] == float(row["time_h"])) & (rows["other_metric"] != "locf_endpoint")]
+        rows = rows[(rows["time_h"] == float(row["time_h"])) & ~rows["other_metric"].isin(_OTHER_ANALYSES)]
         pooled = bool(row["value"]) and arm.arm not in set(rows["arm"])  # an arm of parts, whose rows stand there
         rows = rows if pooled else rows[rows["arm"] == arm.arm]
         source = self._source(rows, row, where)
