@@ -26,7 +26,7 @@ ROB2 = ("randomisation", "deviations", "missing", "measurement", "selection", "o
 ROB1 = ("sequence", "concealment", "performance", "detection", "attrition", "reporting", "other")
 #: What trial_annotations may say; for texts without a list, anything.
 ANNOTATIONS: Mapping[str, tuple[str, ...]] = {
-    "control_type": CONTROL_TYPES, "masking": MASKING, "sponsor": (), "crossover": ("yes", "no"), "cluster": ("yes", "no"),
+    "control_type": CONTROL_TYPES, "masking": MASKING, "sponsor": (), "crossover": ("yes", "no", "first period"), "cluster": ("yes", "no"),
     "setting": ("anaesthesia",),
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -111,18 +111,19 @@ class _Runs:
 
     def _from_rows(self, one: Claim) -> Answer:
         rows, a = self._rows(one), one.answer
-        finding = _by_rule(rows, a)
+        finding = _by_rule([row | {"paper": self.evidence.families.get(str(row["source"]), row["source"])} for row in rows], a)
         return self._closed(one, finding, rows)
 
     def _from_pool(self, one: Claim) -> Answer:
-        from ketasim.synthesis import CountArm, PairwiseData, effect, pairwise
+        from ketasim.synthesis import PairwiseData, crossover_trials, effect_of_counts, pairwise
 
         rows = self._rows(one)
         if len(rows) < rules.MIN_STUDIES:
             finding = Finding(f"{len(rows)} studies", NOT_TESTABLE, f"Pooling needs {rules.MIN_STUDIES} studies.")
             return self._closed(one, finding, rows)
         measure = str(one.answer["measure"])
-        arms = {str(r["study"]): effect(measure, CountArm(r["events1"], r["n1"]), CountArm(r["events2"], r["n2"])) for r in rows}
+        crossed = crossover_trials(self.evidence)
+        arms = {str(r["study"]): effect_of_counts(measure, r, r["study"] in crossed) for r in rows}
         pooled = pairwise(PairwiseData.from_effects(arms), hk="adhoc")
         show = _exponential if pooled.data.is_log else float
         value, low, high = (show(x) for x in (pooled.random.estimate, pooled.random.ci_low, pooled.random.ci_high))
@@ -170,7 +171,7 @@ class _Runs:
         return Answer(one, finding.found, finding.verdict, finding.reason, finding.numbers, rows, sources, pooled)
 
 
-def _by_rule(rows: tuple[Mapping[str, Any], ...], a: Mapping[str, Any]) -> Finding:
+def _by_rule(rows: Sequence[Mapping[str, Any]], a: Mapping[str, Any]) -> Finding:
     kind = a["rule"]
     if kind == "share":
         return rules.share(rows)

@@ -37,13 +37,16 @@ class Finding:
 
 
 def share(rows: Rows) -> Finding:
-    """Rows with `agrees`: the share that agrees decides; rows that are not known keep a verdict from being full."""
+    """Rows with `agrees`: the share that agrees decides; rows that are not known keep a verdict from being full.
+
+    `paper` is the first key of the same paper, where a paper has several: it is one source.
+    """
     known = [row for row in rows if row["agrees"] is not None and row["agrees"] == row["agrees"]]
     unknown = len(rows) - len(known)
     if not known:
         return Finding("no findings", NOT_TESTABLE, "Nothing in the evidence base bears on it.")
     agree = sum(bool(row["agrees"]) for row in known)
-    sources = len({row["source"] for row in known})
+    sources = len({row.get("paper", row["source"]) for row in known})
     part = agree / len(known)
     findings = "finding agrees" if len(known) == 1 else "findings agree"
     found = f"{agree} of {len(known)} {findings}, from {sources} source{'s' if sources > 1 else ''}"

@@ -34,6 +34,9 @@ _HOMES = {
     "combine_arms": "_effect_arms",
     "crossover_counts": "_effect_designs",
     "crossover_effect": "_effect_designs",
+    "crossover_margins": "_effect_designs",
+    "crossover_trials": "_questions",
+    "effect_of_counts": "_questions",
     "design_effect": "_effect_designs",
     "effect": "_effects",
     "hedges_factor": "_effects",
@@ -98,7 +101,13 @@ if TYPE_CHECKING:
     from ketasim.synthesis._dose_network import DoseData, DoseResult, dose_network, read_dose_network
     from ketasim.synthesis._dose_response_mbma import DoseModel, DoseResponse, dose_response
     from ketasim.synthesis._effect_arms import CountArm, MeanArm, SkewedData, combine_arms
-    from ketasim.synthesis._effect_designs import cluster_adjusted, crossover_counts, crossover_effect, design_effect
+    from ketasim.synthesis._effect_designs import (
+        cluster_adjusted,
+        crossover_counts,
+        crossover_effect,
+        crossover_margins,
+        design_effect,
+    )
     from ketasim.synthesis._effects import EffectSize, effect, hedges_factor, multi_arm_effects, pool_correlated
     from ketasim.synthesis._heterogeneity import TAU2_METHODS, Heterogeneity
     from ketasim.synthesis._inconsistency import NetHeat, QDecomposition, decompose_q, net_heat
@@ -113,7 +122,15 @@ if TYPE_CHECKING:
     from ketasim.synthesis._pairwise_data import PairwiseData
     from ketasim.synthesis._pairwise_input import read_pairwise
     from ketasim.synthesis._pairwise_pool import Pooled, mantel_haenszel
-    from ketasim.synthesis._questions import Question, QuestionAnswer, answer_question, pooled_percentage, questions
+    from ketasim.synthesis._questions import (
+        Question,
+        QuestionAnswer,
+        answer_question,
+        crossover_trials,
+        effect_of_counts,
+        pooled_percentage,
+        questions,
+    )
     from ketasim.synthesis._ranking import Ranking, p_scores, ranking
     from ketasim.synthesis._regression import FewStudies, RegressionResult, meta_regression
     from ketasim.synthesis._timecourse import TimeCourseResult, fit_time_course
@@ -169,12 +186,15 @@ __all__ = [
     "contribution",
     "crossover_counts",
     "crossover_effect",
+    "crossover_margins",
+    "crossover_trials",
     "decompose_q",
     "design_effect",
     "direct_evidence",
     "dose_network",
     "dose_response",
     "effect",
+    "effect_of_counts",
     "evidence_time_course",
     "fit_time_course",
     "hedges_factor",

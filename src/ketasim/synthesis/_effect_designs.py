@@ -65,6 +65,41 @@ def crossover_counts(measure: str, both: float, only_one: float, only_other: flo
 
 
 @checked
+def crossover_margins(measure: str, events1: float, events2: float, n: float, correlation: float = 0.5) -> EffectSize:
+    """Marginal odds ratio of a crossover trial that tells only how many responded to each condition.
+
+    Parameters
+    ----------
+    n : people, each under both conditions. correlation : of a person's two responses, assumed where the paired table is not told.
+
+    Notes
+    -----
+    log OR of the two shares, variance 1/(n p1 q1) + 1/(n p2 q2) - 2 r / (n root(p1 q1 p2 q2)) (Becker and Balagtas 1993; Elbourne et
+    al. 2002). 0.5 is added to all counts where a share is 0 or 1. Two shares that differ bound the correlation: r is at most what they
+    allow.
+
+    Examples
+    --------
+    >>> crossover_margins("or", 10, 2, 27).n1
+    27.0
+    """
+    r = checked_correlation(correlation)
+    if checked_measure(measure) != "or":
+        raise InvalidOption(f"the margins of a crossover trial give an odds ratio, not {measure}.")
+    if not 0 <= min(events1, events2) <= max(events1, events2) <= n or n <= 0:
+        raise InvalidData(f"{events1:g} and {events2:g} responders of {n:g}; a share lies between 0 and 1.")
+    fixed = min(events1, events2) == 0 or max(events1, events2) == n
+    a, c, m = (events1 + 0.5, events2 + 0.5, n + 1) if fixed else (events1, events2, n)
+    p, q = a / m, c / m
+    spread = math.sqrt(p * (1 - p) * q * (1 - q))
+    r = min(r, (min(p, q) - p * q) / spread)
+    variance = 1 / (m * p * (1 - p)) + 1 / (m * q * (1 - q)) - 2 * r / (m * spread)
+    notes = (f"crossover, correlation {r:.2g} within people assumed",)
+    log_odds = math.log(p / (1 - p)) - math.log(q / (1 - q))
+    return EffectSize("or", log_odds, math.sqrt(above(variance, "variance")), float(n), float(n), notes, False, fixed)
+
+
+@checked
 def design_effect(cluster_size: float, icc: float, size_cv: float = 0.0) -> float:
     """Factor by which clustering inflates the variance: 1 + ((1 + cv^2) m - 1) icc (Eldridge et al. 2006).
 

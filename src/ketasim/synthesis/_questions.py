@@ -10,18 +10,21 @@ import math
 import tomllib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
+
+import numpy as np
 
 from ketasim import evidence as base
 from ketasim.arguments import checked
 from ketasim.errors import InvalidData, UnknownEntry, close_names
 from ketasim.synthesis._effect_arms import CountArm
+from ketasim.synthesis._effect_designs import crossover_margins
 from ketasim.synthesis._effects import EffectSize, effect
 from ketasim.synthesis._network import network_meta_analysis
-from ketasim.synthesis._network_data import ContinuityCorrected
+from ketasim.synthesis._network_data import ContinuityCorrected, NetworkData
 from ketasim.synthesis._network_input import read_network
 from ketasim.synthesis._network_result import NetworkResult
 from ketasim.synthesis._pairwise import PairwiseResult, pairwise
@@ -30,8 +33,8 @@ from ketasim.synthesis._pairwise_pool import exponential
 
 #: Studies below which nothing is pooled.
 MIN_STUDIES = 2
-#: Studies below which a Hartung-Knapp interval says nothing (t with 1 or 2 degrees of freedom): each study is shown instead.
-FEWEST_POOLED = 4
+#: Studies below which a Hartung-Knapp interval says little (t with 3 degrees of freedom or fewer): each study is shown instead.
+FEWEST_POOLED = 5
 #: Patients below which an estimate counts as imprecise, whatever its interval.
 MIN_PATIENTS = 400
 LEVELS = ("very low", "low", "moderate", "high")
@@ -123,7 +126,27 @@ def answer_question(name: str, evidence: base.Evidence | None = None) -> Questio
         return _proportions(q, rows, sources)
     if len({row["study"] for row in rows}) < MIN_STUDIES:
         return QuestionAnswer(q, _not_enough(rows), rows, sources)
-    return _network(q, rows, sources) if q.rows == "network" else _pairwise(q, rows, sources, _bias(whole, rows))
+    crossed = crossover_trials(whole)
+    if q.rows == "network":
+        return _network(q, rows, sources, crossed)
+    return _pairwise(q, rows, sources, _bias(whole, rows), crossed)
+
+
+@checked
+def crossover_trials(evidence: base.Evidence) -> frozenset[str]:
+    """Trials whose arms are the same people: their arms are never pooled as independent."""
+    trials = evidence.table("trials")
+    return frozenset(trials[trials["crossover"] == "yes"]["trial"])
+
+
+@checked
+def effect_of_counts(measure: str, row: Mapping[str, Any], crossed: bool) -> EffectSize:
+    """Effect of a row with events1, n1, events2, n2; of a crossover trial by the margins, with its people counted once."""
+    e1, n1, e2, n2 = (float(row[k]) for k in ("events1", "n1", "events2", "n2"))
+    if crossed:
+        n = 0.5 * (n1 + n2)
+        return crossover_margins(measure, e1 / n1 * n, e2 / n2 * n, n)
+    return effect(measure, CountArm(e1, n1), CountArm(e2, n2))
 
 
 def _studies(k: int) -> str:
@@ -156,13 +179,14 @@ def _bias(whole: base.Evidence, rows: Sequence[Mapping[str, Any]]) -> str:
     return f"risk of bias: of {_studies(len(studies))} {told}; patients notice ketamine"
 
 
-def _pairwise(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...], bias: str) -> QuestionAnswer:
+def _pairwise(
+    q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...], bias: str, crossed: frozenset[str]
+) -> QuestionAnswer:
     effects: dict[str, EffectSize] = {}
     for row in rows:
         label = str(row["study"]) if row["study"] not in effects else f"{row['study']} ({len(effects) + 1})"
         if q.rows == "counts":
-            arms = CountArm(float(row["events1"]), float(row["n1"])), CountArm(float(row["events2"]), float(row["n2"]))
-            effects[label] = effect(q.measure, *arms)
+            effects[label] = effect_of_counts(q.measure, row, str(row["study"]) in crossed)
         else:
             limits = float(row["ci_low"]), float(row["ci_high"])
             effects[label] = effect(q.measure, estimate=float(row["estimate"]), ci=limits)
@@ -170,8 +194,14 @@ def _pairwise(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[s
     data = PairwiseData.from_effects(effects, columns)
     groups = len(set(columns.get(q.groups, ()))) > 1
     result = pairwise(data, hk="adhoc", subgroup=q.groups if groups else "")
-    certainty = _certainty(result, rows, bias)
-    return QuestionAnswer(q, _summary(result), rows, sources, result, certainty=certainty)
+    certainty = _certainty(result, rows, bias, crossed)
+    return QuestionAnswer(q, _summary(result) + _said(q, rows, crossed), rows, sources, result, certainty=certainty)
+
+
+def _said(q: Question, rows: Iterable[Mapping[str, Any]], crossed: frozenset[str]) -> str:
+    """That arms of crossover trials are the same people."""
+    here = sorted({str(row["study"]) for row in rows} & crossed) if q.rows != "interval" else []
+    return f" Crossover, same people in both arms, correlation 0.5 assumed: {', '.join(here)}." if here else ""
 
 
 def _each(result: PairwiseResult, rows: Iterable[int]) -> str:
@@ -200,16 +230,20 @@ def _summary(result: PairwiseResult) -> str:
     return f"{text}. {groups}{difference}." if groups else f"{text}."
 
 
-def _network(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...]) -> QuestionAnswer:
+def _network(
+    q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...], crossed: frozenset[str]
+) -> QuestionAnswer:
     """One analysis per connected part: what no trial joins is not compared."""
-    found = [_part(q, part) for part in _connected(rows)]
+    found = [_part(q, part, crossed) for part in _connected(rows)]
     texts = [text for text, _ in found]
     if len(texts) > 1:
         texts.insert(0, f"{len(found)} networks that no trial joins; nothing can be said across them")
-    return QuestionAnswer(q, ". ".join(texts) + ".", rows, sources, networks=tuple(network for _, network in found))
+    return QuestionAnswer(
+        q, ". ".join(texts) + "." + _said(q, rows, crossed), rows, sources, networks=tuple(network for _, network in found)
+    )
 
 
-def _part(q: Question, rows: Sequence[Mapping[str, Any]]) -> tuple[str, NetworkResult]:
+def _part(q: Question, rows: Sequence[Mapping[str, Any]], crossed: frozenset[str]) -> tuple[str, NetworkResult]:
     table = [{k: row[k] for k in ("study", "treatment", "events", "n")} for row in rows]
     treatments = [str(row["treatment"]) for row in rows]
     # Without the question's reference, the treatment most patients had: the same whatever the order of rows.
@@ -217,7 +251,7 @@ def _part(q: Question, rows: Sequence[Mapping[str, Any]]) -> tuple[str, NetworkR
     reference = q.reference if q.reference in treatments else max(sizes, key=lambda t: sizes[t])
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", ContinuityCorrected)
-        result = network_meta_analysis(read_network(table, q.measure), q.measure, reference)
+        result = network_meta_analysis(_paired(read_network(table, q.measure), rows, crossed), q.measure, reference)
     corrected = " (0.5 added where an arm had no events or only events)" if said else ""
     shown = [
         (str(row["treat1"]), *(math.exp(row[c]) for c in ("estimate", "ci_low", "ci_high")))
@@ -225,6 +259,19 @@ def _part(q: Question, rows: Sequence[Mapping[str, Any]]) -> tuple[str, NetworkR
     ]
     parts = "; ".join(f"{name} {value:.2f} ({low:.2f} to {high:.2f})" for name, value, low, high in shown)
     return f"{q.measure.upper()} against {reference}, {_studies(len({r['study'] for r in rows}))}{corrected}: {parts}", result
+
+
+def _paired(data: NetworkData, rows: Sequence[Mapping[str, Any]], crossed: frozenset[str]) -> NetworkData:
+    """The network with crossover trials of two arms by their margins: arms of the same people are not independent."""
+    cell = {(str(row["study"]), str(row["treatment"])): row for row in rows}
+    studies = list(data.studies)
+    for i, study in enumerate(studies):
+        if study.study in crossed and len(study.arms) == 2:
+            base_arm, other = (cell[study.study, arm] for arm in study.arms)
+            both = {"events1": other["events"], "n1": other["n"], "events2": base_arm["events"], "n2": base_arm["n"]}
+            found = effect_of_counts(data.measure, both, True)
+            studies[i] = replace(study, effect=np.array([found.estimate]), cov=np.array([[found.variance]]))
+    return replace(data, studies=tuple(studies))
 
 
 def _connected(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
@@ -280,7 +327,7 @@ def pooled_percentage(studies: Sequence[tuple[float, float]]) -> tuple[float, fl
     return back[0], back[1], back[2], len(studies)
 
 
-def _certainty(result: PairwiseResult, rows: Sequence[Mapping[str, Any]], bias: str) -> Certainty:
+def _certainty(result: PairwiseResult, rows: Sequence[Mapping[str, Any]], bias: str, crossed: frozenset[str]) -> Certainty:
     """Steps down from `high`; see docs/explanation/certainty.md."""
     reasons = [bias] if bias else []
     h, r = result.heterogeneity, result.random
@@ -288,7 +335,8 @@ def _certainty(result: PairwiseResult, rows: Sequence[Mapping[str, Any]], bias: 
         reasons.append(f"inconsistency: I2 {h.i2:.0f} %")
     if r.ci_low <= 0 <= r.ci_high:
         reasons.append("imprecision: the interval includes no effect")
-    patients = sum(float(row.get("n1") or 0) + float(row.get("n2") or 0) for row in rows)
+    sizes = ((str(row["study"]) in crossed, float(row.get("n1") or 0), float(row.get("n2") or 0)) for row in rows)
+    patients = sum(max(n1, n2) if same else n1 + n2 for same, n1, n2 in sizes)
     if not r.ci_low <= 0 <= r.ci_high and (0 < patients < MIN_PATIENTS or result.data.k < 5):
         reasons.append(f"imprecision: {f'{patients:.0f} patients' if patients else f'{result.data.k} studies'}")
     return Certainty(LEVELS[max(0, len(LEVELS) - 1 - len(reasons))], tuple(reasons))

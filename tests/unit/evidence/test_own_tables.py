@@ -33,6 +33,9 @@ WRONG_CELLS = [
     ("outcomes", "mean", "inf", "is not a finite number"),
     ("outcomes", "n", "20.5 (ITT)", "is not a number"),
     ("outcomes", "response_percent", "101", "is above 100"),
+    ("outcomes", "response_percent", "42", "42 % is no whole number of 20 people.*in a row of its own"),
+    ("outcomes", "other_value", "none", "is not a number.*Words go to the column 'other_value_text'"),
+    ("contrasts", "value", "not significant", "Words go to the column 'value_text'"),
     ("outcomes", "scale", "", "empty"),
     ("contrasts", "kind", "rct", "is not one of trial, meta_analysis, network"),
     ("contrasts", "ci_low", "-2", "ci_low"),
@@ -49,6 +52,7 @@ WRONG_CELLS = [
     ("mechanism_findings", "time_after_h", "-2", "is below 0"),
     ("pk_observations", "unit", "ngs/mL", "does not begin with a unit"),
     ("sources", "year", "26", "is below 1950"),
+    ("sources", "paper", "mine2062", r"no source 'mine2062'\. Close: 'mine2026'"),
     ("sources", "how_read", "skimmed", "is not one of full_text"),
     ("sources", "how_read", "not_read", "listed as not_read"),
     ("trial_annotations", "trial", "OTHER", r"no trial 'OTHER' in trials\.csv"),
@@ -188,3 +192,22 @@ def test_all_problems_come_at_once_and_a_long_list_is_cut(folder: Path) -> None:
     with pytest.raises(InvalidData, match=r"30 problems") as refused:
         evidence.load(folder)
     assert str(refused.value).endswith("... and 10 more")
+
+
+def test_percentages_are_of_people(folder: Path) -> None:
+    """Remission without response, or a percentage of another denominator, stands only where the row says why."""
+    put(folder, "outcomes", GOOD["outcomes"] | {"response_percent": "35", "remission_percent": "45"})
+    with pytest.raises(InvalidData, match="45 % in remission, but 35 % respond"):
+        evidence.load(folder)
+    note = "remission without response: started at 20"
+    put(folder, "outcomes", GOOD["outcomes"] | {"response_percent": "35", "remission_percent": "45", "note": note})
+    put(folder, "safety", GOOD["safety"] | {"n": "17", "value": "70", "note": "no whole person of 17"})
+    assert evidence.check(folder)["outcomes"] == 1
+    put(folder, "safety", GOOD["safety"] | {"n": "17", "value": "70"})
+    with pytest.raises(InvalidData, match=r"safety\.csv, line 2, column 'value': 70 % is no whole number of 17 people"):
+        evidence.load(folder)
+
+
+def test_a_user_may_mark_what_is_remembered(folder: Path) -> None:
+    put(folder, "trials", GOOD["trials"] | {"confidence": "recalled"})
+    assert evidence.check(folder)["trials"] == 1

@@ -21,6 +21,7 @@ from ketasim.synthesis import (
     combine_arms,
     crossover_counts,
     crossover_effect,
+    crossover_margins,
     design_effect,
     effect,
     hedges_factor,
@@ -233,6 +234,21 @@ def test_skewed_quantiles_are_said() -> None:
         MeanArm.from_quantiles(100, 5, q1=4.5, q3=20)
 
 
+def test_margins_of_a_crossover_are_those_of_its_paired_table() -> None:
+    """Variance against n (n s - a c) / (a b c d), the covariance of two log odds of one paired table (Becker and Balagtas 1993)."""
+    both, one, other = 9.0, 6.0, 3.0
+    n, a, c = 30.0, both + one, both + other
+    r = (both / n - a * c / n**2) / math.sqrt(a * (n - a) * c * (n - c) / n**4)
+    found = crossover_margins("or", a, c, n, r)
+    loose = crossover_margins("or", a, c, n, 0.0)
+    covariance = n * (n * both - a * c) / (a * (n - a) * c * (n - c))
+    assert found.estimate == pytest.approx(math.log(a / (n - a) * (n - c) / c), rel=1e-14)
+    assert loose.variance == pytest.approx(1 / a + 1 / (n - a) + 1 / c + 1 / (n - c), rel=1e-14)
+    assert found.variance == pytest.approx(loose.variance - 2 * covariance, rel=1e-12)
+    # 14 of 15 against 1 of 15: the paired table allows a correlation of 1/14 at most.
+    assert "correlation 0.071 " in crossover_margins("or", 14, 1, 15, 0.9).notes[0]
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -253,6 +269,8 @@ def test_skewed_quantiles_are_said() -> None:
         (lambda: crossover_effect("md", MeanArm(1, 2, 5), MeanArm(1, 2, 5), 1.2), "between -1 and 1"),
         (lambda: crossover_effect("or", MeanArm(1, 2, 5), MeanArm(1, 2, 5), 0.2), "gives md or smd"),
         (lambda: crossover_counts("or", -1, 2, 3, 4), "0 or more"),
+        (lambda: crossover_margins("rr", 2, 1, 9), "gives? an odds ratio, not rr"),
+        (lambda: crossover_margins("or", 10, 1, 9), "10 and 1 responders of 9"),
         (lambda: combine_arms([CountArm(1, 5), MeanArm(1, 2, 5)]), "all counts or all means"),
         (lambda: design_effect(0.5, 0.1), "size >= 1"),
         (lambda: hedges_factor(1), "more than 1"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ketasim.errors import UnknownEntry
-from ketasim.synthesis import PairwiseData, answer_question, pairwise, pooled_percentage, questions
+from ketasim.synthesis import CountArm, PairwiseData, answer_question, effect, pairwise, pooled_percentage, questions
 from ketasim.synthesis._questions import _summary
 
 
@@ -86,11 +86,32 @@ def test_empty_cells_are_not_infinite() -> None:
     assert 0 < low < value < high < 100
 
 
-@pytest.mark.parametrize("k", [2, 3, 4])
-def test_two_or_three_studies_are_shown_not_pooled(k: int) -> None:
+@pytest.mark.parametrize("k", [2, 4, 5])
+def test_fewer_than_five_studies_are_shown_not_pooled(k: int) -> None:
     n = np.full(k, np.nan)
-    data = PairwiseData(tuple("abcd"[:k]), np.array([0.2, 2.9, 1.0, 1.5][:k]), np.array([0.4, 0.5, 0.6, 0.7][:k]), "or", n, n)
+    data = PairwiseData(
+        tuple("abcde"[:k]), np.array([0.2, 2.9, 1.0, 1.5, 0.7][:k]), np.array([0.4, 0.5, 0.6, 0.7, 0.8][:k]), "or", n, n
+    )
     result = pairwise(data, hk="adhoc", level=0.999)
     assert k > 2 or result.as_dict()["random"]["exp_ci_high"] == math.inf
     text = _summary(result)
-    assert ("too few to pool usefully, by study a 1.22 (0.56 to 2.68)" in text) == (k < 4)
+    assert ("too few to pool usefully, by study a 1.22 (0.56 to 2.68)" in text) == (k < 5)
+
+
+@pytest.mark.parametrize("name", ["rapid-effect-by-drug-and-route", "rapid-response-network"])
+def test_arms_of_a_crossover_are_the_same_people(name: str) -> None:
+    """Paired arms tell more than two groups of the same size would, and their people count once."""
+    answer = answer_question(name)
+    assert (
+        "Crossover, same people in both arms, correlation 0.5 assumed: Berman2000, Dwyer2021_adolescent, Lapidus2014, Sos2013."
+        in answer.summary
+    )
+    if answer.pairwise is not None:
+        row = next(row for row in answer.rows if row["study"] == "Sos2013")
+        alone = effect("or", CountArm(row["events1"], row["n1"]), CountArm(row["events2"], row["n2"]))
+        i = answer.pairwise.data.studies.index("Sos2013")
+        assert answer.pairwise.data.variance[i] < alone.variance
+        assert answer.pairwise.data.effect[i] == pytest.approx(alone.estimate)
+    else:
+        study = next(s for network in answer.networks for s in network.data.studies if s.study == "Lapidus2014")
+        assert study.cov.shape == (1, 1) and study.cov[0, 0] < 1.2
