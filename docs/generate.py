@@ -22,7 +22,7 @@ _MADE = "<!-- Made by docs/generate.py from the declarations; changes here are l
 
 #: Packages with a page of their own, in the order in which they are met.
 PACKAGES = (
-    "simulation", "dose", "population", "results", "report", "library", "model", "solve", "nca", "exchange", "validate", "fit",
+    "simulation", "dose", "population", "results", "report", "library", "model", "solve", "nca", "sensitivity", "exchange", "validate", "fit",
     "evidence", "synthesis", "review",
 )  # fmt: skip
 

@@ -41,10 +41,11 @@ ALLOWED = {
     "simulation": _CORE | {"clinical", "library"},
     "fit": _SIMULATION | {"evidence"},
     "validate": _FIT,
+    "sensitivity": _FIT - {"evidence"},
     "synthesis": _BASE | {"evidence"},
-    "report": _VALIDATE | {"synthesis"},
+    "report": _VALIDATE | {"synthesis", "sensitivity"},
     "review": _VALIDATE | {"synthesis", "report"},
-    "cli": _VALIDATE | {"synthesis", "report", "review", "exchange"},
+    "cli": _VALIDATE | {"sensitivity", "synthesis", "report", "review", "exchange"},
 }
 #: What content and the engine may never touch, whoever exports it.
 FORBIDDEN = {

@@ -14,6 +14,7 @@ from ketasim.cli._verb import DataPacks, Json, Packs, Quiet
 VERBS = {
     "simulate": ("ketasim.cli.simulate:simulate", "A regimen, or an event table, in virtual patients."),
     "compare": ("ketasim.cli.compare:compare", "Several regimens in the same virtual patients."),
+    "sensitivity": ("ketasim.cli.sensitivity:sensitivity", "Which parameters decide an outcome."),
     "run": ("ketasim.cli.run:run", "A scenario written down, repeated."),
     "events": ("ketasim.cli.events:events", "A regimen as resolved dosing records; check a table."),
     "population": ("ketasim.cli.population:population", "Draw virtual patients."),

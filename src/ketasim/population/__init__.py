@@ -12,7 +12,15 @@ from ketasim.population._population import Population, population, population_fr
 from ketasim.population._random import normal, replicate_seed, uniform
 from ketasim.population._residual import assayed, sample_observation, sample_residual
 from ketasim.population._table import PLAIN_ID, cohort_from_table
-from ketasim.population._uncertainty import moved, multiplier_values, shifted, study_effects, typical_values, undrawn
+from ketasim.population._uncertainty import (
+    moved,
+    multiplier_values,
+    shifted,
+    study_effects,
+    typical_values,
+    uncertain_value,
+    undrawn,
+)
 from ketasim.population._variability import cv_from_omega2, omega2_from_cv
 
 __all__ = [
@@ -45,6 +53,7 @@ __all__ = [
     "shifted",
     "study_effects",
     "typical_values",
+    "uncertain_value",
     "undrawn",
     "uniform",
 ]

@@ -150,11 +150,16 @@ def _posterior_row(model: ModelLike, index: int) -> dict[str, float]:
 
 
 def _draw(name: str, number: Number, param: Param, seed: int, index: int) -> float:
-    """One value with the published one as median, on the scale that keeps the parameter's kind.
+    """One value with the published one as median."""
+    return uncertain_value(number, param, float(normal(seed, index, f"uncertainty/{name}")))
+
+
+@checked
+def uncertain_value(number: Number, param: Param, z: float) -> float:
+    """The value `z` standard errors from the published one, which is the median, on the scale that keeps the parameter's kind.
 
     A fraction (bounds 0 to 1) moves on the logit scale, a positive parameter on the log scale, any other on its own.
     """
-    z = float(normal(seed, index, f"uncertainty/{name}"))
     value, low, high = number.value, *param.bounds
     if low >= 0.0 and high == 1.0 and 0.0 < value < 1.0:
         shift = number.se / (value * (1.0 - value)) * z

@@ -12,11 +12,14 @@ from ketasim.simulation._cohort import (
     will_stream,
 )
 from ketasim.simulation._scenario import Scenario, run
+from ketasim.simulation._versions import Reading, Versions
 
 __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_POPULATION",
+    "Reading",
     "Scenario",
+    "Versions",
     "as_model",
     "compare",
     "default_times",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ketasim.simulation._cohort import _Cohort
 
 Floats = NDArray[np.float64]
+#: Entry -> parameter -> value.
+Numbers = Mapping[str, Mapping[str, Floats]]
 #: Times after the start of a session at which side effects are followed, h.
 AFTER = np.concatenate([np.arange(0, 24) / 12.0, 2.0 + np.arange(0, 9) / 4.0])
 #: Doses that start within this time of the first one belong to one session, h (e.g. both devices of a nasal dose).
@@ -265,15 +267,24 @@ class CareRun:
         return peaks, occupancy, effect
 
     # -- one trial ----------------------------------------------------------------------------------------------------
-    def course(self, people: _People, draw: int | None = None, *, drug: bool = True) -> Outcome:
-        """What happens to people: in the typical trial, or in a trial of its own under plausible numbers; `drug` False is without ketamine."""
+    def numbers(self, draw: int | None = None) -> Numbers:
+        """Numbers of the disorder and of every side effect, by entry: as they stand, or of one draw."""
+        entries = (self.care.disorder, *self.care.endpoints)
+        return {e.id: e.typical() if draw is None else drawn_values(e, draw, self.seed) for e in entries}
+
+    def course(self, people: _People, draw: int | None = None, numbers: Numbers | None = None, *, drug: bool = True) -> Outcome:
+        """What happens to people: in the typical trial, or in a trial of its own under plausible numbers.
+
+        numbers : of every entry, in place of those of the draw. `drug` False is without ketamine.
+        """
         entry, control, seed = self.care.disorder, self.care.control, self.seed
-        p = entry.typical() if draw is None else drawn_values(entry, draw, seed)
+        numbers = self.numbers(draw) if numbers is None else numbers
+        p = numbers[entry.id]
         trial = None if draw is None else trial_effects(p, seed, draw, control.id)
         return outcome(
             entry, control.switches, people.sessions if drug else [_without(one) for one in people.sessions], self.visits,
             people.patients, p, trial, activities=self.care.activities, policies=[policy for _, policy in self.care.policies],
-            effects=self._effects(people, draw), occupancy=self._blocked(people) if drug else None,
+            effects=self._effects(people, draw, numbers), occupancy=self._blocked(people) if drug else None,
         )  # fmt: skip
 
     def _blocked(self, people: _People) -> Callable[[float, NDArray[np.int64]], Floats] | None:
@@ -292,9 +303,10 @@ class CareRun:
 
         return blocked
 
-    def _effects(self, people: _People, draw: int | None) -> Callable[[int, NDArray[np.int64]], dict[str, Reactions]]:
+    def _effects(
+        self, people: _People, draw: int | None, numbers: Numbers
+    ) -> Callable[[int, NDArray[np.int64]], dict[str, Reactions]]:
         """Side effects of a session at the level each person gets."""
-        numbers = {e.id: e.typical() if draw is None else drawn_values(e, draw, self.seed) for e in self.care.endpoints}
         study = {
             e.id: 0.0 if draw is None else float(normal(self.seed, np.array([draw]), f"study/{e.id}")[0])
             for e in self.care.endpoints

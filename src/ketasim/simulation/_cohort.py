@@ -195,6 +195,33 @@ def simulate(
 
 def _simulated(asked: Any) -> Result:
     """What was asked of `simulate`, argument by argument."""
+    care, common, dosing = _asked_model(asked)
+    check_switches(
+        asked.variability, asked.residual, asked.states, asked.stream, asked.between_study, asked.progress, asked.checkpoint
+    )
+    times = None if asked.times is None else output_times(asked.times)
+    dosing, until = _dosing(dosing), end_time(asked.until, times)
+    with listening() as heard:
+        if isinstance(dosing, (EventData, Path, pd.DataFrame)):
+            people = (asked.cohort, asked.population, asked.weight, None if asked.n == 1 else asked.n)
+            check_table(people, until, (asked.stream or None, asked.checkpoint), asked.inputs)
+            if care is not None:
+                raise InvalidOption("disorder: symptoms follow a regimen in words; an event table gives concentrations.")
+            check_draws(asked.draws, common.model, streamed=False)
+            result = _simulate_data(common, dosing, times, bool(asked.variability), asked.draws, asked.progress)
+        else:
+            regimen = _regimen(dosing)
+            result = _in_people(_run_of(common, regimen, times, until, asked), with_beside(care, regimen), asked)
+        warn_of_failures(result)
+    result = Result.of(result)
+    # A cohort may have been sampled, and warned of, long before this run.
+    own = asked.cohort.warnings if asked.cohort is not None else ()
+    result.attrs["warnings"] = list(dict.fromkeys((*own, *heard)))
+    return result
+
+
+def _asked_model(asked: Any) -> tuple[Care | None, _Common, Any]:
+    """What is asked beside kinetics, the model with its settings, and the dosing."""
     model, dosing = asked.model, asked.dosing
     if isinstance(model, str) and " " in model and isinstance(dosing, str) and not dosing:
         model, dosing = DEFAULT_MODEL, model
@@ -207,28 +234,7 @@ def _simulated(asked: Any) -> Result:
         asked.interpolation, asked.states, asked.command, asked.seed, inputs=checked_inputs(asked.inputs, whole),
         between_study=bool(asked.between_study), residual=bool(asked.residual), replicates=whole_number("replicates", asked.replicates),
     )  # fmt: skip
-    check_switches(
-        asked.variability, asked.residual, asked.states, asked.stream, asked.between_study, asked.progress, asked.checkpoint
-    )
-    times = None if asked.times is None else output_times(asked.times)
-    dosing, until = _dosing(dosing), end_time(asked.until, times)
-    with listening() as heard:
-        if isinstance(dosing, (EventData, Path, pd.DataFrame)):
-            people = (asked.cohort, asked.population, asked.weight, None if asked.n == 1 else asked.n)
-            check_table(people, until, (asked.stream or None, asked.checkpoint), asked.inputs)
-            if care is not None:
-                raise InvalidOption("disorder: symptoms follow a regimen in words; an event table gives concentrations.")
-            check_draws(asked.draws, whole, streamed=False)
-            result = _simulate_data(common, dosing, times, bool(asked.variability), asked.draws, asked.progress)
-        else:
-            regimen = _regimen(dosing)
-            result = _in_people(_run_of(common, regimen, times, until, asked), with_beside(care, regimen), asked)
-        warn_of_failures(result)
-    result = Result.of(result)
-    # A cohort may have been sampled, and warned of, long before this run.
-    own = asked.cohort.warnings if asked.cohort is not None else ()
-    result.attrs["warnings"] = list(dict.fromkeys((*own, *heard)))
-    return result
+    return care, common, dosing
 
 
 def _run_of(common: _Common, regimen: Regimen, times: Floats | None, until: float | None, asked: Any) -> _Cohort:
@@ -437,7 +443,7 @@ class _Common:
     states: bool
     command: str | None
     seed: int
-    draw: int | None = None
+    draw: int | Mapping[str, float] | None = None
     inputs: Inputs = field(default_factory=dict)
     between_study: bool = True
     residual: bool = False
@@ -596,8 +602,8 @@ class _Cohort:
         """Ports of some people, (time, port, person)."""
         return self._solve(start, stop, False)[3].ports
 
-    def drawn(self, k: int) -> _Cohort:
-        """The same patients, dosing and step grid under draw number k of the typical values."""
+    def drawn(self, k: int | Mapping[str, float]) -> _Cohort:
+        """The same patients, dosing and step grid under draw number k of the typical values, or under values given."""
         other = copy(self)
         other.common, other.states = replace(self.common, draw=k, states=False), False
         return other
