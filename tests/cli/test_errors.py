@@ -14,6 +14,11 @@ WRONG = {
     "unknown word": (["simulate", "esketamine nasl 56 mg"], 2, "'nasl' is not understood"),
     "unknown parameter": (["simulate", "100 mg into CENT", "--model", "generic/two_cmt", "--param", "CLL=5"], 2, "Close: 'CL'"),
     "parameter without value": (["simulate", "100 mg into CENT", "--model", "generic/two_cmt", "--param", "CL"], 2, "NAME=VALUE"),
+    "factor on no parameter": (["simulate", "84 mg", "--param", "CLnt*1.2"], 2, "Close: 'CLint'"),
+    "factor no number": (["simulate", "84 mg", "--param", "CLint*much"], 2, "is no number"),
+    "factor beyond bounds": (["compare", "84 mg", "28 mg", "--param", "F_nasal*3"], 2, "outside [0, 1]"),
+    "factor on zero": (["sensitivity", "84 mg", "--param", "CYP2B6_effect*2"], 2, "stays 0 whatever the factor"),
+    "parameter twice": (["simulate", "84 mg", "--param", "CLint=300", "--param", "CLint*2"], 2, "CLint stands twice"),
     "parameter no number": (
         ["simulate", "100 mg into CENT", "--model", "generic/two_cmt", "--param", "CL=five"],
         2,

@@ -14,6 +14,8 @@ import pytest
 import xarray as xr
 from tests.cli.conftest import Run
 
+import ketasim
+
 NOTICE = "Research software: explores pharmacology, does not advise on treatment."
 REGIMEN = "20 mg esketamine iv over 40 min"
 SMALL = ("--pk", "otto2021", "--until", "12h")
@@ -49,6 +51,20 @@ def test_param_wins_over_file(run: Run, events_file: Path) -> None:
     one = run("simulate", "--data", events_file, "--model", "generic/two_cmt", "--params", "more.json", "--param", "CL=5")
     two = run("simulate", "--data", events_file, "--model", "generic/two_cmt", "--param", "CL=5")
     assert one.stdout == two.stdout
+
+
+def test_a_factor_is_of_the_value_a_file_or_the_model_gives(run: Run, events_file: Path) -> None:
+    Path("more.json").write_text('{"CL": 4}')
+    words = ("simulate", "--data", events_file, "--model", "generic/two_cmt")
+    assert run(*words, "--params", "more.json", "--param", "CL*1.25").stdout == run(*words, "--param", "CL=5").stdout
+    own = ketasim.simulation.as_model("generic/two_cmt").numbers["V"].value
+    assert run(*words, "--param", "V*2").stdout == run(*words, "--param", f"V={2 * own}").stdout
+
+
+def test_a_factor_on_what_stands_between_plasma_and_effects(run: Run) -> None:
+    done = run("simulate", "84 mg", "--disorder", "trd", "--param", "IC50_s * 2", "--json", "--times", "0,1")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["replaced"] == [{"name": "IC50_s", "value": 1.72, "library": 0.86, "unit": "umol/L"}]
 
 
 def test_event_table_to_standard_output_is_csv(run: Run, events_file: Path) -> None:

@@ -39,7 +39,9 @@ Model = Annotated[
 ]
 Param = Annotated[
     list[str] | None,
-    typer.Option("--param", metavar="NAME=VALUE", help="Replace a typical value; repeatable."),
+    typer.Option(
+        "--param", metavar="NAME=VALUE|NAME*FACTOR", help="Replace a typical value, or multiply it: 'CLint*1.2'; repeatable."
+    ),
 ]
 ParamFiles = Annotated[
     list[Path] | None,

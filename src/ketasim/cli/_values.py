@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ketasim.model import Model
     from ketasim.population import Cohort
 
+#: A parameter and its value, or the factor on the value it has.
+_PAIR = re.compile(r"\s*(?P<name>[^=*\s][^=*]*?)\s*(?P<sign>[=*])\s*(?P<value>[^=*\s].*?)\s*$", re.DOTALL)
 _TIMES_FORM = "a list '0,1,2,4' or a range 'start:stop:step', in h or with a unit ('0:28d:1h', '0,30min,2h')"
 #: More output times than this is a mistake rather than a wish.
 _MAX_TIMES = 2_000_000
@@ -72,18 +75,52 @@ def output_times(text: str, option: str = "--times") -> NDArray[np.float64] | No
     return times
 
 
-def parameter_values(pairs: Sequence[str] | None, files: Sequence[Path] | None) -> dict[str, float]:
-    """Typical values to replace: files in order, then ``NAME=VALUE`` pairs."""
+def parameter_values(
+    pairs: Sequence[str] | None, files: Sequence[Path] | None, model: str, disorder: str | None = None
+) -> dict[str, float]:
+    """Typical values to replace: files in order, then ``NAME=VALUE`` and ``NAME*FACTOR``; refused where the model does not take them.
+
+    A factor is of the value the model has, or a file gives. disorder : adds the mechanisms between plasma and effects.
+    """
     values: dict[str, float] = {}
     for path in files or []:
         for name, value in read_mapping(path).items():
             values[name] = _number(value, name, str(path))
+    whole, typed = _whole(model, disorder), set[str]()
     for pair in pairs or []:
-        name, equals, text = pair.partition("=")
-        if not equals or not name.strip():
-            raise InvalidOption(f"--param {pair!r}: write NAME=VALUE, e.g. --param CL=5.")
-        values[name.strip()] = _number(text.strip(), name.strip(), "--param")
+        found = _PAIR.match(pair)
+        if not found:
+            raise InvalidOption(f'--param {pair!r}: write NAME=VALUE, e.g. --param CL=5, or NAME*FACTOR, e.g. --param "CL*1.2".')
+        name, number = found["name"], _number(found["value"], found["name"], "--param")
+        if name in typed:
+            raise InvalidOption(f"--param {pair!r}: {name} stands twice. Give it once.")
+        typed.add(name)
+        values[name] = number if found["sign"] == "=" else number * _base(whole, name, values)
+    if values:
+        whole.with_values(values)  # a name the model does not have, or a value outside its bounds, is refused here
     return values
+
+
+def _base(model: Model, name: str, values: Mapping[str, float]) -> float:
+    """What a factor is of: the value of a file, else the model's own."""
+    if name not in values and name not in model.numbers:
+        model.with_values({name: 0.0})  # refuses the name
+    base = values[name] if name in values else model.numbers[name].value
+    if base == 0.0:
+        raise InvalidOption(
+            f"--param {name}*...: {name} is 0, and stays 0 whatever the factor. Give a value: --param {name}=VALUE."
+        )
+    return base
+
+
+def _whole(name: str, disorder: str | None) -> Model:
+    """A model of the library, with a disorder also what stands between plasma and effects."""
+    model = model_of(name)
+    if disorder is None:
+        return model
+    from ketasim.simulation import with_mechanisms
+
+    return with_mechanisms(model)
 
 
 def input_steps(texts: Sequence[str] | None) -> dict[str, list[tuple[float, float]]] | None:
@@ -258,13 +295,12 @@ def _exists(path: str, option: str) -> None:
         raise InvalidOption(f"{option} {path}: {absent(Path(path), 'a file')}")
 
 
-def model_of(name: str, values: Mapping[str, float] | None = None) -> Model:
-    """A model of the library with typical values replaced. Without the simulator, so that a wrong name is refused at once."""
+def model_of(name: str) -> Model:
+    """A model of the library. Without the simulator, so that a wrong name is refused at once."""
     from ketasim.library import model_id, parts
     from ketasim.model import assemble
 
-    model = assemble(*parts(name), id=model_id(name))
-    return model.with_values(values) if values else model
+    return assemble(*parts(name), id=model_id(name))
 
 
 def regimen_of(text: str) -> Regimen:

@@ -70,8 +70,7 @@ def compare(
     if len(arms) < 2:
         raise InvalidOption("give at least two regimens to compare; one alone: ketasim simulate")
     # Names first: a slip is answered before anything heavy is imported.
-    parameters = _values.parameter_values(param, params)
-    _values.model_of(model, parameters)
+    parameters = _values.parameter_values(param, params, model, disorder)
     drugs, people = _values.comedication_by_arm(comedication, arms), _values.people(population, n, seed, where, set_)
     options: dict[str, Any] = {
         "model": model,

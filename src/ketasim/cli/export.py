@@ -72,7 +72,9 @@ def export(
     for path in (out, data):
         if path is not None:
             check_writable(path)
-    whole = model_of(model or pk or "ketasim_reference", parameter_values(param, params))
+    name = model or pk or "ketasim_reference"
+    values = parameter_values(param, params, name)
+    whole = model_of(name).with_values(values)
     content = _content(format, whole, dose, weight, occasions, _beside(data, out))
     if data is not None:
         _write_data(format, whole, (dose, times, occasions), weight, (population, n, seed), data)

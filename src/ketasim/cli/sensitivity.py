@@ -95,8 +95,7 @@ def sensitivity(
     for path in out or []:
         _outputs.check_file(path, _ENDINGS)
     given = _values.regimen_of(regimen)
-    parameters = _values.parameter_values(param, params)
-    _values.model_of(model, parameters)
+    parameters = _values.parameter_values(param, params, model, disorder)
     size = n if disorder is None or "n" in settings.typed else _PEOPLE
     asked = _ranges(ranges)
     options: dict[str, Any] = {

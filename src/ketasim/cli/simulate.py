@@ -88,8 +88,7 @@ def simulate(
     check_interpolation(interpolation)
     # Names first, the cheapest first: a slip is answered before anything heavy is imported.
     given = _values.regimen_of(regimen) if data is None else _table(data)
-    parameters = _values.parameter_values(param, params)
-    _values.model_of(model, parameters)
+    parameters = _values.parameter_values(param, params, model, disorder)
     drugs = _values.check_comedication(comedication)
     people = _values.people(population, n, seed, where, set_) if data is None else {}
     options: dict[str, Any] = {

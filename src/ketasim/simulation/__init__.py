@@ -1,5 +1,6 @@
 """The verbs simulate and compare: a model, doses and people in; a labelled, provenanced result out."""
 
+from ketasim.simulation._care import with_mechanisms
 from ketasim.simulation._cohort import (
     DEFAULT_MODEL,
     DEFAULT_POPULATION,
@@ -28,4 +29,5 @@ __all__ = [
     "simulate",
     "status_text",
     "will_stream",
+    "with_mechanisms",
 ]
