@@ -404,3 +404,36 @@ def test_a_comparison_can_be_cited(run: Run, tmp_path: Path) -> None:
         run("compare", "84 mg", "56 mg", "-n", "2", "-o", str(tmp_path / "c.zarr"))
     assert "joint calibration" in run("cite", str(tmp_path / "c.zarr")).stdout.lower()
     assert "ketasim" in json.loads(run("cite", "--json").stdout)["citation"]
+
+
+def test_outputs_by_name_in_every_file(run: Run) -> None:
+    words = (
+        "--show",
+        "C_arterial_s_ketamine",
+        "--show",
+        "central_s",
+        "--until",
+        "2h",
+        "-o",
+        "x.csv",
+        "-o",
+        "x.svg",
+        "-o",
+        "x.html",
+        "-o",
+        "x.json",
+    )
+    done = run("simulate", "esketamine nasal 56 mg", *words, "--save-scenario", "s.toml")
+    assert done.exit_code == 0, done.stderr
+    assert "asked for by name" in done.stdout and "central_s" in done.stdout
+    table = pd.read_csv("x.csv")
+    assert list(table.name.unique()) == ["C_arterial_s_ketamine", "central_s"]
+    assert "central_s" in Path("x.svg").read_text() and "Outputs asked for" in Path("x.html").read_text()
+    assert json.loads(Path("x.json").read_text())["shown"][1]["name"] == "central_s"
+    again = run("run", "s.toml", "-o", "y.csv")
+    assert again.exit_code == 0 and Path("y.csv").read_text() == Path("x.csv").read_text()
+    both = run(
+        "compare", "esketamine nasal 56 mg", "esketamine nasal 28 mg", "-n", "3", *words[:6], "-o", "both.csv", "-o", "both.png"
+    )
+    assert both.exit_code == 0, both.stderr
+    assert set(pd.read_csv("both.csv").arm) == {"A", "B"}

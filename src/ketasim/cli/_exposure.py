@@ -44,6 +44,7 @@ def show_result(result: xr.DataTree) -> None:
         show_care({"": result})
     else:
         show_readouts({"": result})
+    _show_named({"": result})
     _remarks(result)
 
 
@@ -62,7 +63,14 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
             row["ratio_cmax"], row["ratio_auc"] = (_ratio(row, other, key) for key in ("cmax", "auc"))
     if settings.json:
         arms = {
-            k: {**_facts(r), "exposure": rows[k], "readouts": readouts_json(r), "failed": _failed(r), **care_json(r)}
+            k: {
+                **_facts(r),
+                "exposure": rows[k],
+                "readouts": readouts_json(r),
+                "failed": _failed(r),
+                **care_json(r),
+                **_named_json(r),
+            }
             for k, r in results.items()
         }
         from ketasim.results import warnings_of
@@ -89,7 +97,26 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
         show_care(results)
     else:
         show_readouts(results)
+    _show_named(results)
     _remarks(one)
+
+
+def _show_named(results: Mapping[str, xr.DataTree]) -> None:
+    """What was asked for by name."""
+    from ketasim.results import shown_rows
+
+    rows = [(label, row) for label, result in results.items() for row in shown_rows(result)]
+    if not rows:
+        return
+    lead = ("arm",) if len(results) > 1 else ()
+    cells = [
+        (*((label,) if lead else ()), row["name"], row["unit"], row["first"], row["largest"], _interval(row, "largest"), row["largest_at_h"],
+         row["last"], _interval(row, "last"), row["last_at_h"])
+        for label, row in rows
+    ]  # fmt: skip
+    head = (*lead, "name", "unit", "start", "largest", "5-95 %", "at h", "last", "5-95 %", "at h")
+    several = any(result.attrs["n"] > 1 for result in results.values())
+    _show.table(head, cells, "asked for by name" + ("; medians over people" if several else ""), numbers_from=2 + len(lead))
 
 
 def who_text(result: xr.DataTree) -> str:
@@ -158,6 +185,12 @@ def _draws_json(results: Mapping[str, xr.DataTree]) -> dict[str, Any]:
 
     rows = sureness(results)
     return {"draws_exposure": rows} if rows else {}
+
+
+def _named_json(result: xr.DataTree) -> dict[str, Any]:
+    from ketasim.results import shown_names, shown_rows
+
+    return {"shown": shown_rows(result)} if shown_names(result) else {}
 
 
 def _rank(analyte: str) -> tuple[int, str]:

@@ -169,6 +169,14 @@ BetweenStudy = Annotated[
         help="With --draws: intervals for a new study, where the model says how studies differ; without: of the typical values alone.",
     ),
 ]
+Show = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--show",
+        metavar="NAME",
+        help="An output or state of the model, with --disorder a scale, side effect or event: tables and figures hold these; repeatable.",
+    ),
+]
 Out = Annotated[
     list[Path] | None,
     typer.Option("-o", "--output", metavar="FILE", help="By ending: csv parquet zarr json html png svg pdf; repeatable."),

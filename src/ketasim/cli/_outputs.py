@@ -86,11 +86,11 @@ def write_arms(results: Mapping[str, xr.DataTree], files: Sequence[Path], log: b
 def _save_table(results: Mapping[str, xr.DataTree], path: Path) -> None:
     import pandas as pd
 
-    from ketasim.results import save, to_dataframe
+    from ketasim.results import save, shown_names, shown_table, to_dataframe
 
     frames = []
     for label, result in results.items():
-        one = to_dataframe(result)
+        one = shown_table(result) if shown_names(result) else to_dataframe(result)
         one.insert(0, "arm", label)
         frames.append(one)
     save(next(iter(results.values())), path, table=pd.concat(frames, ignore_index=True))
@@ -116,10 +116,13 @@ def _save_summary(results: Mapping[str, xr.DataTree], path: Path) -> None:
 
 
 def _picture(results: Mapping[str, xr.DataTree], path: Path, log: bool) -> None:
-    from ketasim.report import concentration_figure, html_report, save_figure
+    from ketasim.report import concentration_figure, html_report, save_figure, shown_figure
+    from ketasim.results import shown_names
 
     one = next(iter(results.values())) if len(results) == 1 else dict(results)
     if path.suffix.lower() in REPORTS:
         html_report(one, path)
+    elif all(shown_names(result) for result in results.values()):
+        save_figure(shown_figure(one, log=log), path)
     else:
         save_figure(concentration_figure(one, log=log), path)

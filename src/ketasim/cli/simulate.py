@@ -57,6 +57,7 @@ def simulate(
     until: opt.Until = "",
     interpolation: opt.Interpolation = "nocb",
     save_scenario: opt.SaveScenario = None,
+    show: opt.Show = None,
     out: opt.Out = None,
     report: opt.Report = None,
     figure: opt.Figure = None,
@@ -99,6 +100,7 @@ def simulate(
         "comedication": drugs,
         "draws": draws,
         "between_study": between_study,
+        "show": tuple(show or ()),
         **_values.differences(variability, typical, residual, replicates),
         **_values.care(disorder, control, visits, baseline, policy),
         "rtol": check_rtol(rtol, precision),
@@ -155,7 +157,7 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     from ketasim.cli._exposure import who_text
     from ketasim.cli._progress import progress
     from ketasim.dose import read_events
-    from ketasim.results import assumed_sentence, held_sentence, to_dataframe
+    from ketasim.results import assumed_sentence, held_sentence, main_table
     from ketasim.simulation import as_model
 
     if options.pop("until") is not None and options["times"] is None:
@@ -170,12 +172,13 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     with progress((len(events.spans) - 1) * (1 + options["draws"])) as bar:
         result = ketasim.simulate(whole, events, progress=bar, **options)
     _outputs.write(result, files)
+    table = main_table(result)
     if settings.json:
-        _show.emit_json(to_dataframe(result).to_dict("list"))
+        _show.emit_json(table.to_dict("list"))
     elif not files and not sys.stdout.isatty():
-        _show.text(to_dataframe(result).to_csv(index=False).rstrip("\n"))
+        _show.text(table.to_csv(index=False).rstrip("\n"))
     elif not files:
-        _show.frame(to_dataframe(result), numbers_from=0)
+        _show.frame(table, numbers_from=0)
     if options["draws"] and (held := held_sentence(result)):
         _note(held)
     _note(who_text(result))

@@ -236,13 +236,13 @@ def _decorate(figure: Figure, axes: Any, arms: Mapping[str, xr.DataTree], unit: 
     for axis in axes:
         axis.set_xlabel(unit)
         axis.margins(x=0.01)
-    handles: list[Any] = _arm_handles(arms)
+    handles: list[Any] = arm_handles(arms)
     if has_bands:
         handles += [Patch(color="#666666", alpha=0.43, label="25-75 %"), Patch(color="#666666", alpha=0.18, label="5-95 %")]
-    _legend(figure, handles)
+    below(figure, handles)
 
 
-def _legend(figure: Figure, handles: Sequence[Any]) -> None:
+def below(figure: Figure, handles: Sequence[Any]) -> None:
     """A legend below, in rows as wide as the figure allows."""
     widest = _INCH_PER_KEY + _INCH_PER_LETTER * max(len(handle.get_label()) for handle in handles)
     columns = max(1, min(6, len(handles), int(figure.get_figwidth() / widest)))
@@ -251,7 +251,7 @@ def _legend(figure: Figure, handles: Sequence[Any]) -> None:
     figure.legend(handles=ordered, loc="outside lower center", ncols=columns)
 
 
-def _arm_handles(arms: Iterable[str]) -> list[Line2D]:
+def arm_handles(arms: Iterable[str]) -> list[Line2D]:
     """Legend of the arms' colours."""
     from matplotlib.lines import Line2D
 
@@ -288,7 +288,7 @@ def exposure_figure(tables: Mapping[str, Any], site: str, parameter: str = "CMAX
         plain_log_axis(axis)
         axis.set_xlabel(f"{parameter}, {site.replace('_', ' ')}" + (f" ({unit})" if unit else ""))
         if len(own) > 1:
-            _legend(figure, _arm_handles(own))
+            below(figure, arm_handles(own))
     return figure
 
 

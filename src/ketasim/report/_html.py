@@ -18,6 +18,7 @@ from ketasim.report._basis import evidence, facts, warned
 from ketasim.report._care import care_section
 from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, rank, sites
 from ketasim.report._parts import html_figure, html_table, shown
+from ketasim.report._shown import shown_section
 from ketasim.results import (
     NEW_STUDY,
     NOTICE,
@@ -75,6 +76,7 @@ def html_report(
     body += [
         facts(arms),
         care_section(arms),
+        shown_section(arms),
         _figures(arms, tables),
         _exposure(arms, tables),
         _comparison(tables),

@@ -17,7 +17,8 @@ from ketasim.results._exposure import EXPOSURE_LEVELS, REPEATED, WHOLE, add_expo
 from ketasim.results._picture import save_picture
 from ketasim.results._readouts import readout_rows
 from ketasim.results._result import Comparison, Result
-from ketasim.results._save import check_target, save, summary, to_dataframe, wide_table
+from ketasim.results._save import check_target, main_table, save, summary, to_dataframe, wide_table
+from ketasim.results._shown import add_shown, clinical_names, shown_bands, shown_names, shown_rows, shown_table
 from ketasim.results._sketch import QuantileSketch
 from ketasim.results._sure import held_sentence, sureness
 from ketasim.results._tree import (
@@ -58,12 +59,14 @@ __all__ = [
     "add_draws",
     "add_exposure",
     "add_record_draws",
+    "add_shown",
     "add_without",
     "assumed_sentence",
     "build_summary",
     "build_tree",
     "care_bands",
     "check_target",
+    "clinical_names",
     "concentration_ports",
     "contrast_rows",
     "dose_times",
@@ -71,6 +74,7 @@ __all__ = [
     "exposure_table",
     "held_sentence",
     "incidence_rows",
+    "main_table",
     "mass_concentrations",
     "other_ports",
     "provenance",
@@ -79,6 +83,10 @@ __all__ = [
     "reported_concentrations",
     "save",
     "save_picture",
+    "shown_bands",
+    "shown_names",
+    "shown_rows",
+    "shown_table",
     "since_dose",
     "summary",
     "sureness",

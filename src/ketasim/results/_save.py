@@ -14,10 +14,13 @@ import xarray as xr
 from ketasim.arguments import checked
 from ketasim.errors import InvalidOption, OutputError
 from ketasim.results._exposure import exposure_rows
+from ketasim.results._shown import shown_names, shown_rows, shown_table
 from ketasim.writing import replacing, replacing_folder
 
 #: What a folder that holds a Zarr store has.
 _STORE_MARKS = ("zarr.json", ".zgroup")
+#: Columns of an event table's output that say which record it is.
+_RECORD = ("ID", "TIME", "REP")
 FORMATS = (".csv", ".parquet", ".zarr", ".json")
 
 
@@ -113,9 +116,22 @@ def _write(result: xr.DataTree, ending: str, target: Path, table: pd.DataFrame |
     if ending == ".json":
         target.write_text(json.dumps(_without_nan(summary(result)), indent=1), encoding="utf-8")
         return
-    # With a disorder the score is what the run is about; .zarr holds all.
-    frame = to_dataframe(result, "score" if "score" in result.children else "plasma") if table is None else table
+    frame = main_table(result) if table is None else table
     _write_csv(frame, target) if ending == ".csv" else frame.to_parquet(target, index=False)
+
+
+@checked
+def main_table(result: xr.DataTree) -> pd.DataFrame:
+    """The table a file of a result holds: what was asked for by name, else scores where there are some, else concentrations.
+
+    Of an event table one row per record: ID, TIME, and a column per output and state, or per name asked for.
+    """
+    names = shown_names(result)
+    if "output" in result.children:
+        frame = wide_table(result)
+        kept = {*_RECORD, *names, *(f"{name}_P{q}" for name in names for q in ("05", "95"))}
+        return frame[[c for c in frame if c in kept]] if names else frame
+    return shown_table(result) if names else to_dataframe(result, "score" if "score" in result.children else "plasma")
 
 
 def _write_csv(frame: pd.DataFrame, target: Path) -> None:
@@ -153,7 +169,7 @@ def summary(result: xr.DataTree, quantiles: tuple[float, ...] = (0.05, 0.25, 0.5
                for a in array["analyte"].values},
         }  # fmt: skip
     out["exposure"] = exposure_rows(result)
-    return out
+    return out | ({"shown": shown_rows(result)} if shown_names(result) else {})
 
 
 def _quantiles(array: xr.DataArray, levels: tuple[float, ...]) -> xr.DataArray:

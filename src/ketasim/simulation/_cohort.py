@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -23,9 +21,7 @@ from ketasim.arguments import checked
 from ketasim.dose import Dose, EventData, EventTemplate, Regimen, check_interpolation, parse, read_events, resolve
 from ketasim.errors import (
     Extrapolation,
-    InvalidData,
     InvalidOption,
-    OutputError,
     UnequalArms,
     UnusedColumn,
     close_names,
@@ -71,9 +67,10 @@ from ketasim.simulation._draws import check_draws, with_draws
 from ketasim.simulation._exposure import ExposureGrid, quiet_times
 from ketasim.simulation._inputs import Inputs, checked_inputs, with_inputs
 from ketasim.simulation._outputs import warn_of_failures, warn_of_outputs
+from ketasim.simulation._shown import Shown, checked_show
 from ketasim.simulation._size import STREAM_BYTES, check_memory, kept_bytes, streamed_bytes
-from ketasim.solve import STATUS, Reference, Solution, solve, solver_of, tolerance_of
-from ketasim.writing import replacing
+from ketasim.simulation._stream import OTHERS, SHOWN, SHOWN_STATES, Stream
+from ketasim.solve import STATUS, Reference, solve, solver_of, tolerance_of
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -89,8 +86,6 @@ _MOST_NUMBERS = 2**25 - 2**10
 #: Seed and first id of the patients who plan the step grid; apart from any cohort a user samples.
 _PLAN_SEED, _PLAN_START, _PLAN_SIZE = 715_225_739, 10**12, 16
 _CHECKPOINT_EVERY = 8
-#: Name of the counts of outputs that are no concentrations; no site has it.
-_OTHERS = ""
 #: Raised when a checkpoint holds other counts.
 _CHECKPOINT_FORM = 2
 #: Bins per doubling of exposure parameters, 2^n: they are few, so that a bin may be 0.14 % wide.
@@ -146,6 +141,7 @@ def simulate(
     policies: Iterable[str] = (),
     activities: Iterable[tuple[float, str]] = (),
     states: bool = False,
+    show: Iterable[str] = (),
     stream: bool | None = None,
     quantiles: Sequence[float] = QUANTILES,
     draws: int = 0,
@@ -179,6 +175,7 @@ def simulate(
     variability : between-subject variability; default on for several people of a population, off for people who are described (one
         typical person, a patient table, an event table). residual : outputs as an assay would have read them.
     replicates : so many versions of every subject of an event table or patient table.
+    show : names of outputs and states, with a disorder also of scales, records, side effects and events: what tables, figures and files hold.
     stream : quantiles only, in bounded memory; default for results above 2 GiB.
     draws : repeats the run in the same patients with so many plausible versions of the model; not for a streamed cohort.
     between_study : draws are those of a new study, where the model says how studies differ; False: of the typical values alone.
@@ -233,6 +230,7 @@ def _asked_model(asked: Any) -> tuple[Care | None, _Common, Any]:
         whole, _comedication(asked.comedication), tolerance_of(asked.precision, asked.rtol), asked.precision, threads_of(asked.threads),
         asked.interpolation, asked.states, asked.command, asked.seed, inputs=checked_inputs(asked.inputs, whole),
         between_study=bool(asked.between_study), residual=bool(asked.residual), replicates=whole_number("replicates", asked.replicates),
+        show=checked_show(asked.show, whole, care),
     )  # fmt: skip
     return care, common, dosing
 
@@ -286,6 +284,7 @@ def _in_people(run: _Cohort, care: Care | None, asked: Any) -> xr.DataTree:
         )
     check_draws(asked.draws, run.common.model, streamed)
     check_stream(streamed, run.common.states, asked.checkpoint)
+    run.common.show.check(streamed, care)
     if care is None:
         return run.result(streamed, quantiles, asked.draws, asked.progress, asked.checkpoint)
     if asked.checkpoint is not None:
@@ -448,6 +447,7 @@ class _Common:
     between_study: bool = True
     residual: bool = False
     replicates: int = 1
+    show: Shown = field(default_factory=Shown)
 
     @property
     def drugs(self) -> dict[str, list[str]]:
@@ -502,7 +502,8 @@ class _Cohort:
             chunk,
         )
         self.ports = tuple(common.model.ports)
-        self.states = common.states or not self.ports  # of a model without outputs the states are all there is
+        self.keeps_states = common.states or not self.ports  # of a model without outputs the states are all there is
+        self.states = self.keeps_states or bool(common.show.states)
         has_sites = bool(reported_concentrations(common.model))
         self.exposure = ExposureGrid(regimen, float(times[-1])) if has_sites and times[-1] >= 0 else None
         self.reference = self._reference()
@@ -584,9 +585,11 @@ class _Cohort:
         subject = self._subject(pieces)
         if self.common.residual:
             ports = assayed(ports, self.common.model.residual, self.people.seed, ids)
+        kept = states if self.keeps_states else {}
         tree = build_tree(
-            self.common.model, self.times, ids, ports, states, subject, self._dose([p[1] for p in pieces]), self._attrs()
+            self.common.model, self.times, ids, ports, kept, subject, self._dose([p[1] for p in pieces]), self._attrs()
         )
+        self.common.show.add(tree, self.common.model, self.times, ports | states, "subject", ids)
         if self.exposure is None:
             return tree
         sites = {
@@ -624,12 +627,12 @@ class _Cohort:
         if not self.ports:
             raise InvalidOption(f"{self.common.model.id} has no outputs, and a streamed cohort keeps quantiles of outputs only: declare a port, give "
                                 "fewer people, or stream=False.")  # fmt: skip
-        state = _Stream(self._key(), Path(checkpoint) if checkpoint else None, self._sketches(), self._exposure_sketches())
+        state = Stream(self._key(), Path(checkpoint) if checkpoint else None, self._sketches(), self._exposure_sketches())
         template = None
         for number, (start, stop) in enumerate(self._ranges(self._chunk())):
             if stop <= state.done:
                 continue
-            cohort, template, _, solution, exposure = self._solve(start, stop, False)
+            cohort, template, _, solution, exposure = self._solve(start, stop, bool(self.common.show.states))
             if listen is not None:
                 listen(start, stop, cohort.ids, solution.ports)
             state.add(solution, exposure, stop, self.common.threads)
@@ -645,13 +648,19 @@ class _Cohort:
             for site, reported in reported_concentrations(self.common.model).items()
         }
         others = other_ports(self.common.model)
-        signed = state.sketches[_OTHERS].signed_quantiles(quantiles) if others else np.empty((len(quantiles), len(self.times), 0))
+        signed = state.sketches[OTHERS].signed_quantiles(quantiles) if others else np.empty((len(quantiles), len(self.times), 0))
         ports = {name: np.moveaxis(signed[:, :, i], 0, -1) for i, name in enumerate(others)}
         facts = {"n": (self.people.n, "1"), "failed": (state.failed, "1"), "solver_error": (state.error, "1")}
         state.remove()
         tree = build_summary(
             self.common.model, self.times, quantiles, bands, ports, facts, self._dose([template.take(slice(0, 1))]), self._attrs()
         )  # type: ignore[arg-type]
+        shown = {
+            name: state.sketches[key].signed_quantiles(quantiles)[:, :, i].T
+            for key, names in ((SHOWN, self.common.show.ports), (SHOWN_STATES, self.common.show.states))
+            for i, name in enumerate(names)
+        }
+        self.common.show.add(tree, self.common.model, self.times, shown, "quantile", np.asarray(quantiles))
         if self.exposure is None:
             return tree
         sites = {
@@ -664,7 +673,12 @@ class _Cohort:
     def _sketches(self) -> dict[str, QuantileSketch]:
         """Per site, counts of what is reported of it, from the ports in their order; of other outputs, on both sides of zero."""
         signed = [[(self.ports.index(name), sign)] for sign in (1.0, -1.0) for name in other_ports(self.common.model)]
-        others = {_OTHERS: QuantileSketch(len(self.times), signed)} if signed else {}
+        others = {OTHERS: QuantileSketch(len(self.times), signed)} if signed else {}
+        show, states = self.common.show, list(self.common.model.states)
+        for key, names, all_names in ((SHOWN, show.ports, self.ports), (SHOWN_STATES, show.states, states)):
+            if names:
+                both = [[(all_names.index(name), sign)] for sign in (1.0, -1.0) for name in names]
+                others[key] = QuantileSketch(len(self.times), both)
         return others | {
             site: QuantileSketch(len(self.times), [[(self.ports.index(p), f) for p, f in terms] for terms in reported.terms])
             for site, reported in reported_concentrations(self.common.model).items()
@@ -687,7 +701,7 @@ class _Cohort:
         given = self.people.cohort.fingerprint if self.people.cohort is not None else ""
         text = repr((_CHECKPOINT_FORM, common.model.id, common.model.fingerprint, sorted(numbers.items()), str(self.regimen), self.times.tobytes(),
                      self.people.label, given, self.people.n, self.people.seed, [d.cite for d in common.comedication], self.vary, common.rtol,
-                     common.precision, self.chunk, *([sorted(common.inputs.items())] if common.inputs else [])))  # fmt: skip
+                     common.precision, self.chunk, *([sorted(common.inputs.items())] if common.inputs else []), *([common.show.names] if common.show.names else [])))  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _dose(self, templates: list[EventTemplate]) -> xr.Dataset:
@@ -714,72 +728,6 @@ class _Cohort:
                           n=self.people.n, seed=self.people.seed, rtol=common.rtol, solver=solver_of(common.model, common.precision), **common.drugs, command=common.command,
                           inputs=[f"{name}: {', '.join(f'{v:g} from {t:g} h' for t, v in steps)}" for name, steps in common.inputs.items()] or None,
                           regimen=str(self.regimen.text or self.regimen), variability=int(self.vary), residual=int(common.residual))  # fmt: skip
-
-
-class _Stream:
-    """Counts so far, and the file that lets a run resume."""
-
-    def __init__(
-        self, key: str, path: Path | None, sketches: dict[str, QuantileSketch], exposures: dict[str, QuantileSketch]
-    ) -> None:
-        self.key, self.path, self.sketches, self.exposures = key, path, sketches, exposures
-        self.all = {f"count_{s}": k for s, k in sketches.items()} | {f"exposure_{s}": k for s, k in exposures.items()}
-        self.done, self.failed, self.error = 0, 0, 0.0
-        if path is not None and path.is_file():
-            self._load(path)
-        elif path is not None and (path.exists() or not path.parent.is_dir()):
-            raise OutputError(
-                f"{path}: checkpoint cannot be written (it is a folder, or stands in none). Name a file in a folder that exists."
-            )
-
-    def add(self, solution: Solution, exposure: Mapping[str, Any], done: int, threads: int) -> None:
-        for sketch in self.sketches.values():
-            sketch.add(solution.ports, threads)
-        for site, sketch in self.exposures.items():
-            sketch.add(exposure[site][1])
-        self.done, self.failed = done, self.failed + int(np.sum(solution.status != 0))
-        self.error = max(self.error, float(np.max(solution.error)))
-
-    def save(self) -> None:
-        if self.path is None:
-            return
-        facts = json.dumps({"key": self.key, "done": self.done, "failed": self.failed, "error": self.error})
-        counts = {name: sketch.counts for name, sketch in self.all.items()}
-        with replacing(self.path, "checkpoint") as draft, draft.open("wb") as file:
-            np.savez_compressed(file, facts=facts, digest=_digest(facts, counts), **counts)  # type: ignore[arg-type]
-
-    def _load(self, path: Path) -> None:
-        try:
-            with np.load(path) as stored:
-                text, digest = str(stored["facts"]), str(stored["digest"])
-                counts = {name: stored[name] for name in stored if name not in ("facts", "digest")}
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
-            text, digest, counts = "", "", {}
-        if not digest or digest != _digest(text, counts):
-            raise InvalidData(
-                f"{path}: is no checkpoint, or a damaged or edited one, or one of another version. Delete it or name another file."
-            )
-        facts = json.loads(text)
-        if facts["key"] != self.key:
-            raise InvalidOption(
-                f"{path} belongs to another run (model, regimen, cohort or settings differ). Delete it or name another file."
-            )
-        self.done, self.failed, self.error = facts["done"], facts["failed"], facts["error"]
-        for name, sketch in self.all.items():
-            sketch.counts[:] = counts[name]
-
-    def remove(self) -> None:
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
-
-def _digest(facts: str, counts: Mapping[str, NDArray[Any]]) -> str:
-    """Of all a checkpoint holds: counts without the patients they are said to be of would pass for a result."""
-    held = hashlib.sha256(facts.encode())
-    for name in sorted(counts):
-        held.update(f"{name} {counts[name].dtype} {counts[name].shape}".encode())
-        held.update(np.ascontiguousarray(counts[name]).tobytes())
-    return held.hexdigest()
 
 
 def _simulate_data(

@@ -245,4 +245,5 @@ def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.Data
     records = data.to_frame().dropna(axis="columns", how="all")
     dose = xr.Dataset({str(c): ("record", records[c].to_numpy() if records[c].dtype != object else records[c].astype(str).to_numpy()) for c in records},
                       attrs={"as_given": f"event table {data.name}"})  # fmt: skip
+    attrs |= {"shown": list(common.show.names)} if common.show.names else {}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), "/dose": dose, "/subject": subject, "/output": output})

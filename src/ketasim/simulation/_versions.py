@@ -22,7 +22,18 @@ from ketasim.simulation._cohort import _asked_model, _dosing, _regimen, _run_of,
 
 Floats = NDArray[np.float64]
 #: Options of `simulate` that say how a result is kept or repeated, which versions of the numbers leave no room for.
-_NOT_HERE = ("draws", "residual", "replicates", "stream", "states", "checkpoint", "quantiles", "between_study", "progress")
+_NOT_HERE = (
+    "draws",
+    "residual",
+    "replicates",
+    "stream",
+    "states",
+    "show",
+    "checkpoint",
+    "quantiles",
+    "between_study",
+    "progress",
+)
 #: Kinetics kept: in a global analysis the next versions often differ in what comes after kinetics alone.
 _KEPT = 2
 
