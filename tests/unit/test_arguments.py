@@ -17,6 +17,7 @@ from ketasim.errors import InvalidOption, KetasimError, KetasimWarning, warn
 
 PACKAGES = ["ketasim", *(f"ketasim.{name}" for name in (
     "dose", "population", "model", "library", "nca", "results", "solve", "exchange", "evidence", "synthesis", "report", "review", "validate", "simulation",
+    "sensitivity",
 ))]  # fmt: skip
 #: Functions that take minutes where they accept what they are given.
 SLOW = {"review", "validate_pk", "pk_claims", "pk_claims_table"}

@@ -92,7 +92,7 @@ def shown_bands(result: xr.DataTree, name: str) -> tuple[Floats, Floats, str]:
         found = table.pivot(index="time", columns="quantile", values="value")
         nearest = [min(found.columns, key=lambda q, level=level: abs(q - level)) for level in LEVELS]
         return found.index.to_numpy(float), found[nearest].to_numpy(float).T, unit
-    if table["time"].isna().any() or (result_is_event(result, name)):
+    if bool(table["time"].isna().any()) or result_is_event(result, name):
         times = np.sort(table["time"].dropna().to_numpy(float))
         share = np.arange(1, len(times) + 1) / len(table)
         return np.concatenate([[0.0], times]), np.tile(np.concatenate([[0.0], share]), (len(LEVELS), 1)), "share of people"

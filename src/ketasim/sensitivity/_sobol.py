@@ -54,7 +54,7 @@ def saltelli_sample(factors: int, samples: int, seed: int) -> Floats:
         raise InvalidOption(f"samples = {samples}: give a power of two, e.g. 128, 256 or 512.")
     if not 1 <= factors <= _MOST_FACTORS:
         raise InvalidOption(f"{factors} parameters to vary together: give 1 to {_MOST_FACTORS}.")
-    both = qmc.Sobol(2 * factors, scramble=True, seed=seed).random(samples)
+    both = qmc.Sobol(2 * factors, scramble=True, rng=seed).random(samples)
     a, b = both[:, :factors], both[:, factors:]
     rows = np.repeat(a[:, None, :], factors + 2, axis=1)
     rows[:, 1] = b
@@ -80,8 +80,11 @@ def sobol_indices(values: Floats, seed: int = 0) -> SobolIndices:
 
     Raises
     ------
-    InvalidOption: fewer than two samples are whole.
+    InvalidOption: fewer than two samples are whole, or values in other rows and columns.
     """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 2 or values.shape[1] < 3:
+        raise InvalidOption(f"values of shape {values.shape}: give one row per sample and a column per parameter, and two.")
     whole = values[np.isfinite(values).all(axis=1)]
     if len(whole) < 2:
         raise InvalidOption(

@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ketasim import library
+from ketasim.arguments import checked
 from ketasim.clinical import (
     Activity,
     ControlArm,
@@ -166,6 +167,7 @@ def _checked_visits(visits: Sequence[float] | Floats) -> Floats:
     return given
 
 
+@checked
 def with_mechanisms(model: Model) -> Model:
     """The model with what stands between plasma and effects.
 
