@@ -9,6 +9,7 @@ import typer
 
 from ketasim.cli import _options as opt
 from ketasim.cli import _show
+from ketasim.cli._register import register
 from ketasim.cli._settings import settings
 from ketasim.cli._validate_mechanism import validate_mechanism
 from ketasim.cli._verb import verb
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ketasim.validate import FolderScore, PkScore, SafetyScore
 
 app = typer.Typer(no_args_is_help=True, help="Score predictions against published observations.")
+app.command("register")(register)
 app.command("mechanism")(validate_mechanism)
 
 

@@ -183,6 +183,13 @@ TABLES: dict[str, Table] = {
         },
         ("trial", "arm"), "Groups with outcomes that are not randomised arms", "trial",
     ),
+    "planned": Table(
+        {
+            "trial": Column("trial", required=True), "scale": _TEXT, "time_h": _COUNT,
+            "kind": Column("choice", required=True, choices=("change", "response", "remission")), **_END,
+        },
+        ("trial", "scale", "time_h", "kind"), "What trials without results will measure, to be predicted before they tell", "trial",
+    ),
     "corrections": Table(
         {"table": _NEED, "row": _NEED, "column": _NEED, "was": _TEXT, "now": _TEXT, "why": _NEED}, ("table", "row", "column"),
         "What was put right in the tables, and why",
