@@ -6,10 +6,17 @@ and UTF-16 as "Unicode text".
 
 from __future__ import annotations
 
+import csv
+import math
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ketasim.errors import InvalidData, KetasimWarning, warn
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _WITH_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -57,6 +64,40 @@ def text_bytes(path: Path, wanted: str = "a CSV file") -> bytes:
 def separator_of(header: str) -> str:
     """What stands between the fields of a header line most often: comma, semicolon or tab."""
     return max(",;\t", key=header.count)
+
+
+def csv_rows(lines: Iterable[str], name: object, separator: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Line number, from 1, and cells of every row. lines : with their ends, where a quoted cell may hold several.
+
+    Raises
+    ------
+    InvalidData: a cell of more than 131,072 characters, as behind a quote that is never closed.
+    """
+    reader = csv.reader(lines, delimiter=separator)
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise InvalidData(
+            f"{name}, line {reader.line_num}: cannot be read as CSV ({error}). Is a quote there that is never closed?"
+        ) from None
+
+
+def as_numbers(column: pd.Series) -> pd.Series:
+    """Numbers of a column, NaN for what is none; pandas itself fails at a whole number of 400 digits."""
+    import pandas as pd
+
+    try:
+        return pd.Series(pd.to_numeric(column, errors="coerce"), index=column.index)
+    except OverflowError:
+        return column.map(_number).astype(float)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(str(value)) if math.isfinite(float(str(value))) else math.nan
+    except ValueError:
+        return math.nan
 
 
 def with_point(cell: str) -> str:

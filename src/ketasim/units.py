@@ -80,12 +80,12 @@ def parse_unit(unit: str) -> pint.Unit:
             f"'{unit[:80]}' is not a unit ketasim knows: names, numbers, '*', '/' and powers such as '**2' only. "
             "Write e.g. 'mg', 'L/h', 'umol/L', '1/h', '1'."
         )
+    known = registry()
     try:
-        return registry().parse_units(text if text != "1" else "dimensionless")
-    except (pint.errors.UndefinedUnitError, pint.errors.DefinitionSyntaxError, ValueError, TypeError, AttributeError) as error:
-        raise UnitMismatch(
-            f"'{unit}' is not a unit ketasim knows ({error}). Write e.g. 'mg', 'L/h', 'umol/L', '1/h', '1'."
-        ) from None
+        return known.parse_units(text if text != "1" else "dimensionless")
+    except Exception as error:  # Pint reads a text as Python would, and fails in as many ways
+        said = f" ({error})" if isinstance(error, (pint.errors.PintError, ValueError)) and str(error) else ""
+        raise UnitMismatch(f"'{unit}' is not a unit ketasim knows{said}. Write e.g. 'mg', 'L/h', 'umol/L', '1/h', '1'.") from None
 
 
 @lru_cache(maxsize=4096)

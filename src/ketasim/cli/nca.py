@@ -153,7 +153,7 @@ def _read(path: Path, subject: str) -> pd.DataFrame:
     """Observation rows of a CSV or Parquet file: without EVID above 0 and MDV 1."""
     import pandas as pd
 
-    from ketasim.csvtext import absent
+    from ketasim.csvtext import absent, as_numbers
 
     if not path.is_file():
         raise InvalidOption(f"{path}: {absent(path, 'a CSV or Parquet file, or a .zarr result')}")
@@ -167,7 +167,7 @@ def _read(path: Path, subject: str) -> pd.DataFrame:
     for flag in ("EVID", "MDV"):
         name = _exact(table, flag)
         if name:
-            table = table[(pd.to_numeric(table[name], errors="coerce") > 0).to_numpy() == 0]
+            table = table[(as_numbers(table[name]) > 0).to_numpy() == 0]
     if table.empty:
         raise InvalidData(
             f"{path}: has no rows of observations; one per subject and time is needed, with EVID 0 and MDV 0 if given."
@@ -225,14 +225,14 @@ def _column(table: pd.DataFrame, role: str, given: str, path: Path) -> str:
 
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
-    import pandas as pd
+    from ketasim.csvtext import as_numbers
 
-    values = pd.to_numeric(table[name], errors="coerce")
+    values = as_numbers(table[name])
     bad = values.isna() & table[name].notna()
     if bool(bad.to_numpy().any()):
         row = int(table.index[bad][0])
         raise InvalidData(
-            f"{path}, line {row + 2}, column {name}: '{table[name][row]}' is no number; write a number, or '.' where missing."
+            f"{path}, line {row + 2}, column {name}: '{str(table[name][row])[:80]}' is no number; write a number, or '.' where missing."
         )
     return values
 
@@ -245,7 +245,7 @@ def _concentrations(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
     wrong = concentrations(table[name])[2]
     if bool(wrong.any()):
         row = int(table.index[wrong][0])
-        raise InvalidData(f"{path}, line {row + 2}, column {name}: '{table[name][row]}' is no number; {BELOW_HELP}.")
+        raise InvalidData(f"{path}, line {row + 2}, column {name}: '{str(table[name][row])[:80]}' is no number; {BELOW_HELP}.")
     return table[name]
 
 

@@ -5,7 +5,6 @@ No rules about doses here; those are in `_rules`. Files of ten million rows go t
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ketasim.csvtext import say_semicolons, separator_of, text_bytes, with_point
+from ketasim.csvtext import csv_rows, say_semicolons, separator_of, text_bytes, with_point
 from ketasim.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ def _header(path: Path, data: bytes) -> tuple[list[str], int, int, str]:
         marked = text[:1] in ("#", ";") or text[:2].lower() in ("c,", "c ", "c\t") or text.lower() == "c"
         bare = text.lstrip("#; ") if text[:1] in ("#", ";") else text
         separator = separator_of(bare)
-        names = [n.strip() for n in next(csv.reader([bare], delimiter=separator), [])]
+        names = [n.strip() for n in next(csv_rows([bare], path, separator), (0, []))[1]]
         is_header = {"ID", "TIME"} <= {n.upper() for n in names}
         if not text.strip(", ;\t") or (marked and not is_header):
             continue

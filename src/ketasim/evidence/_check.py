@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ketasim.csvtext import csv_rows
 from ketasim.errors import InvalidData, UnitMismatch, close_names
 from ketasim.evidence._people import not_people
 from ketasim.evidence._schema import ANNOTATIONS, ROB1, ROB2, TABLES, Column, Table
@@ -61,21 +61,21 @@ def read(path: Path, table: str) -> Rows:
         raise InvalidData(f"{path}: not UTF-8 (byte {error.start}). Save the file as UTF-8.") from None
     except OSError as error:
         raise InvalidData(f"{path}: cannot be read ({error.strerror}).") from None
-    reader = csv.reader(text.splitlines(keepends=True))
-    header = [name.strip() for name in next(reader, [])]
+    lines = csv_rows(text.splitlines(keepends=True), path)
+    header = [name.strip() for name in next(lines, (0, []))[1]]
     _check_header(path, header, table, spec)
     rows, places = list[Row](), list[Place]()
-    for cells in reader:
+    for line, cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(header):
             raise InvalidData(
-                f"{path}, line {reader.line_num}: {len(cells)} cells, but the header has {len(header)} columns. "
+                f"{path}, line {line}: {len(cells)} cells, but the header has {len(header)} columns. "
                 "Put texts that hold a comma into double quotes."
             )
         values = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
         rows.append({name: values.get(name, "") for name in spec.columns})
-        places.append(Place(path, reader.line_num))
+        places.append(Place(path, line))
     return Rows(table, rows, places)
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ketasim.documents import arrays
 from ketasim.errors import InvalidEntry
 
 if TYPE_CHECKING:
@@ -35,10 +36,14 @@ class Posterior(Mapping[str, "Floats"]):
         import numpy as np  # here: a list of the library does not need it
 
         try:
-            with np.load(self.path) as stored:
-                names, draws = stored["names"], stored["draws"]
-        except (OSError, ValueError, KeyError) as error:
+            stored = arrays(self.path)
+        except (OSError, ValueError) as error:
             raise InvalidEntry(f"{self.path.name}: cannot be read ({error}). It has to hold names and draws.") from None
+        names, draws = stored.get("names"), stored.get("draws")
+        if names is None or draws is None or names.ndim != 1 or draws.dtype.kind not in "fiu":
+            raise InvalidEntry(
+                f"{self.path.name}: holds {', '.join(stored) or 'nothing'}; needed are names (parameter,) and draws (draw, parameter)."
+            )
         if draws.ndim != 2 or draws.shape != (len(draws), len(names)) or not len(draws) or not np.isfinite(draws).all():
             raise InvalidEntry(
                 f"{self.path.name}: draws has shape {draws.shape}; needed are finite numbers (draw, {len(names)}), one at least."

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ketasim.csvtext import as_numbers
+
 #: Words for a value below the limit, beside the limit written as ``<0.5``.
 _WORDS = ("BLQ", "BLOQ", "BQL", "<LLOQ")
+
 _LIMIT = r"<\s*\d*\.?\d+(?:[eE][+-]?\d+)?"
 HELP = "write a number, '<0.5' or 'BLQ' where it lies below the limit of quantification (blq says what becomes of it; --blq), or '.' where missing"
 
@@ -29,5 +32,5 @@ def concentrations(column: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
         return column, none, none
     words = column.astype(str).str.strip()
     below = words.str.fullmatch(_LIMIT) | words.str.upper().isin(_WORDS)
-    values = pd.to_numeric(column.where(~below, 0.0), errors="coerce").astype(float)
+    values = as_numbers(column.where(~below, 0.0)).astype(float)
     return values, below, values.isna() & column.notna()

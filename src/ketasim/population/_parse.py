@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ketasim.documents import is_number
 from ketasim.errors import InvalidEntry, close_names
 from ketasim.population._covariates import COVARIATES
 from ketasim.population._distribution import (
@@ -32,6 +34,24 @@ _FIELDS = {
     "categorical": {"levels", "by"},
     "lms": {"table", "truncated", "centiles"},
     "genotype": {"table", "by"},
+}
+#: What the values of a block are.
+_TEXT, _NUMBER, _PAIR, _TABLE = (
+    "a text",
+    "a number",
+    "two numbers, the second larger",
+    "a table of levels, e.g. {female = 0.5, male = 0.5}",
+)
+_TYPES = {
+    **dict.fromkeys(("unit", "source", "at", "kind", "confidence", "note", "distribution", "by", "table"), _TEXT),
+    **dict.fromkeys(("low", "high", "mean", "sd"), _NUMBER),
+    **dict.fromkeys(("range", "truncated", "centiles"), _PAIR),
+    "levels": _TABLE,
+}
+#: Columns of tables: texts and numbers.
+_COLUMNS = {
+    "lms": (("covariate", "sex", "source", "at", "kind", "note"), ("age", "L", "M", "S")),
+    "genotype": (("covariate", "level", "source", "at", "kind", "note"), ("frequency",)),
 }
 _KINDS = ("estimated", "fixed", "derived", "assumed")
 _SHARES_SUM = 1e-6
@@ -60,6 +80,7 @@ def parse_block(
     """
     if name not in COVARIATES:
         raise InvalidEntry(f"{where}: '{name}' is not a covariate of the register.{close_names(name, COVARIATES)}")
+    _check_types(raw, where)
     kind = raw.get("distribution", "")
     if kind not in _FIELDS:
         raise InvalidEntry(f"{where}: distribution = '{kind}'. Allowed: {', '.join(_FIELDS)}.")
@@ -79,6 +100,32 @@ def parse_block(
     place = ", ".join(str(raw[key]) for key in ("source", "at") if raw.get(key))
     provenance = f"{place}; {raw['kind']}" if place else str(raw["kind"])
     return Block(distribution, _words(kind, raw), sources, provenance, str(raw.get("note", "")))
+
+
+def _check_types(raw: Any, where: str) -> None:
+    """Every value is of the kind its key needs."""
+    if not isinstance(raw, Mapping):
+        raise InvalidEntry(f"{where} = {_shown(raw)}: needed is a table of names and values.")
+    for key, value in raw.items():
+        needed = _TYPES.get(key, "")
+        right = {
+            _TEXT: isinstance(value, str), _NUMBER: is_number(value), _PAIR: _is_pair(value),
+            _TABLE: isinstance(value, Mapping) and bool(value),
+        }  # fmt: skip
+        if needed and not right[needed]:
+            raise InvalidEntry(f"{where}: {key} = {_shown(value)}; needed is {needed}.")
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a number too large to be meant"
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def _plain(name: str, kind: str, raw: Mapping[str, Any], where: str) -> Uniform | Normal | Categorical:
@@ -132,7 +179,7 @@ def _categorical(name: str, raw: Mapping[str, Any], where: str) -> Categorical:
             f"{where}: levels of {name} expected ({', '.join(allowed)}); got {', '.join(levels) or 'none'}."
             f"{close_names(unknown[0], allowed) if unknown else ''}"
         )
-    if not all(isinstance(share, (int, float)) for share in levels.values()):
+    if not all(map(is_number, levels.values())):
         raise InvalidEntry(f"{where}: the shares of the levels must be plain numbers.")
     total = float(sum(levels.values()))
     if min(levels.values()) < 0:
@@ -149,6 +196,8 @@ def _conditional(name: str, kind: str, raw: Mapping[str, Any], where: str, befor
         raise InvalidEntry(
             f"{where}: levels of {by} expected ({', '.join(COVARIATES[by].levels)}); got {', '.join(parts) or 'none'}."
         )
+    for level, part in parts.items():
+        _check_types({"levels": part} if kind == "categorical" else part, f"{where} {by} = {level}")
     inner = {level: {"levels": part} if kind == "categorical" else part for level, part in parts.items()}
     _check_covered(by, tuple(parts), where, before)
     return ByLevel(by, {level: _plain(name, kind, part, f"{where} {by} = {level}") for level, part in inner.items()})
@@ -166,9 +215,10 @@ def _from_table(
 ) -> Block:
     if "table" not in raw:
         raise InvalidEntry(f'{where}: {kind} needs table = "...", a file of library/population/tables without .csv.')
-    rows = [row for row in table(str(raw["table"])) if row["covariate"] == name]
+    rows = [row for row in table(raw["table"]) if row.get("covariate") == name]
     if not rows:
         raise InvalidEntry(f"{where}: table '{raw['table']}' has no rows of {name}.")
+    _check_columns(rows, kind, f"{where} table '{raw['table']}'")
     for row in rows:
         _check_provenance(row, f"{where} table '{raw['table']}'")
     sexes = tuple(dict.fromkeys(row["sex"] for row in rows)) if kind == "lms" else ()
@@ -184,6 +234,25 @@ def _from_table(
         f"{'; '.join(sources)}, table {raw['table']}; {kinds}",
         str(raw.get("note", "")),
     )
+
+
+def _check_columns(rows: Rows, kind: str, where: str) -> None:
+    """Every row has its texts and numbers."""
+    texts, numbers = _COLUMNS[kind]
+    for row in rows:
+        for column in (*texts, *numbers):
+            value = row.get(column)
+            if value is None:
+                raise InvalidEntry(f"{where}: has no column '{column}', or a row without it.")
+            if column in numbers and not _is_finite(value):
+                raise InvalidEntry(f"{where}: {column} = '{value[:80]}'; needed is a number.")
+
+
+def _is_finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _lms(rows: Rows, raw: Mapping[str, Any]) -> Lms:

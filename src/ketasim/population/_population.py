@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
+from ketasim.csvtext import csv_rows, text_bytes
 from ketasim.documents import document, file_text
 from ketasim.errors import Extrapolation, InvalidEntry, InvalidOption, UnknownEntry, close_names, warn
 from ketasim.population._cohort import Cohort
@@ -22,6 +24,8 @@ from ketasim.population._covariates import COVARIATES, cyp2b6_phenotype
 from ketasim.population._parse import Block, parse_block
 from ketasim.population._random import check_seed, is_whole, uniform
 
+#: Name of a table beside a population.
+_PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}")
 #: Patients of one cohort: their covariates alone would fill 80 GB.
 MOST_PATIENTS = 1_000_000_000
 
@@ -209,6 +213,11 @@ def _load(text: str, where: str, beside: Path | None) -> Population:
     for key in ("id", "revision", "title", "description", "covariate"):
         if key not in raw:
             raise InvalidEntry(f"{where}: '{key}' is missing.")
+    for key in ("id", "status", "title", "description", "notes", "extrapolation", "basis"):
+        if not isinstance(raw.get(key, ""), str):
+            raise InvalidEntry(f"{where}: {key} = {str(raw[key])[:80]}; needed is a text.")
+    if not isinstance(raw["covariate"], dict):
+        raise InvalidEntry(f"{where}: covariate = {str(raw['covariate'])[:80]}; needed are tables, e.g. [covariate.AGE].")
     if not is_whole(raw["revision"]):
         raise InvalidEntry(f"{where}: revision = {raw['revision']!r} is no whole number.")
     blocks: dict[str, Block] = {}
@@ -248,8 +257,13 @@ def _check_sources(blocks: Mapping[str, Block], where: str) -> None:
 
 
 def _table(name: str, where: str, beside: Path | None) -> list[dict[str, str]]:
+    if not _PLAIN_NAME.fullmatch(name):
+        raise InvalidEntry(f"{where}: table '{name[:80]}'; needed is the name of a file in the same folder, without .csv.")
     own = beside / f"{name}.csv" if beside else None
-    path = own if own and own.is_file() else _folder() / "tables" / f"{name}.csv"
+    if own and own.is_file():
+        rows = [cells for _, cells in csv_rows(text_bytes(own).decode().splitlines(keepends=True), own) if cells]
+        return [dict(zip(rows[0], cells, strict=False)) for cells in rows[1:]]
+    path = _folder() / "tables" / f"{name}.csv"
     if not path.is_file():
         raise InvalidEntry(f"{where}: no table '{name}.csv' in library/population/tables.")
     with path.open(encoding="utf-8") as handle:

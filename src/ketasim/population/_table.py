@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
-from ketasim.csvtext import say_semicolons, separator_of, text_bytes, with_point
+from ketasim.csvtext import csv_rows, say_semicolons, separator_of, text_bytes, with_point
 from ketasim.errors import InvalidData, UnitMismatch, listed
 from ketasim.population._cohort import Cohort
 from ketasim.population._covariates import COVARIATES, level_of
@@ -113,14 +112,10 @@ def _from_file(path: Path) -> _Table:
     text = text_bytes(path, "a CSV file with one line per patient").decode()
     first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
     separator = separator_of(first)
-    try:
-        reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
-        for row in reader:
-            if row and any(cell.strip() for cell in row) and not row[0].lstrip().startswith("#"):
-                rows.append([with_point(cell.strip()) if separator == ";" else cell.strip() for cell in row])
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        raise InvalidData(f"{path}: cannot be read as a CSV file ({error}).") from None
+    for line, row in csv_rows(StringIO(text, newline=""), path, separator):
+        if row and any(cell.strip() for cell in row) and not row[0].lstrip().startswith("#"):
+            rows.append([with_point(cell.strip()) if separator == ";" else cell.strip() for cell in row])
+            lines.append(line)
     if separator == ";":
         say_semicolons(path)
     if not rows:

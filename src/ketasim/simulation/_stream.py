@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ketasim.documents import arrays
 from ketasim.errors import InvalidData, InvalidOption, OutputError
 from ketasim.results import QuantileSketch
 from ketasim.solve import Solution
@@ -57,10 +57,9 @@ class Stream:
 
     def _load(self, path: Path) -> None:
         try:
-            with np.load(path) as stored:
-                text, digest = str(stored["facts"]), str(stored["digest"])
-                counts = {name: stored[name] for name in stored if name not in ("facts", "digest")}
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+            counts = arrays(path)
+            text, digest = str(counts.pop("facts")), str(counts.pop("digest"))
+        except (OSError, ValueError, KeyError):
             text, digest, counts = "", "", {}
         if not digest or digest != _digest(text, counts):
             raise InvalidData(

@@ -5,7 +5,6 @@ Only reading: what the numbers mean is decided in `_network_input`.
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketasim.csvtext import absent, separator_of, text_bytes
+from ketasim.csvtext import absent, csv_rows, separator_of, text_bytes
 from ketasim.errors import InvalidData, InvalidOption
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ def _read_file(path: Path) -> Table:
     if not kept:
         raise InvalidData(f"{path}: holds no rows; needed is a header line and one row per contrast or per arm.")
     separator = separator_of(kept[0][1])
-    cells = [[c.strip() for c in next(csv.reader([line], delimiter=separator))] for _, line in kept]
+    cells = [[c.strip() for c in next(csv_rows([line], f"{path}, line {at}", separator))[1]] for at, line in kept]
     columns = tuple(cells[0])
     for (line, _), row in zip(kept[1:], cells[1:], strict=True):
         if len(row) != len(columns) and any(row[len(columns) :]):
