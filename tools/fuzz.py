@@ -310,7 +310,9 @@ def _parameters(ending: str) -> Callable[[Path, bytes], object]:
         from ketasim.cli._values import parameter_values
         from ketasim.simulation import as_model
 
-        return as_model("generic/two_cmt").with_values(parameter_values(None, [_file(folder, f"own{ending}", data)]))
+        return as_model("generic/two_cmt").with_values(
+            parameter_values(None, [_file(folder, f"own{ending}", data)], "generic/two_cmt")
+        )
 
     return read
 
@@ -430,7 +432,7 @@ _REGIMENS = (
     b"s-ketamine iv 10 mg bolus then 0.2 mg/kg/h for 2 h + midazolam 0.045 mg/kg iv at 24 h", b"ketamine oral 50 mg at 0, 8, 16 h",
 )  # fmt: skip
 _DOSES = b'[[doses]]\ndrug = "esketamine"\nroute = "nasal"\namount = "56 mg"\nschedule = "2/week x 4 week"\nstart = "1 h"\n'
-_PARAMETERS = b'{"parameters": {"CL": 5.0, "V": {"value": 30, "unit": "L"}, "Q": 4}}'
+_PARAMETERS = b'{"parameters": {"CL": 5.0, "V": {"value": 30}, "Q": 4}}'
 _SCENARIO = b'format = "ketasim/1"\nmodel = "generic/two_cmt"\nn = 3\nseed = 2\ntimes = [0.0, 1.0]\n[arm.low]\ndosing = "10 mg into CENT"\n[arm.high]\ndosing = "20 mg into CENT"\n'
 _NETWORK = b"studlab,treat1,treat2,TE,seTE\n1,a,b,-1.0,0.3\n2,b,c,0.4,0.2\n3,a,c,-0.5,0.25\n4,a,b,-0.8,0.3\n4,a,c,-0.2,0.3\n4,b,c,0.6,0.3\n"
 _STREAMED: dict[str, Any] = {
