@@ -341,6 +341,18 @@ def test_warnings_are_shown_however_quiet_and_stand_in_the_json(run: Run) -> Non
     assert [w.startswith(text) for w in json.loads(two.stdout)["warnings"]] == [True]
 
 
+def test_a_table_in_the_drugs_own_terms(run: Run) -> None:
+    Path("t.csv").write_text("ID,TIME,AMT,SITE\n1,0,20,a\n1,0:30,.,b\n")
+    terms = ("--drug", "racemic_ketamine", "--route", "im")
+    done = run("simulate", "--data", "t.csv", *terms, "--keep", "site", "-o", "o.csv")
+    assert done.exit_code == 0 and "AMT of racemic ketamine is read in mg of base. Concentrations are in ng/mL" in done.stderr
+    assert list(pd.read_csv("o.csv").columns[:4]) == ["ID", "TIME", "SITE", "venous_s_ketamine"]
+    assert "3 records of 1 subject" in run("events", "--data", "t.csv", *terms).stdout
+    for command in ("simulate", "events"):
+        refused = run(command, "20 mg ketamine im", *terms)
+        assert refused.exit_code == 2 and "--drug" in refused.stderr and "without --data" in refused.stderr
+
+
 @pytest.mark.parametrize("option", ["--report=r.html", "--figure=f.png"])
 def test_event_tables_have_no_report(run: Run, events_file: Path, option: str) -> None:
     done = run("simulate", "--data", events_file, "--model", "generic/two_cmt", option)

@@ -83,6 +83,28 @@ Population = Annotated[
     ),
 ]
 Data = Annotated[Path | None, typer.Option("--data", metavar="FILE.csv", help="NONMEM-style event table instead of a regimen.")]
+Drug = Annotated[
+    str,
+    typer.Option(
+        "--drug", metavar="DRUG", help="With --data: of doses without a column DRUG, e.g. racemic_ketamine; AMT is then mg."
+    ),
+]
+Route = Annotated[str, typer.Option("--route", metavar="ROUTE", help="With --data: of doses without a column ROUTE, e.g. iv.")]
+Unit = Annotated[
+    str,
+    typer.Option(
+        "--unit", metavar="UNIT", help="With --data: of AMT, where drug and route are said; default mg. Also ug, umol, mg/kg."
+    ),
+]
+Form = Annotated[
+    str,
+    typer.Option(
+        "--form", metavar="base|hydrochloride", help="With --data: what AMT weighs, where drug and route are said; default base."
+    ),
+]
+Keep = Annotated[
+    str, typer.Option("--keep", metavar="COLUMN,...", help="With --data: columns of the table to carry to the output.")
+]
 Weight = Annotated[
     float | None, typer.Option("--weight", metavar="KG", help="Body weight of the typical patient; default 70 kg.")
 ]

@@ -168,6 +168,11 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return inner if isinstance(inner, dict) else data
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def refuse_typed(options: Mapping[str, str], why: str) -> None:
     """Refuse options that would be ignored. options : name in Python -> on the command line."""
     if ignored := [shown for name, shown in options.items() if name in settings.typed]:

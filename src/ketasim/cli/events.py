@@ -27,6 +27,10 @@ def events(
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE.csv", help="Check and show an event table instead.")
     ] = None,
+    drug: opt.Drug = "",
+    route: opt.Route = "",
+    unit: opt.Unit = "",
+    form: opt.Form = "",
     model: opt.Model = "ketasim_reference",
     weight: Annotated[float, typer.Option("--weight", help="Body weight, kg, of the person shown.")] = 70.0,
     population: opt.Population = "",
@@ -56,9 +60,14 @@ def events(
         _values.refuse_typed({"weight": "--weight"}, "with --population, whose patients have weights of their own.")
     else:
         _values.refuse_typed({"n": "-n", "seed": "--seed"}, "without --population.")
+    if data is None:
+        terms = {"drug": "--drug", "route": "--route", "unit": "--unit", "form": "--form"}
+        _values.refuse_typed(terms, "without --data: a regimen says it in words.")
     _outputs.check_file(out, (".csv",))
     described, table = (
-        _from_table(data, model) if data is not None else _from_regimen(regimen, model, weight, population, n, seed, expand)
+        _from_table(data, model, {"drug": drug, "route": route, "unit": unit, "form": form})
+        if data is not None
+        else _from_regimen(regimen, model, weight, population, n, seed, expand)
     )
     if out is not None:
         from ketasim.dose import write_events
@@ -78,13 +87,13 @@ def events(
 events.__doc__ = f"{events.__doc__}\n\b\n{GRAMMAR}"
 
 
-def _from_table(path: Path, model: str) -> tuple[str, pd.DataFrame]:
+def _from_table(path: Path, model: str, terms: dict[str, str]) -> tuple[str, pd.DataFrame]:
     from ketasim.cli import _values
     from ketasim.dose import read_events
 
     if not path.is_file():
         raise InvalidOption(f"--data {path}: {absent(path)}")
-    data = read_events(path, _values.model_of(model))
+    data = read_events(path, _values.model_of(model), **terms)
     counts = [_count(data.n_records, "record"), _count(data.n_subjects, "subject"), _count(len(data.groups()), "dosing pattern")]
     return (
         f"{data.name}: {counts[0]} of {counts[1]} in {counts[2]}; in order.",

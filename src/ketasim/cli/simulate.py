@@ -22,6 +22,7 @@ _NOT_FOR_TABLES = {
     "where": "--where", "set_": "--set", "save_scenario": "--save-scenario", "disorder": "--disorder", "control": "--control", "visits": "--visits", "baseline": "--baseline", "policy": "--policy",
     "population": "--population", "n": "-n", "weight": "--weight", "stream": "--stream", "resume": "--resume", "log": "--log",
 }  # fmt: skip
+_OF_TABLES = {"drug": "--drug", "route": "--route", "unit": "--unit", "form": "--form", "keep": "--keep"}
 
 
 @verb
@@ -31,6 +32,11 @@ def simulate(
     ] = "",
     *,
     data: opt.Data = None,
+    drug: opt.Drug = "",
+    route: opt.Route = "",
+    unit: opt.Unit = "",
+    form: opt.Form = "",
+    keep: opt.Keep = "",
     model: opt.Model = "ketasim_reference",
     population: opt.Population = "adults",
     n: opt.N = 1,
@@ -87,6 +93,8 @@ def simulate(
     if bool(regimen) == (data is not None):
         raise InvalidOption('give either a regimen, e.g. "esketamine nasal 56 mg", or --data FILE.csv.')
     check_interpolation(interpolation)
+    if data is None:
+        _values.refuse_typed(_OF_TABLES, "without --data: a regimen says it in words.")
     # Names first, the cheapest first: a slip is answered before anything heavy is imported.
     given = _values.regimen_of(regimen) if data is None else _table(data)
     parameters = _values.parameter_values(param, params, model, disorder)
@@ -107,7 +115,8 @@ def simulate(
         "precision": precision, "threads": threads, "chunk": chunk, "interpolation": interpolation, "command": command_line(),
     }  # fmt: skip
     if data is not None:
-        _events(data, model, options, files)
+        said = {"drug": drug, "route": route, "unit": unit, "form": form, "keep": _values.words(keep)}
+        _events(data, model, options, files, said)
     else:
         _values.save_scenario(
             {"run": {"dosing": given}}, {"model": model, **options, **people, "weight": weight}, population, save_scenario
@@ -151,7 +160,7 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
     _all_failed(result)
 
 
-def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...]) -> None:
+def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...], said: dict[str, Any]) -> None:
     import ketasim
     from ketasim.cli import _outputs, _show
     from ketasim.cli._exposure import who_text
@@ -168,7 +177,7 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
         if path.suffix.lower() not in _outputs.TABLES:
             raise InvalidOption(f"{path}: an event table gives no report or figure. Use one of {', '.join(_outputs.TABLES)}.")
     whole = as_model(model)
-    events = read_events(data, whole, options["interpolation"])
+    events = read_events(data, whole, options["interpolation"], **said)
     with progress((len(events.spans) - 1) * (1 + options["draws"])) as bar:
         result = ketasim.simulate(whole, events, progress=bar, **options)
     _outputs.write(result, files)
@@ -185,6 +194,13 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     units = ", ".join(dict.fromkeys(whole.states[name].unit for name in whole.compartments))
     if assumed := assumed_sentence({"": result}):
         _note(assumed)
+    if events.in_mass:
+        _note(
+            f"{'; '.join(events.said)}. Concentrations are in ng/mL. Columns DRUG, ROUTE, UNIT and FORM, or the options of that name, say otherwise."
+        )
+        _show.notice()
+        _all_failed(result)
+        return
     outputs = ", ".join(dict.fromkeys(port.unit for port in whole.ports.values()))
     _note(f"AMT is read in the unit of its compartment ({units}), states are written in it; outputs are in {outputs}.")
     _show.notice()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
+from ketasim.dose._drug_rows import TERMS, DrugTerms, Expanded, has_drug_terms, in_drug_terms
 from ketasim.dose._gaps import check_interpolation
+from ketasim.dose._resolve import DEVICES
 from ketasim.dose._rules import RESERVED, Rules, canonical_names
-from ketasim.dose._table import from_frame, read_table
+from ketasim.dose._table import day_words, from_frame, from_start, read_table
 from ketasim.dose._template import COLUMNS, EventTemplate, Floats, Ints
-from ketasim.errors import InvalidData, InvalidOption
+from ketasim.errors import InvalidData, InvalidOption, close_names
 from ketasim.writing import replacing
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class EventData:
     overrides : parameter -> (record,), in declared units, no gaps.
     covariates : other columns -> (record,): numbers with NaN, or text with None, where missing.
     values : DV and MDV where the table has them -> (record,), NaN where missing.
+    kept : columns to carry to the output -> (record,), in the order asked for. in_mass : doses were said by drug and route, so that
+        concentrations are reported in ng/mL. said : how amounts were read, in words.
     """
 
     name: str
@@ -56,6 +60,9 @@ class EventData:
     overrides: dict[str, Floats] = field(default_factory=dict)
     covariates: dict[str, NDArray[Any]] = field(default_factory=dict)
     values: dict[str, Floats] = field(default_factory=dict)
+    kept: dict[str, NDArray[Any]] = field(default_factory=dict)
+    in_mass: bool = False
+    said: tuple[str, ...] = ()
 
     @cached_property
     def starts(self) -> Ints:
@@ -178,13 +185,18 @@ def _same_rows(matrix: NDArray[Any]) -> Iterator[Ints]:
     yield from np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
 
 
-def read_events(source: str | Path | pd.DataFrame, model: Model, interpolation: str = "nocb") -> EventData:
+def read_events(
+    source: str | Path | pd.DataFrame, model: Model, interpolation: str = "nocb", *, drug: str = "", route: str = "", unit: str = "",
+    form: str = "", keep: Sequence[str] = (),
+) -> EventData:  # fmt: skip
     """Read an event table: ID TIME AMT RATE EVID CMT ADDL II SS MDV DV, parameters and covariates; any letter case.
 
     Parameters
     ----------
     source : CSV file (comma or tab), or a table in memory. model : gives compartments and parameter names.
     interpolation : what stands in empty cells of parameters: nocb, locf or linear.
+    drug, route, unit, form : of every dose whose record has none of its own in a column DRUG, ROUTE, UNIT (mg) or FORM (base): AMT is
+        then in that unit, and each dose becomes what enters the model by that route. keep : columns to carry to the output.
 
     Returns
     -------
@@ -202,7 +214,7 @@ def read_events(source: str | Path | pd.DataFrame, model: Model, interpolation: 
         )
 
     def numeric(name: str) -> bool:
-        return name in model.params or (name in RESERVED and name != "CMT")
+        return name in model.params or (name in (*RESERVED, "DATE") and name != "CMT")
 
     def canonical(names: list[str], where: str) -> list[str]:
         return canonical_names(names, where, model)
@@ -211,17 +223,60 @@ def read_events(source: str | Path | pd.DataFrame, model: Model, interpolation: 
         table = read_table(Path(source), canonical, numeric)
     else:
         table = from_frame(source, canonical, numeric)
-    rules = Rules(table, model)
-    data = EventData(table.name, rules.checked())
+    given = dict(table.columns)
+    from_start(table)
+    terms = DrugTerms(drug, route, unit, form)
+    in_words = has_drug_terms(table, terms)
+    rules = Rules(table, model, in_words)
+    data = EventData(table.name, rules.checked(), kept=_kept(given, keep, table.name))
     block = np.repeat(np.arange(data.n_subjects), np.diff(data.starts))
+    used = (*RESERVED, *(TERMS if in_words else ()))
     for name, column in table.columns.items():
         if name in ("DV", "MDV"):
             data.values[name] = column
         elif name in model.params:
             data.overrides[name] = rules.parameter(name, block, interpolation)
-        elif name not in RESERVED and not (name == "C" and column.dtype != object and np.isnan(column).all()):
+        elif name not in used and not (name == "C" and column.dtype != object and np.isnan(column).all()):
             data.covariates[name] = column
-    return data
+    return _expanded(data, in_drug_terms(table, data.records, model, terms)) if in_words else data
+
+
+def _kept(columns: Mapping[str, NDArray[Any]], names: Sequence[str], where: str) -> dict[str, NDArray[Any]]:
+    """Columns to carry to the output, as they stand in the table."""
+    if isinstance(names, str):
+        raise InvalidOption(f"keep = '{names}': give a list of columns, e.g. ['{names}'].")
+    lower = {name.lower(): name for name in columns}
+    found: dict[str, NDArray[Any]] = {}
+    for name in names:
+        own = lower.get(str(name).lower())
+        if own is None:
+            raise InvalidData(
+                f"{where}: no column '{name}' to keep.{close_names(str(name), columns)} Columns: {', '.join(columns)}."
+            )
+        if own not in ("ID", "TIME"):  # they are there anyway
+            found[own] = day_words(columns[own]) if own == "DATE" else columns[own]
+    return found
+
+
+def _expanded(data: EventData, found: Expanded) -> EventData:
+    """The table with one record per analyte and entrance of every dose."""
+
+    def each(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return {name: values[found.origin] for name, values in columns.items()}
+
+    overrides = each(data.overrides)
+    if found.devices is not None and DEVICES not in overrides:
+        overrides[DEVICES] = found.devices
+    return EventData(
+        data.name,
+        found.records,
+        overrides,
+        each(data.covariates),
+        each(data.values),
+        each(data.kept),
+        in_mass=True,
+        said=found.said,
+    )
 
 
 @checked

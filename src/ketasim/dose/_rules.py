@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 Bools = NDArray[np.bool_]
 RESERVED = ("ID", "TIME", "AMT", "RATE", "EVID", "CMT", "ADDL", "II", "SS", "MDV", "DV", "TINF")
-DATES = ("DATE", "DAT1", "DAT2", "DAT3")
+_MIDNIGHT = " Past midnight clock times need a column DATE (2026-01-31), or go on: 24:30."
+DATES = ("DAT1", "DAT2", "DAT3")
 
 
 def canonical_names(names: list[str], where: str, model: Model) -> list[str]:
@@ -57,10 +58,10 @@ def canonical_names(names: list[str], where: str, model: Model) -> list[str]:
     for k, name in enumerate(out):
         if (there := first.setdefault(name, k)) != k:
             raise InvalidData(f"{where}: column {name} is there twice ('{names[there]}' and '{names[k]}'; case does not count).")
-    dates = [d for d in DATES if d in out]
-    if dates:
+    if dates := [d for d in DATES if d in out]:
         raise InvalidData(
-            f"{where}: column {dates[0]} is not read; give TIME as hours from the subject's start, and leave the date out."
+            f"{where}: column {dates[0]} is not read, as its order of day and month is not sure. Give a column DATE as 2026-01-31 beside clock times "
+            "in TIME (9:30), or TIME as hours from the subject's start."
         )
     return out
 
@@ -68,8 +69,9 @@ def canonical_names(names: list[str], where: str, model: Model) -> list[str]:
 class Rules:
     """Checks one table against one model and fills in what the table leaves out."""
 
-    def __init__(self, table: Table, model: Model) -> None:
-        self.table, self.model, self.n = table, model, table.n
+    def __init__(self, table: Table, model: Model, in_words: bool = False) -> None:
+        """in_words : doses are said by drug and route, so that compartments and modelled rates follow from these."""
+        self.table, self.model, self.n, self.in_words = table, model, table.n, in_words
 
     def column(self, name: str, default: float = 0.0) -> NDArray[np.float64]:
         """A dosing column; missing cells and a missing column become the default."""
@@ -107,8 +109,12 @@ class Rules:
         self.misplaced(out, dose)
         out["RATE"], out["TINF"] = self.rates(out, dose)
         self.repeats(out, dose)
-        out["CMT"] = self.compartments(dose)
-        self.modelled(out, dose)
+        if self.in_words:
+            self.refuse(dose & (out["RATE"] < 0), "RATE", "on a dose with a route, which itself says how the drug enters. Give RATE 0, or above 0 for an infusion.")  # fmt: skip
+            out["CMT"] = np.where(dose, 0, -1)
+        else:
+            out["CMT"] = self.compartments(dose)
+            self.modelled(out, dose)
         out["II"] = np.where(dose, out["II"], 0.0)
         for name, kind in (("EVID", np.int8), ("ADDL", np.int64), ("SS", np.int8), ("CMT", np.int32)):
             out[name] = out[name].astype(kind)
@@ -143,7 +149,7 @@ class Rules:
         if back.any():
             above = time[int(np.argmax(back)) - 1]
             self.refuse(back, "TIME", f"is before the record above ({above:g}). Within a subject time must not run backwards, "
-                        "unless the record is a reset (EVID 3 or 4).")  # fmt: skip
+                        f"unless the record is a reset (EVID 3 or 4).{_MIDNIGHT if self.table.clock else ''}")  # fmt: skip
 
     def events(self, out: dict[str, NDArray[Any]]) -> NDArray[Any]:
         """EVID, derived where it is missing: a dose if AMT > 0 or a constant infusion at steady state, else an observation."""
@@ -217,13 +223,31 @@ class Rules:
         """CMT counted from 0, by number or name; a dose without goes into the first, as in NONMEM."""
         given = self.table.columns.get("CMT")
         count = len(self.model.compartments)
+        numbers = np.full(self.n, np.nan) if given is None else self.named(given) if given.dtype == object else given
+        blank = np.isnan(numbers) | (numbers == 0)
+        self.unmeant(dose & blank)
         if given is None:
             return np.where(dose, 0, -1)
-        numbers = self.named(given) if given.dtype == object else given
-        blank = np.isnan(numbers) | (numbers == 0)
         bad = ~blank & ((numbers < 1) | (numbers > count) | (numbers != np.floor(numbers)))
         self.refuse(bad, "CMT", self.compartment_help())
         return np.where(blank, np.where(dose, 0, -1), np.where(blank, 1.0, numbers) - 1)
+
+    def unmeant(self, first: Bools) -> None:
+        """Refuse doses without a compartment where the first one is not the only one that drugs enter."""
+        ways = {
+            (route, analyte): entrances
+            for route, by in getattr(self.model, "routes", {}).items()
+            for analyte, entrances in by.items()
+        }
+        entered = {entrance.compartment for entrances in ways.values() for entrance in entrances}
+        if not first.any() or not any(analyte for _, analyte in ways) or entered == {self.model.compartments[0]}:
+            return
+        row = int(np.argmax(first))
+        names = listed([f"{k} {name}" for k, name in enumerate(self.model.compartments, 1)], 12)
+        raise InvalidData(
+            f"{self.table.where(row)}: a dose without CMT would enter '{self.model.compartments[0]}', the first compartment of {self.model.id}, which is "
+            f"hardly meant. Say drug and route by columns DRUG and ROUTE, or for all doses (--drug, --route): AMT is then mg, e.g. of racemic_ketamine, iv. Or give CMT: {names}."
+        )
 
     def named(self, given: NDArray[Any]) -> NDArray[np.float64]:
         """Numbers of compartments given by name."""

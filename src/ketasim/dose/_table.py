@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,7 +29,11 @@ _SKIPPED = re.compile(rb"^[ \t]*(?:[#;][^\n]*|[Cc](?:[ ,\t][^\n]*)?|[ \t\r,]*)\r
 #: The same where semicolons separate: a line that begins with one lacks its first field.
 _SKIPPED_SEMICOLON = re.compile(rb"^[ \t]*(?:#[^\n]*|[Cc](?:[ ;\t][^\n]*)?|[ \t\r;]*)\r?$", re.MULTILINE)
 _HINTS = tuple(b"\n" + c for c in (b"#", b";", b"C", b"c", b"\n", b"\r", b" ", b"\t", b","))
-_CLOCK = re.compile(r"(\d+):([0-5]\d)")
+_CLOCK = re.compile(r"(\d+):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?")
+_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[ T]00:00(?::00(?:\.0+)?)?)?")
+#: Days that may be meant, of the years 1900 to 2199.
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1).toordinal(), date(2200, 1, 1).toordinal()
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d?:.*)")
 
 
 @dataclass
@@ -38,7 +43,8 @@ class Table:
     Attributes
     ----------
     name : of the file, for messages. header_line, skipped : numbers of the header line and of lines left out after it;
-        -1 and empty for a table in memory. decimal_comma : whether numbers may be written 0,5.
+        -1 and empty for a table in memory. decimal_comma : whether numbers may be written 0,5. clock : whether times were
+        written as on a clock. dated : whether they say the day.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Table:
     header_line: int = -1
     skipped: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     decimal_comma: bool = False
+    clock: bool = False
+    dated: bool = False
 
     def where(self, row: int) -> str:
         """Place of a row: ``file.csv, line 7`` (of the file, header and comments counted) or ``table, row 6``."""
@@ -249,6 +257,9 @@ def settle_text(table: Table, name: str, words: list[str], index: NDArray[Any], 
     InvalidData: text in a column of numbers, or numbers and text mixed.
     """
     values = np.array([_number(with_point(word) if table.decimal_comma else word, name) for word in words] + [np.nan])
+    if name == "TIME":
+        table.clock = any(":" in word for word in words)
+        _one_kind_of_time(table, words, values, index)
     wrong = np.append(np.isnan(values[:-1]), False)
     if not wrong.any():
         return values[index]
@@ -256,21 +267,100 @@ def settle_text(table: Table, name: str, words: list[str], index: NDArray[Any], 
         return np.array([*words, None], dtype=object)[index]
     if numeric or not wrong[:-1].all():
         rows = np.flatnonzero(wrong[index])
-        need = f"is no number. Allowed: numbers with a decimal point; {MISSING_TEXT}."
+        need = f"is no number. Allowed: {_ALLOWED.get(name, 'numbers with a decimal point')}; {MISSING_TEXT}."
         if not numeric:
             need = "is text in a column that also holds numbers. Allowed: only numbers, or only text."
         table.fail(int(rows[0]), name, words[index[rows[0]]], need, len(rows) - 1)
     return np.array([*words, None], dtype=object)[index]
 
 
+_ALLOWED = {
+    "ID": "whole numbers. Number the subjects 1, 2, 3 ... and keep their names in a column of its own (--keep NAME)",
+    "TIME": "hours, clock times (9:30, 9:30:00) or moments (2026-01-31 09:30)",
+    "DATE": "days as 2026-01-31",
+    "DV": "numbers with a decimal point. Below the limit of quantification leave DV missing, and keep the limit in a column of its own (--keep NAME)",
+}
+
+
 def _number(word: str, name: str) -> float:
-    clock = _CLOCK.fullmatch(word) if name == "TIME" else None
-    if clock:
-        return int(clock[1]) + int(clock[2]) / 60.0
+    """A number; a clock time or a moment of TIME in hours, a day of DATE in days. NaN where it is none."""
+    if name == "DATE":
+        found = _DAY.fullmatch(word)
+        return _day(word[:10]) if found else np.nan
+    if name == "TIME":
+        moment = _MOMENT.fullmatch(word)
+        clock = _CLOCK.fullmatch(moment[2] if moment else word)
+        if clock:
+            return (
+                (24.0 * _day(moment[1]) if moment else 0.0)
+                + int(clock[1])
+                + int(clock[2]) / 60.0
+                + float(clock[3] or 0.0) / 3600.0
+            )
     try:
         return float(word) if "_" not in word else np.nan
     except ValueError:
         return np.nan
+
+
+def _day(word: str) -> float:
+    """Days since the year 1, NaN for a day there is not."""
+    try:
+        return float(date.fromisoformat(word).toordinal())
+    except ValueError:
+        return np.nan
+
+
+def day_words(days: NDArray[np.float64]) -> NDArray[Any]:
+    """Days as they were written, None where missing."""
+    return np.array([None if np.isnan(day) else date.fromordinal(int(day)).isoformat() for day in days], object)
+
+
+def _one_kind_of_time(table: Table, words: list[str], values: NDArray[np.float64], index: NDArray[Any]) -> None:
+    """Refuse moments beside hours: which day the hours are of is not said."""
+    moments = np.array([bool(_MOMENT.fullmatch(word)) for word in words] + [False])
+    if moments.any() and not moments[:-1].all():
+        rows = np.flatnonzero(~moments[index] & (index >= 0))
+        if len(rows):
+            table.fail(
+                int(rows[0]),
+                "TIME",
+                words[index[rows[0]]],
+                "stands among moments with a date. Write all as moments (2026-01-31 09:30), or none.",
+            )
+    table.dated |= bool(moments.any())
+
+
+def from_start(table: Table) -> None:
+    """Hours from the first record of each subject, where TIME or DATE say days; a column DATE is used up."""
+    days = table.columns.pop("DATE", None)
+    time, ids = table.columns["TIME"], table.columns["ID"]
+    if days is not None:
+        if table.dated:
+            raise InvalidData(f"{table.name}: columns DATE and TIME both say the day. Leave DATE out.")
+        # A number written as such, 20260131 or 46053, is no day that could be read in one way only.
+        wrong = ~np.isnan(days) & ~((days >= _FIRST_DAY) & (days < _LAST_DAY))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            table.fail(row, "DATE", days[row], f"is no day. Allowed: {_ALLOWED['DATE']}.", int(wrong.sum()) - 1)
+        bad = np.isnan(days) | ~((time >= 0) & (time < 24))
+        if bad.any():
+            row = int(np.argmax(bad))
+            name, what = ("DATE", ".") if np.isnan(days[row]) else ("TIME", time[row])
+            table.fail(
+                row,
+                name,
+                what,
+                "beside a column DATE. Every record needs its day, and TIME the hour of that day, 0 to below 24.",
+                int(bad.sum()) - 1,
+            )
+        time = 24.0 * days + time
+    elif not table.dated:
+        return
+    first = np.append(True, ids[1:] != ids[:-1])
+    starts = time[first][np.cumsum(first) - 1]
+    # A minute is no binary fraction: back to whole milliseconds, which days since the year 1 still resolve.
+    table.columns["TIME"] = np.round((time - starts) * 3.6e6) / 3.6e6
 
 
 def from_frame(frame: pd.DataFrame, canonical: Callable[[list[str], str], list[str]], numeric: Callable[[str], bool]) -> Table:

@@ -129,7 +129,12 @@ def main_table(result: xr.DataTree) -> pd.DataFrame:
     names = shown_names(result)
     if "output" in result.children:
         frame = wide_table(result)
-        kept = {*_RECORD, *names, *(f"{name}_P{q}" for name in names for q in ("05", "95"))}
+        kept = {
+            *_RECORD,
+            *map(str, result.attrs.get("kept", ())),
+            *names,
+            *(f"{name}_P{q}" for name in names for q in ("05", "95")),
+        }
         return frame[[c for c in frame if c in kept]] if names else frame
     return shown_table(result) if names else to_dataframe(result, "score" if "score" in result.children else "plasma")
 

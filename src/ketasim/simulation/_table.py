@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from ketasim.dose import EventData, EventTemplate, filled
 from ketasim.dose._clock import on_clock
 from ketasim.errors import InvalidData, InvalidOption, UnusedColumn, close_names, warn
 from ketasim.population import COVARIATES, Cohort, assayed, assumed_covariates, individual_parameters, replicate_seed, undrawn
-from ketasim.results import add_record_draws, provenance
+from ketasim.results import add_record_draws, mass_concentrations, other_ports, provenance
 from ketasim.simulation._draws import kind_of_draw
 from ketasim.simulation._outputs import warn_of_outputs
 from ketasim.solve import Solution, solve, solver_of
@@ -69,7 +69,28 @@ def simulate_table(
     for k in range(draws):
         again, who = _solved(replace(common, draw=k), data, times, vary, partial(moved, k + 1))
         drawn[:, k], failed[k] = again[outputs].to_numpy().T, int((who["status"] != 0).sum())
-    return add_record_draws(result, dict(zip(outputs, drawn, strict=True)), failed, undrawn(common.model), kind_of_draw(common))
+    found = _reported(common, data, dict(zip(outputs, drawn, strict=True)))[0]
+    return add_record_draws(result, found, failed, undrawn(common.model), kind_of_draw(common))
+
+
+def _reported(common: _Common, data: EventData, ports: Mapping[str, Floats]) -> tuple[dict[str, Floats], dict[str, str]]:
+    """Outputs as they are reported, and their units: of doses in mg concentrations in ng/mL by site and analyte, else ports as they are.
+
+    ports : name -> (..., record).
+    """
+    model = common.model
+    if not data.in_mass:
+        return dict(ports), {name: model.ports[name].unit for name in ports}
+    found: dict[str, Floats] = {}
+    units: dict[str, str] = {}
+    flat = {name: np.atleast_2d(values) for name, values in ports.items()}
+    for site, (analytes, values, unit) in mass_concentrations(model, flat).items():
+        for k, analyte in enumerate(analytes):
+            found[f"{site}_{analyte}"], units[f"{site}_{analyte}"] = values[:, k], unit
+    for name in dict.fromkeys((*other_ports(model), *common.show.ports)):
+        found[name], units[name] = flat[name], model.ports[name].unit
+    shape = next(iter(ports.values())).shape if ports else ()
+    return {name: values.reshape(shape) for name, values in found.items()}, units
 
 
 def _replicated(
@@ -129,7 +150,9 @@ def _solved(
             at_record=at_record, threads=common.threads, precision=common.precision,  # type: ignore[arg-type]
         )  # fmt: skip
         warn_of_outputs(common.model, solution)
-        pieces.append(_frame(template, solution, wanted).assign(span=np.repeat(members, len(wanted))))
+        latest = np.where(at_record >= 0, at_record, np.searchsorted(template.time, wanted, side="right") - 1)
+        origin = data.rows(members)[np.maximum(latest, 0)].T.ravel()
+        pieces.append(_frame(template, solution, wanted).assign(span=np.repeat(members, len(wanted)), record=origin))
         subjects.append(pd.DataFrame({"subject": template.ids, "status": solution.status, "solver_error": solution.error}))
         progress(done)
     table = pd.concat(pieces, ignore_index=True).sort_values("span", kind="stable", ignore_index=True).drop(columns="span")
@@ -178,7 +201,7 @@ def _check_covariates(common: _Common, data: EventData) -> None:
 
 def _warn_unused(model: Model, data: EventData) -> None:
     """Name what is carried along only: a misspelt parameter would otherwise pass as a covariate."""
-    unused = [name for name in data.covariates if name not in _covariates(model)]
+    unused = [name for name in data.covariates if name not in _covariates(model) and name not in data.kept]
     if unused:
         near = close_names(unused[0], model.params) if len(unused) == 1 else ""
         warn(
@@ -235,10 +258,27 @@ def _assumed(model: Model, data: EventData) -> list[str]:
     return [f"{k} {v}" for k, v in (typical | assumed_covariates(model.numbers, [*data.covariates, *TYPICAL])).items()]
 
 
+def _output(common: _Common, data: EventData, table: pd.DataFrame) -> xr.Dataset:
+    """Columns of the output, in their order: subject and time, what is carried along, states, outputs."""
+    model, record = common.model, table["record"].to_numpy()
+    ports, units = _reported(common, data, {name: table[name].to_numpy() for name in model.ports})
+    # Doses in mg are asked about in ng/mL: amounts in compartments stand there only where somebody names them.
+    states = [name for name in model.states if not data.in_mass or common.states or not model.ports or name in common.show.states]
+    columns: dict[str, Any] = {name: table[name].to_numpy() for name in ("ID", "TIME")}
+    columns |= {name: values[record] for name, values in data.kept.items()}
+    columns |= {name: table[name].to_numpy() for name in states} | ports
+    columns |= {"REP": table["REP"].to_numpy()} if "REP" in table else {}
+    units |= {name: model.states[name].unit for name in states} | {"TIME": "h"}
+    return xr.Dataset({
+        name: ("record", np.array(["" if v is None else str(v) for v in values]) if values.dtype == object else values,
+               {"units": units.get(name, ""), "long_name": name})
+        for name, values in columns.items()
+    })  # fmt: skip
+
+
 def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.DataFrame, vary: bool) -> xr.DataTree:
     model = common.model
-    units = {**{k: s.unit for k, s in model.states.items()}, **{k: p.unit for k, p in model.ports.items()}, "TIME": "h", "ID": ""}
-    output = xr.Dataset({c: ("record", table[c].to_numpy(), {"units": units.get(c, ""), "long_name": c}) for c in table})
+    output = _output(common, data, table)
     attrs = provenance(model, rtol=common.rtol, solver=solver_of(common.model, common.precision), regimen=f"event table {data.name}", seed=common.seed,
                        n=len(people), command=common.command, variability=int(vary), residual=int(common.residual), replicates=common.replicates, assumed_covariates=_assumed(model, data), **common.drugs)  # fmt: skip
     subject = xr.Dataset({c: ("subject", people[c].to_numpy()) for c in people}, coords={"subject": people.index.to_numpy()})
@@ -246,4 +286,5 @@ def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.Data
     dose = xr.Dataset({str(c): ("record", records[c].to_numpy() if records[c].dtype != object else records[c].astype(str).to_numpy()) for c in records},
                       attrs={"as_given": f"event table {data.name}"})  # fmt: skip
     attrs |= {"shown": list(common.show.names)} if common.show.names else {}
+    attrs |= {"kept": list(data.kept)} if data.kept else {}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), "/dose": dose, "/subject": subject, "/output": output})
