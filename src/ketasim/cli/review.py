@@ -14,7 +14,7 @@ from ketasim.cli._verb import verb
 
 if TYPE_CHECKING:
     from ketasim.evidence import Evidence
-    from ketasim.review import Answer
+    from ketasim.review import Answer, Language
 
 
 @verb
@@ -29,6 +29,7 @@ def review(
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Figure of one claim: forest plot, or number against range.")
     ] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or zh; rows, queries and citations stay as they are.")] = "en",
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE.html", help="Write everything as one page.")] = None,
     evidence: Annotated[
         list[Path] | None, typer.Option("--evidence", metavar="DIR", help="Folder of own tables, merged in; repeatable.")
@@ -40,16 +41,18 @@ def review(
     ketasim review
     ketasim review P7 --verbose
     ketasim review --html build/review.html
+    ketasim review --lang zh --html build/review_zh.html
     """
     from ketasim import evidence as base
     from ketasim.cli._outputs import FIGURES, REPORTS, check_file
     from ketasim.errors import InvalidOption
-    from ketasim.review import VERDICTS, write_page
+    from ketasim.review import VERDICTS, language, write_page
     from ketasim.review import claims as known
     from ketasim.review import review as run
 
     if verdict is not None and verdict not in VERDICTS:
         raise InvalidOption(f"--verdict '{verdict}' is unknown. Use one of: {', '.join(VERDICTS)}.")
+    say = language(lang)
     wanted = list(claims or [])
     if section is not None:
         there = [c.id for c in known() if c.section == section or c.section.startswith(section + ".")]
@@ -63,7 +66,7 @@ def review(
     whole = base.load(*(evidence or []))
     answers = [a for a in run(wanted, whole) if verdict is None or a.verdict == verdict]
     if html is not None:
-        _show.note(f"Written: {write_page(answers, html, whole)}")
+        _show.note(f"Written: {write_page(answers, html, whole, lang)}")
     if figure is not None:
         _draw(answers, figure)
     if settings.json:
@@ -73,29 +76,30 @@ def review(
         return
     if verbose:
         for answer in answers:
-            _full(answer, whole)
+            _full(answer, whole, say)
     else:
-        _show.table(["claim", "the review says", "found", "verdict", "why"],
-                    [(a.claim.id, a.claim.en, a.found, a.verdict, a.reason) for a in answers], numbers_from=5)  # fmt: skip
+        _show.table([say(name) for name in ("claim", "the review says", "found", "verdict", "why")],
+                    [(a.claim.id, say.claim(a.claim), say(a.found), say(a.verdict), say.reason(a.claim, a.reason)) for a in answers],
+                    numbers_from=5)  # fmt: skip
     counts = Counter(a.verdict for a in answers)
-    _show.note(", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v]) + ".")
+    _show.note(", ".join(f"{counts[v]} {say(v)}" for v in VERDICTS if counts[v]) + ".")
     _show.notice()
 
 
-def _full(answer: Answer, whole: Evidence) -> None:
+def _full(answer: Answer, whole: Evidence, say: Language) -> None:
     c = answer.claim
     _show.text(f"\n{c.id} (section {c.section}, {c.kind}): {c.en}\n{c.zh}")
     if c.target:
-        _show.text(f"Target: {c.target_text}")
-    _show.text(f"Verdict: {answer.verdict}. {answer.reason}")
+        _show.text(f"{say('Target')}: {c.target_text}")
+    _show.text(f"{say('Verdict')}: {say(answer.verdict)}. {say.reason(c, answer.reason)}")
     if answer.found != "-":
-        _show.text(f"Found: {answer.found}")
+        _show.text(f"{say('Found')}: {say(answer.found)}")
     if c.answer["how"] != answer.reason:
-        _show.text(f"How: {c.answer['how']}")
+        _show.text(f"{say('How')}: {say.told(c)}")
     if answer.rows:
         columns = list(answer.rows[0])
         _show.table(columns, [[row[k] for k in columns] for row in answer.rows], numbers_from=len(columns))
-        _show.text("Query:\n" + str(c.answer["query"]).strip())
+        _show.text(f"{say('Query')}:\n" + str(c.answer["query"]).strip())
     for key in answer.sources:
         _show.text(f"  {whole.citation(key)}")
 

@@ -2,7 +2,21 @@
 
 from ketasim.review._answer import Answer, review, table
 from ketasim.review._claims import REVIEW, Claim, claim, claims
+from ketasim.review._language import LANGUAGES, Language, language
 from ketasim.review._page import write_page
 from ketasim.review._rules import VERDICTS
 
-__all__ = ["REVIEW", "VERDICTS", "Answer", "Claim", "claim", "claims", "review", "table", "write_page"]
+__all__ = [
+    "LANGUAGES",
+    "REVIEW",
+    "VERDICTS",
+    "Answer",
+    "Claim",
+    "Language",
+    "claim",
+    "claims",
+    "language",
+    "review",
+    "table",
+    "write_page",
+]

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
+from html import escape, unescape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ketasim.arguments import checked
 from ketasim.evidence import Evidence
 from ketasim.review._answer import Answer
 from ketasim.review._claims import REVIEW
+from ketasim.review._language import Language, language
 from ketasim.review._rules import VERDICTS
 from ketasim.writing import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NOTICE = "Research software: explores pharmacology, does not advise on treatment."
 _SECTIONS = {
@@ -30,7 +36,7 @@ _COLOURS = {
     "not yet testable": "#3d5a80",
 }
 _CSS = """
-body{font:16px/1.5 system-ui,sans-serif;color:#1c2430;background:#fff;margin:0}main{max-width:60rem;margin:auto;padding:1.5rem}
+body{font:16px/1.5 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;color:#1c2430;background:#fff;margin:0}main{max-width:60rem;margin:auto;padding:1.5rem}
 h1{font-size:1.7rem;line-height:1.25}h2{margin-top:2.5rem;border-bottom:2px solid #e3e7ec;padding-bottom:.25rem;font-size:1.25rem}
 article{border:1px solid #dfe4ea;border-left-width:6px;border-radius:6px;padding:.8rem 1rem;margin:1rem 0}
 article h3{margin:0;font-size:1rem;display:flex;gap:.6rem;align-items:baseline;flex-wrap:wrap}
@@ -38,76 +44,90 @@ article h3{margin:0;font-size:1rem;display:flex;gap:.6rem;align-items:baseline;f
 .found{font-weight:600;margin:.5rem 0 .1rem}p{margin:.35rem 0}details{margin-top:.4rem}summary{cursor:pointer;color:#2b4c7e}
 table{border-collapse:collapse;width:100%;font-size:.85rem}td,th{border-bottom:1px solid #e6eaef;padding:.2rem .5rem;text-align:left;vertical-align:top}
 pre{background:#f5f7f9;padding:.6rem;overflow-x:auto;font-size:.8rem;white-space:pre-wrap}.notice{background:#fff6e5;border:1px solid #f0d9a8;padding:.5rem .8rem;border-radius:6px}
-.counts{display:flex;gap:.6rem;flex-wrap:wrap;margin:1rem 0}img{max-width:100%}
+.counts{display:flex;gap:.6rem;flex-wrap:wrap;margin:1rem 0}img{max-width:100%}:lang(zh) em{font-style:normal;color:#4a5462}
 nav{display:flex;gap:.3rem;flex-wrap:wrap}nav a{border:2px solid;border-radius:4px;padding:0 .4rem;color:#1c2430;text-decoration:none;font-size:.85rem}
 """
 
 
 @checked
-def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence) -> Path:
+def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence, lang: str = "en") -> Path:
     """Write the page, whole or not at all.
+
+    Parameters
+    ----------
+    lang : ``en``, with each claim in Chinese below, or ``zh``: all in Chinese but rows, queries and citations.
 
     Raises
     ------
-    OutputError: the place cannot be written.
+    OutputError: the place cannot be written. InvalidOption: no such language.
     """
-    path = Path(path)
+    path, say = Path(path), language(lang)
     counts = Counter(a.verdict for a in answers)
     badges = "".join(
-        f'<span class="badge" style="background:{_COLOURS[v]}">{escape(v)}: {counts[v]}</span>' for v in VERDICTS if counts[v]
+        f'<span class="badge" style="background:{_COLOURS[v]}">{escape(say(v))}: {counts[v]}</span>'
+        for v in VERDICTS
+        if counts[v]
     )
-    body = [f"<h1>{len(answers)} claims of a review, executed</h1>", f'<p class="notice"><strong>{_NOTICE}</strong></p>']
-    body += [f"<p>{escape(REVIEW)}. Claims are given in our words.</p>", f'<div class="counts">{badges}</div>']
-    body.append('<nav aria-label="Claims">' + "".join(map(_link, answers)) + "</nav>")
+    title = say(f"{len(answers)} claims of a review, executed")
+    body = [f"<h1>{title}</h1>", f'<p class="notice"><strong>{say(_NOTICE)}</strong></p>']
+    body += [f"<p>{escape(say(f'{REVIEW}. Claims are given in our words.'))}</p>", f'<div class="counts">{badges}</div>']
+    body.append(f'<nav aria-label="{say("Claims")}">' + "".join(_link(answer, say) for answer in answers) + "</nav>")
     section = ""
     for answer in answers:
         if answer.claim.section != section:
             section = answer.claim.section
-            body.append(f"<h2>{escape(section)} {escape(_SECTIONS.get(section, ''))}</h2>")
-        body.append(_article(answer, evidence))
+            body.append(f"<h2>{escape(section)} {escape(say(_SECTIONS.get(section, '')))}</h2>")
+        body.append(_article(answer, evidence, say))
     page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>The review, executed - ketasim</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
+        '<!doctype html><html lang="'
+        + say.code
+        + '"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{say('The review, executed - ketasim')}</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
     )
     with replacing(path) as draft:
         draft.write_text(page, encoding="utf-8")
     return path
 
 
-def _link(answer: Answer) -> str:
-    name = answer.claim.id
-    return f'<a href="#{name}" style="border-color:{_COLOURS[answer.verdict]}" title="{escape(answer.verdict)}: {escape(answer.claim.en)}">{name}</a>'
+def _link(answer: Answer, say: Language) -> str:
+    name, told = answer.claim.id, f"{say(answer.verdict)}: {say.claim(answer.claim)}"
+    return f'<a href="#{name}" style="border-color:{_COLOURS[answer.verdict]}" title="{escape(told)}">{name}</a>'
 
 
-def _article(answer: Answer, evidence: Evidence) -> str:
+def _article(answer: Answer, evidence: Evidence, say: Language) -> str:
     c, colour = answer.claim, _COLOURS[answer.verdict]
     parts = [
         f'<article id="{c.id}" style="border-left-color:{colour}"><h3><span class="id">{c.id}</span>',
-        f'<span class="badge" style="background:{colour}">{escape(answer.verdict)}</span></h3>',
-        f'<p>{escape(c.en)}</p><p class="zh" lang="zh">{escape(c.zh)}</p>',
+        f'<span class="badge" style="background:{colour}">{escape(say(answer.verdict))}</span></h3>',
+        f"<p>{escape(say.claim(c))}</p>",
     ]
+    if say.code == "en":
+        parts.append(f'<p class="zh" lang="zh">{escape(c.zh)}</p>')
     if answer.found != "-":
-        parts.append(f'<p class="found">{escape(answer.found)}</p>')
-    parts.append(f"<p>{escape(answer.reason)}</p>")
+        parts.append(f'<p class="found">{escape(say(answer.found))}</p>')
+    parts.append(f"<p>{escape(say.reason(c, answer.reason))}</p>")
     if c.answer["how"] != answer.reason:
-        parts.append(f"<p><em>{escape(c.answer['how'])}</em></p>")
-    picture = _picture(answer)
+        parts.append(f"<p><em>{escape(say.told(c))}</em></p>")
+    picture = _picture(answer, say)
     if picture:
-        parts.append(f'<img alt="Figure of claim {c.id}" src="data:image/png;base64,{picture}">')
+        alt = escape(say(f"Figure of claim {c.id}"))
+        parts.append(f'<img alt="{alt}" src="data:image/{picture}">')
     if answer.sources and not answer.rows:
         parts += [f'<p class="zh">{escape(evidence.citation(key))}</p>' for key in answer.sources]
     if answer.rows:
-        parts.append(f"<details><summary>{len(answer.rows)} rows, query and sources</summary>{_rows(answer)}")
+        parts.append(f"<details><summary>{say(f'{len(answer.rows)} rows, query and sources')}</summary>{_rows(answer, say)}")
         parts.append(f"<pre>{escape(c.answer['query'].strip())}</pre>")
         cited = "".join(f"<li>{escape(evidence.citation(key))}</li>" for key in answer.sources)
         parts.append(f"<ul>{cited}</ul></details>")
     return "".join(parts) + "</article>"
 
 
-def _rows(answer: Answer) -> str:
+def _rows(answer: Answer, say: Language) -> str:
     columns = [k for k in answer.rows[0] if k != "query"]
-    head = "".join(f"<th>{escape(k)}</th>" for k in columns)
-    lines = "".join("<tr>" + "".join(f"<td>{escape(_cell(row[k]))}</td>" for k in columns) + "</tr>" for row in answer.rows[:60])
+    head = "".join(f"<th>{escape(say(k))}</th>" for k in columns)
+    lines = "".join(
+        "<tr>" + "".join(f"<td>{escape(say(_cell(row[k])))}</td>" for k in columns) + "</tr>" for row in answer.rows[:60]
+    )
     return f"<table><tr>{head}</tr>{lines}</table>"
 
 
@@ -117,11 +137,25 @@ def _cell(value: object) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _picture(answer: Answer) -> str:
-    """Figure of a claim as base64 PNG; empty where it has none."""
+def _picture(answer: Answer, say: Language) -> str:
+    """Figure of a claim as it stands in an address; empty where it has none."""
     figure = answer.figure()
     if figure is None:
         return ""
+    kind = "png" if say.code == "en" else "svg"
+    drawn = _drawn(figure, kind)
+    if kind == "svg":  # words stay words, so that the reader's own fonts show them in any script
+        drawn = _TEXT.sub(lambda found: f"{found[1]}{escape(say(unescape(found[2])))}{found[3]}", drawn.decode()).encode()
+    return f"{'png' if kind == 'png' else 'svg+xml'};base64,{base64.b64encode(drawn).decode('ascii')}"
+
+
+_TEXT = re.compile(r"(<text[^>]*>)([^<]*)(</text>)")
+
+
+def _drawn(figure: Figure, kind: str) -> bytes:
+    from matplotlib import rc_context
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=140, bbox_inches="tight")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    with rc_context({"svg.fonttype": "none"}):
+        figure.savefig(buffer, format=kind, dpi=140, bbox_inches="tight")
+    return buffer.getvalue()
