@@ -253,7 +253,8 @@ def remarks(regimen: Any) -> list[str]:
 
 def command_line() -> str:
     """The command that repeats this run."""
-    return shlex.join(["ketasim", *sys.argv[1:]])
+    # Names of files need not be UTF-8; what is recorded is.
+    return shlex.join(["ketasim", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
 
 
 def _note(text: str) -> None:

@@ -113,7 +113,7 @@ def _order(table: pd.DataFrame) -> NDArray[np.intp]:
 
 def _write(path: Path, page: str) -> Path:
     with replacing(path) as draft:
-        draft.write_text(page, encoding="utf-8")
+        draft.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 
