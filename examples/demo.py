@@ -1,7 +1,8 @@
 """The demonstration: nasal esketamine and intravenous ketamine, twice a week for four weeks, in the same 1,000 virtual adults with
 treatment-resistant depression who start an antidepressant.
 
-Writes a report, the exposure and the scores of every patient and two figures into ``build/demo`` and says where they lie.
+Beside them, what the same regimens do in the brain of the typical adult: read-outs, on which no symptom rests.
+Writes a report, the exposure and the scores of every patient and three figures into ``build/demo`` and says where they lie.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import pandas as pd
 import ketasim
 from ketasim.cli._exposure import show_arms
 from ketasim.cli._progress import progress
+from ketasim.cli._readouts import show_readouts
 from ketasim.nca import nca_table
-from ketasim.report import concentration_figure, html_report, save_figure, symptom_figure
+from ketasim.report import concentration_figure, html_report, readout_figure, save_figure, symptom_figure
 from ketasim.results import to_dataframe
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +27,8 @@ ARMS = {
     "iv ketamine 0.5 mg/kg": "0.5 mg/kg racemic ketamine iv over 40 min, 2/week x 4 week",
 }
 END = 4 * 168.0
+#: Read-outs of the cascade in the table; the figure has more, ``ketasim simulate ... --pk cascade/human`` all.
+SHOWN = ("occupancy_nmda", "interneuron.occupancy", "glutamate", "mtor", "bdnf", "cortisol", "lhb_bursting", "synaptic_strength")
 #: Plausible versions of the model, each a trial of its own.
 DRAWS = 100
 TITLE = "Nasal esketamine and intravenous ketamine, twice a week for four weeks"
@@ -47,6 +51,11 @@ def main() -> None:
         )  # fmt: skip
     print(f"... in {time.perf_counter() - begin:.1f} s.\n")
     show_arms(results)
+
+    print("\nWhat the same regimens do in the brain of the typical adult (no symptom above rests on it):")
+    brain = ketasim.compare(ARMS, model="cascade/human", n=1, until=END, command="make demo")
+    show_readouts(brain, SHOWN)
+    save_figure(readout_figure(brain), chosen.out / "brain.png")
 
     report = html_report(results, chosen.out / "report.html", title=TITLE, command="make demo")
     exposure = pd.concat([nca_table(r, site="venous").assign(arm=label) for label, r in results.items()])

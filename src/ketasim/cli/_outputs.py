@@ -116,7 +116,7 @@ def _save_summary(results: Mapping[str, xr.DataTree], path: Path) -> None:
 
 
 def _picture(results: Mapping[str, xr.DataTree], path: Path, log: bool) -> None:
-    from ketasim.report import concentration_figure, html_report, save_figure, shown_figure
+    from ketasim.report import concentration_figure, html_report, readout_figure, save_figure, shown_figure
     from ketasim.results import shown_names
 
     one = next(iter(results.values())) if len(results) == 1 else dict(results)
@@ -124,5 +124,7 @@ def _picture(results: Mapping[str, xr.DataTree], path: Path, log: bool) -> None:
         html_report(one, path)
     elif all(shown_names(result) for result in results.values()):
         save_figure(shown_figure(one, log=log), path)
+    elif all(str(result.attrs["model"]).startswith("cascade/") for result in results.values()):
+        save_figure(readout_figure(one), path)
     else:
         save_figure(concentration_figure(one, log=log), path)

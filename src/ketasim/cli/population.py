@@ -38,11 +38,10 @@ def population(
     check_file(out, (".csv",))
     cohort = cohort_of(name, n, seed)
     if out is not None:
-        from ketasim.csvtext import plain_texts
         from ketasim.writing import replacing
 
         with replacing(out) as part:
-            plain_texts(cohort.to_frame()).to_csv(part, index=False)
+            cohort.to_frame().to_csv(part, index=False)
         _show.note(f"Written: {out}")
     rows = [_row(k, v) for k, v in cohort.covariates.items()]
     if settings.json:

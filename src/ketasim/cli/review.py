@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -78,8 +79,8 @@ def review(
         for answer in answers:
             _full(answer, whole, say)
     else:
-        _show.table([say(name) for name in ("claim", "the review says", "found", "verdict", "why")],
-                    [(a.claim.id, say.claim(a.claim), say(a.found), say(a.verdict), say.reason(a.claim, a.reason)) for a in answers],
+        _show.table([say(name) for name in ("claim", "the review says", "found", "verdict", "why", "model")],
+                    [(a.claim.id, say.claim(a.claim), say(a.found), say(a.verdict), say.reason(a.claim, a.reason), _model(a, say)) for a in answers],
                     numbers_from=5)  # fmt: skip
     counts = Counter(a.verdict for a in answers)
     _show.note(", ".join(f"{counts[v]} {say(v)}" for v in VERDICTS if counts[v]) + ".")
@@ -100,8 +101,26 @@ def _full(answer: Answer, whole: Evidence, say: Language) -> None:
         columns = list(answer.rows[0])
         _show.table(columns, [[row[k] for k in columns] for row in answer.rows], numbers_from=len(columns))
         _show.text(f"{say('Query')}:\n" + str(c.answer["query"]).strip())
+    if answer.model is not None:
+        lines = [_direction(x) for x in answer.model.lines]
+        _show.table(_DIRECTION, lines, f"{say('Run on the cascade')}: {_model(answer, say)}", numbers_from=len(_DIRECTION))
     for key in answer.sources:
         _show.text(f"  {whole.citation(key)}")
+
+
+def _model(answer: Answer, say: Language) -> str:
+    """What the cascade gives, in short."""
+    return "" if answer.model is None else f"{say(answer.model_verdict)}: {say(answer.model.found)}"
+
+
+_DIRECTION = ("in", "done", "against", "output", "expected", "predicted", "agrees", "remark")
+
+
+def _direction(x: Mapping[str, Any]) -> tuple[object, ...]:
+    forced = f"By construction: {x['by_construction']}." if x["by_construction"] else ""
+    predicted = f"{x['predicted']} ({x['difference']:+.2g})"
+    said = " ".join(filter(None, (x["note"], forced)))
+    return x["in"], x["done"], x["against"], x["output"], x["expected"], predicted, "yes" if x["agrees"] else "no", said
 
 
 def _draw(answers: list[Answer], path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ketasim.arguments import checked
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ketasim.synthesis import PairwiseResult
+    from ketasim.validate import ModelRun
 
 #: Atomic weights, g/mol (IUPAC 2021, conventional values).
 _ATOMS = {"C": 12.011, "H": 1.008, "Cl": 35.45, "N": 14.007, "O": 15.999}
@@ -31,7 +32,8 @@ class Answer:
     Attributes
     ----------
     found : what evidence or model give, number with uncertainty. verdict : one of `VERDICTS`. reason : why.
-    rows : the rows behind it. sources : keys of the sources. pooled : the meta-analysis, where there is one.
+    rows : the rows behind it. sources : keys of the sources. pooled : the meta-analysis, where there is one. model : the claim run on the
+    cascade, where it can be; it stands beside an answer by evidence and changes nothing in it.
     """
 
     claim: Claim
@@ -42,6 +44,26 @@ class Answer:
     rows: tuple[Mapping[str, Any], ...] = ()
     sources: tuple[str, ...] = ()
     pooled: PairwiseResult | None = None
+    model: ModelRun | None = None
+
+    @property
+    def model_text(self) -> str:
+        """What the cascade gives, in short; empty where it was not asked."""
+        return "" if self.model is None else f"{self.model_verdict}: {self.model.found}"
+
+    @property
+    def model_verdict(self) -> str:
+        """Verdict of the cascade; empty where it was not asked. A claim of which it lacks a part is reproduced in part at best."""
+        if self.model is None:
+            return ""
+        lacks = self.model.verdict == rules.REPRODUCED and "model_lacks" in self.claim.answer
+        return rules.PARTLY if lacks else self.model.verdict
+
+    def _model_dict(self) -> dict[str, Any] | None:
+        if self.model is None:
+            return None
+        reason = " ".join(filter(None, (self.model.reason, _lacking(self.claim))))
+        return {"verdict": self.model_verdict, "found": self.model.found, "reason": reason, "directions": list(self.model.lines)}
 
     def figure(self) -> Figure | None:
         """Forest plot of what was pooled, or the number found against the range claimed; None where there is neither."""
@@ -61,7 +83,7 @@ class Answer:
         return {
             "id": c.id, "section": c.section, "kind": c.kind, "claim": c.en, "claim_zh": c.zh, "target": c.target, "method": c.method,
             "how": c.answer["how"], "query": c.answer.get("query", "").strip(), "found": self.found, "verdict": self.verdict,
-            "reason": self.reason, "numbers": dict(self.numbers), "sources": list(self.sources),
+            "reason": self.reason, "numbers": dict(self.numbers), "sources": list(self.sources), "model": self._model_dict(),
         }  # fmt: skip
 
 
@@ -100,8 +122,10 @@ class _Runs:
     def answer(self, one: Claim) -> Answer:
         """Run one claim by the method it names."""
         by_method = {"pk": self._from_pk, "evidence": self._from_rows, "synthesis": self._from_pool, "computed": self._computed}
+        by_method["experiment"] = self._from_cascade
         if one.method in by_method:
-            return by_method[one.method](one)
+            answer = by_method[one.method](one)
+            return answer if answer.model or one.method == "pk" else replace(answer, model=_on_cascade(one.id))
         verdict = NOT_YET if one.method == "model" else NOT_TESTABLE
         return Answer(one, "-", verdict, str(one.answer["how"]))
 
@@ -154,6 +178,16 @@ class _Runs:
         keys = one.answer.get("sources", ())
         return Answer(one, f"{r.value:.3g} {r.unit}{limits}", r.verdict, r.reason, numbers, sources=tuple(keys))
 
+    def _from_cascade(self, one: Claim) -> Answer:
+        run = _on_cascade(one.id)
+        if run is None:
+            raise InvalidEntry(f"claims.toml, claim {one.id}: no experiment of it stands in claim_experiments.csv.")
+        if one.kind == "gap":
+            return Answer(one, run.found, NOT_TESTABLE, f"The claim leaves it open. {run.reason}".strip(), model=run)
+        answer = Answer(one, run.found, "", "", model=run)
+        reason = run.reason or "Every direction comes out; the numbers of the cascade were chosen with such findings in sight."
+        return replace(answer, verdict=answer.model_verdict, reason=" ".join(filter(None, (reason, _lacking(one)))))
+
     def _computed(self, one: Claim) -> Answer:
         if one.answer.get("rule") != "molar_mass":
             raise InvalidEntry(f"claims.toml, claim {one.id}: what is computed is 'molar_mass', not '{one.answer.get('rule')}'.")
@@ -169,6 +203,16 @@ class _Runs:
     ) -> Answer:
         sources = tuple(dict.fromkeys(str(row["source"]) for row in rows if row.get("source") in self.evidence.sources))
         return Answer(one, finding.found, finding.verdict, finding.reason, finding.numbers, rows, sources, pooled)
+
+
+def _on_cascade(name: str) -> ModelRun | None:
+    from ketasim.validate import mechanism_claims
+
+    return mechanism_claims([name]).get(name)
+
+
+def _lacking(one: Claim) -> str:
+    return f"Not in the model: {one.answer['model_lacks']}." if "model_lacks" in one.answer else ""
 
 
 def _by_rule(rows: Sequence[Mapping[str, Any]], a: Mapping[str, Any]) -> Finding:
@@ -203,8 +247,8 @@ def table(answers: Iterable[Answer]) -> pd.DataFrame:
     """Answers as a table, one row per claim."""
     import pandas as pd
 
-    columns = ["id", "section", "kind", "claim", "found", "verdict", "reason"]
+    columns = ["id", "section", "kind", "claim", "found", "verdict", "reason", "model"]
     answers = list(answers)
     if not all(isinstance(answer, Answer) for answer in answers):
         raise InvalidOption("table: give answers of ketasim.review.review().")
-    return pd.DataFrame([{k: a.as_dict()[k] for k in columns} for a in answers], columns=columns)
+    return pd.DataFrame([a.as_dict() | {"model": a.model_text} for a in answers], columns=columns)

@@ -12,7 +12,7 @@ from ketasim import evidence
 from ketasim.arguments import checked
 from ketasim.errors import InvalidEntry, UnknownEntry, close_names
 
-METHODS = ("pk", "evidence", "synthesis", "computed", "model", "none")
+METHODS = ("pk", "experiment", "evidence", "synthesis", "computed", "model", "none")
 KINDS = ("fact", "quantity", "behaviour", "evidence", "gap")
 REVIEW = (
     "Zhang K, Cheng Z, Wang Y. Advances in ketamine therapy for multiple psychiatric disorders. doi:10.11886/scjsws20250531003"

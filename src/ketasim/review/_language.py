@@ -14,6 +14,8 @@ from ketasim.errors import InvalidOption
 from ketasim.review._claims import Claim
 
 LANGUAGES = ("en", "zh")
+#: Between two sentences of ours.
+_SENTENCES = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,16 @@ class Language:
     how: Mapping[str, str]
 
     def __call__(self, text: str) -> str:
-        """A text in this language."""
+        """A text in this language: as a whole where it has words for it, else sentence by sentence."""
+        if self.code == "en":
+            return text
         if text in self.words:
             return self.words[text]
         for pattern, said in self.patterns:
             if found := pattern.fullmatch(text):
                 return found.expand(said)
-        return text
+        sentences = _SENTENCES.split(text)
+        return "".join(self(one) for one in sentences) if len(sentences) > 1 else text
 
     def claim(self, claim: Claim) -> str:
         """What the review says."""

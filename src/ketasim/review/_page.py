@@ -85,7 +85,7 @@ def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence, 
         f"<title>{say('The review, executed - ketasim')}</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
     )
     with replacing(path) as draft:
-        draft.write_text(page, encoding="utf-8", errors="backslashreplace")
+        draft.write_text(page, encoding="utf-8")
     return path
 
 
@@ -108,6 +108,7 @@ def _article(answer: Answer, evidence: Evidence, say: Language) -> str:
     parts.append(f"<p>{escape(say.reason(c, answer.reason))}</p>")
     if c.answer["how"] != answer.reason:
         parts.append(f"<p><em>{escape(say.told(c))}</em></p>")
+    parts += _model(answer, say)
     picture = _picture(answer, say)
     if picture:
         alt = escape(say(f"Figure of claim {c.id}"))
@@ -120,6 +121,19 @@ def _article(answer: Answer, evidence: Evidence, say: Language) -> str:
         cited = "".join(f"<li>{escape(evidence.citation(key))}</li>" for key in answer.sources)
         parts.append(f"<ul>{cited}</ul></details>")
     return "".join(parts) + "</article>"
+
+
+def _model(answer: Answer, say: Language) -> list[str]:
+    """The claim run on the cascade, direction by direction; nothing where it was not."""
+    if answer.model is None:
+        return []
+    columns = ("in", "done", "against", "output", "expected", "predicted", "agrees", "by_construction", "note")
+    head = "".join(f"<th>{escape(say(k.replace('_', ' ')))}</th>" for k in columns)
+    lines = "".join(
+        "<tr>" + "".join(f"<td>{escape(say(_cell(x[k])))}</td>" for k in columns) + "</tr>" for x in answer.model.lines
+    )
+    told = f"{say('Run on the cascade')}: {say(answer.model_verdict)}; {say(answer.model.found)}"
+    return [f"<details><summary>{escape(told)}</summary><table><tr>{head}</tr>{lines}</table></details>"]
 
 
 def _rows(answer: Answer, say: Language) -> str:

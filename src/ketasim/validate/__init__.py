@@ -1,5 +1,6 @@
 """How good is it: predictions against observations nobody fitted, and the review's claims as numbers."""
 
+from ketasim.validate._claims_mechanism import ModelRun, mechanism_claims
 from ketasim.validate._claims_pk import ClaimResult, pk_claims, pk_claims_table
 from ketasim.validate._figures import fold_error_figure, observed_predicted_figure, write_figures
 from ketasim.validate._mechanism import MechanismScore, validate_mechanism, write_mechanism_tables
@@ -24,6 +25,7 @@ __all__ = [
     "ClaimResult",
     "FolderScore",
     "MechanismScore",
+    "ModelRun",
     "PkScore",
     "SafetyScore",
     "Scored",
@@ -31,6 +33,7 @@ __all__ = [
     "append_register",
     "fold_error_figure",
     "leave_one_out",
+    "mechanism_claims",
     "mechanism_figure",
     "model_hash",
     "observed_predicted_figure",

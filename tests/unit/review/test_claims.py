@@ -47,12 +47,37 @@ def test_every_answer_has_a_verdict_and_its_reason(answers) -> None:
         assert answer.verdict in VERDICTS, name
         assert answer.reason.endswith("."), name
         counted = answer.claim.answer.get("rule") == "few"  # finding none is an answer
-        assert answer.claim.method in ("model", "none", "computed") or answer.rows or counted, name
+        assert answer.claim.method in ("model", "none", "computed") or answer.rows or answer.model or counted, name
 
 
 def test_what_needs_the_mechanism_is_not_guessed(answers) -> None:
     for answer in answers.values():
         assert (answer.verdict == "not yet testable") == (answer.claim.method == "model")
+
+
+def test_claims_on_mechanisms_are_run_on_the_cascade_beside_the_evidence(answers) -> None:
+    for name in ("M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "E3", "E4", "E5", "H3", "S3", "T1"):
+        run = answers[name].model
+        assert run is not None and run.lines, name
+        assert run.counted == sum(not line["by_construction"] for line in run.lines), name
+    assert answers["E4"].verdict != answers["E4"].model.verdict, "evidence and model are told apart"
+    assert answers["H1"].model is None
+    m5, s3 = answers["M5"], answers["S3"]
+    assert m5.verdict == "not testable" and "mor.occupancy" in m5.reason, "a question left open stays open"
+    assert s3.verdict == "partly" and "Not in the model: dissociation" in s3.reason, "what the model lacks is no support"
+    assert answers["M7"].model_text.startswith("partly: 2 of 2"), "two directions are too few for a full verdict"
+    assert answers["T2"].as_dict()["model"]["directions"][0]["predicted"] == "up"
+
+
+def test_a_claim_without_its_experiment_is_refused() -> None:
+    from dataclasses import replace
+
+    from ketasim.errors import InvalidEntry
+    from ketasim.review._answer import _Runs
+
+    lost = replace(claim("T1"), id="T99")
+    with pytest.raises(InvalidEntry, match="claim T99: no experiment"):
+        _Runs(None).answer(lost)
 
 
 def test_contradictions_are_results(answers) -> None:

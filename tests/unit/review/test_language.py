@@ -14,7 +14,9 @@ from ketasim import evidence
 from ketasim.errors import InvalidOption
 from ketasim.review import VERDICTS, claim, claims, language, review, write_page
 from ketasim.review import _rules as rules
+from ketasim.review._answer import _lacking
 from ketasim.review._page import _SECTIONS
+from ketasim.validate import ModelRun
 
 ZH = language("zh")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -57,9 +59,25 @@ def test_every_sentence_that_a_rule_can_say_has_words() -> None:
         assert CHINESE.search(ZH(text)), text
 
 
+def test_every_sentence_about_the_cascade_has_words() -> None:
+    kinds = [
+        {"output": "bdnf, 2 h", "expected": "up", "predicted": "none", "agrees": a, "by_construction": f}
+        for a in (0, 1)
+        for f in ("", "x")
+    ]
+    runs = []
+    for lines in product(kinds, repeat=3):
+        free = [line["agrees"] for line in lines if not line["by_construction"]]
+        runs += [ModelRun("X", n * len(free), n * sum(free), "partly", lines * n) for n in (1, 2)]
+    said = {text for run in runs for text in (run.found, run.reason)} - {""}
+    for text in said | {_lacking(c) for c in claims()} - {""} | {"Run on the cascade", "model"}:
+        assert CHINESE.search(ZH(text)), text
+        assert not re.search(r"[A-Z][a-z]+ [a-z]+", ZH(text)), text
+
+
 def test_the_page_is_chinese_but_for_rows_queries_and_citations(tmp_path: Path) -> None:
     whole = evidence.load()
-    answers = review(["P1", "P2", "P7", "E1", "D0", "M5", "H1", "S2"], whole)
+    answers = review(["P1", "P2", "P7", "E1", "D0", "M5", "S3", "T1", "H1", "S2"], whole)
     text = write_page(answers, tmp_path / "zh.html", whole, "zh").read_text(encoding="utf-8")
     assert '<html lang="zh">' in text
     shown = re.sub(r"<style>.*?</style>|<details>.*?</details>|<p class=\"zh\">.*?</p>", "", text, flags=re.DOTALL)
