@@ -89,6 +89,7 @@ _CLASSES: Mapping[str, str] = {
     "Plan": "a Plan, from ketasim.fit.make_plan",
     "PkScore": "a PkScore, from ketasim.validate.validate_pk",
     "FolderScore": "a FolderScore, from ketasim.validate.validate_folder",
+    "DisorderScore": "a DisorderScore, from ketasim.validate.validate_disorders",
     "SafetyScore": "a SafetyScore, from ketasim.validate.validate_safety",
     "TrialScore": "a TrialScore, from ketasim.validate.validate_trials",
     "PairwiseData": "a PairwiseData, from ketasim.synthesis.read_pairwise",

@@ -137,3 +137,14 @@ def test_where_no_trial_has_a_control_the_same_people_without_ketamine_stand_bes
     assert "prior, not data" in told["certainty"]
     assert rows[0]["mean"] == rows[0]["mean_without"] and rows[1]["mean"] < rows[1]["mean_without"]
     assert rows[1]["mean_low"] <= rows[1]["mean_high"] <= 0.0
+
+
+def test_randomised_contrasts_of_a_disorder_are_scored(run: Run, tmp_path: Path) -> None:
+    ran = run("validate", "disorders", "--disorder", "ocd", "--draws", "4", "-o", str(tmp_path))
+    assert ran.exit_code == 0, ran.stderr
+    said = " ".join((ran.stdout + ran.stderr).split())
+    for word in ("rodriguez2013", "beaglehole2024", "a test of trend without sizes", "fewer than 8 trials in ocd"):
+        assert word in said, word
+    assert "rodriguez2022" not in said
+    assert (tmp_path / "disorder_contrasts.csv").read_text(encoding="utf-8").startswith("disorder,study,use")
+    assert run("validate", "disorders", "--disorder", "ocdd").exit_code != 0

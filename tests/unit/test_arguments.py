@@ -20,7 +20,7 @@ PACKAGES = ["ketasim", *(f"ketasim.{name}" for name in (
     "sensitivity",
 ))]  # fmt: skip
 #: Functions that take minutes where they accept what they are given.
-SLOW = {"review", "validate_pk", "pk_claims", "pk_claims_table"}
+SLOW = {"review", "validate_disorders", "validate_pk", "pk_claims", "pk_claims_table"}
 WRONG: dict[str, Any] = {
     "None": None, "text": "no such thing", "number": 3.5, "NaN": float("nan"), "empty list": [], "empty dict": {}, "object": object(),
     "list of texts": ["a", "b"], "other table": pd.DataFrame({"a": [1.0, 2.0]}),

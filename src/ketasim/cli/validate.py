@@ -11,6 +11,7 @@ from ketasim.cli import _options as opt
 from ketasim.cli import _show
 from ketasim.cli._register import register
 from ketasim.cli._settings import settings
+from ketasim.cli._validate_disorders import validate_disorders
 from ketasim.cli._validate_mechanism import validate_mechanism
 from ketasim.cli._verb import verb
 from ketasim.csvtext import absent
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Score predictions against published observations.")
 app.command("register")(register)
 app.command("mechanism")(validate_mechanism)
+app.command("disorders")(validate_disorders)
 
 
 @app.command("pk")

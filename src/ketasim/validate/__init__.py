@@ -2,6 +2,7 @@
 
 from ketasim.validate._claims_mechanism import ModelRun, mechanism_claims
 from ketasim.validate._claims_pk import ClaimResult, pk_claims, pk_claims_table
+from ketasim.validate._disorders import DisorderScore, validate_disorders, write_disorder_tables
 from ketasim.validate._figures import fold_error_figure, observed_predicted_figure, write_figures
 from ketasim.validate._mechanism import MechanismScore, validate_mechanism, write_mechanism_tables
 from ketasim.validate._mechanism_figure import mechanism_figure
@@ -23,6 +24,7 @@ from ketasim.validate._trials import TrialScore, validate_trials, write_trial_ta
 __all__ = [
     "REGISTER",
     "ClaimResult",
+    "DisorderScore",
     "FolderScore",
     "MechanismScore",
     "ModelRun",
@@ -44,11 +46,13 @@ __all__ = [
     "score_register",
     "summarise",
     "trial_figure",
+    "validate_disorders",
     "validate_folder",
     "validate_mechanism",
     "validate_pk",
     "validate_safety",
     "validate_trials",
+    "write_disorder_tables",
     "write_figures",
     "write_folder_tables",
     "write_mechanism_tables",

@@ -109,8 +109,9 @@ class OpioidUseDisorder(Disorder):
         def gone(after: float) -> Floats:
             return 1.0 - _cover({**own, **_left(own, after, p)}, view, p)[1]
 
-        fast, shown = faded(own["fast"], own["fast_rebound"], gone, dt, own["tau_N"], own["tau_R"])
-        slow, late = faded(own["slow"], own["slow_rebound"], gone, dt, p["tau_tail"], own["tau_R"])
+        both = np.stack([own["fast"], own["slow"]]), np.stack([own["fast_rebound"], own["slow_rebound"]])
+        taus = np.stack([own["tau_N"], p["tau_tail"] + 0.0 * own["tau_N"]])
+        (fast, slow), (shown, late) = faded(*both, gone, dt, taus, own["tau_R"])
         return {**own, "fast": fast, "fast_rebound": shown, "slow": slow, "slow_rebound": late}
 
     def attended(
