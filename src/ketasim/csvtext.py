@@ -100,6 +100,28 @@ def _number(value: Any) -> float:
         return math.nan
 
 
+def plain_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with a quote before texts that a spreadsheet would run: those that begin with ``=``, ``+``, ``-``, ``@`` or a tab,
+    numbers apart. Whoever exports what others wrote (trial registries, names of arms) does not pass on their formulas.
+    """
+    import pandas as pd
+
+    out = frame.rename(columns={name: _plain_text(name) for name in frame.columns if _plain_text(name) != name})
+    for place, (_, column) in enumerate(frame.items()):
+        if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            continue
+        known = {value: _plain_text(value) for value in column.dropna().unique()}
+        if changed := {value: text for value, text in known.items() if text is not value}:
+            out.isetitem(place, column.astype(object).map(lambda value, changed=changed: changed.get(value, value)))
+    return out
+
+
+def _plain_text(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")) or math.isfinite(_number(value)):
+        return value
+    return f"'{value}"
+
+
 def with_point(cell: str) -> str:
     """A number of a semicolon table as Python reads it: ``0,5`` is ``0.5``; other texts stay as they are."""
     return cell.replace(",", ".") if _WITH_COMMA.fullmatch(cell) else cell

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+#: An escape that may be half of a pair.
+_SURROGATE = re.compile(r"\\[uU](?:0000)?[dD][89a-fA-F]")
 
 __all__ = ["arrays", "document", "file_text", "is_number"]
 
@@ -44,11 +48,16 @@ def document(text: str, kind: str) -> Any:
     if len(text) > _MOST[kind]:
         raise ValueError(f"above {_MOST[kind] // 1_000_000} MB, the most that is read of such a text")
     try:
-        return _loaded(text, kind)
+        found = _loaded(text, kind)
+        if _SURROGATE.search(text):
+            json.dumps(found, ensure_ascii=False, default=str).encode()
+        return found
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}: {error.msg}") from None
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair (\\ud800 to \\udfff), which is no character") from None
     except (ValueError, TypeError, AttributeError, KeyError) as error:  # libraries fail in these ways on some texts
         raise ValueError(" ".join(str(error).split())[:300]) from None
 

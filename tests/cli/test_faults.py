@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,3 +67,22 @@ def test_a_control_stream_names_the_data_set_that_was_written(run: Run, tmp_path
     assert ran.exit_code == 0, ran.stderr
     assert "$DATA mine.csv IGNORE=@" in (tmp_path / "run.ctl").read_text()
     assert (tmp_path / "mine.csv").is_file()
+
+
+def test_odd_surroundings_are_no_faults(
+    shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A screen that matplotlib does not know, a name of bytes that are no text, a standard output that is closed."""
+    words = ("simulate", "100 mg into CENT", "--pk", "generic/two_cmt", "--times", "0,1")
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    done = shell(*words, "--figure", "m.png", "-o", os.fsdecode(b"\xff.html"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "m.png").is_file() and (tmp_path / os.fsdecode(b"\xff.html")).is_file()
+    code = "import os, sys; os.close(1); sys.stdout = None; from ketasim.cli import main; main()"
+    closed = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert closed.returncode == 0 and "fault" not in closed.stderr, closed.stderr
+
+
+def test_names_of_arms_can_stand_in_a_file(run: Run) -> None:
+    done = run("compare", "..: 10 mg into CENT; b: 20 mg into CENT", "--pk", "generic/two_cmt", "--times", "0,1", "-o", "x.zarr")
+    assert done.exit_code == 2 and "arm '..': the name of an arm" in done.stderr

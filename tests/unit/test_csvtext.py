@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from ketasim.csvtext import SemicolonTable, separator_of, text_bytes, with_point
+from ketasim.csvtext import SemicolonTable, as_numbers, csv_rows, plain_texts, separator_of, text_bytes, with_point
 from ketasim.dose import read_events
 from ketasim.errors import InvalidData
 from ketasim.population import cohort_from_table
@@ -81,3 +82,21 @@ def test_what_is_no_text_is_refused(data: bytes, message: str, tmp_path: Path) -
         text_bytes(path)
     with pytest.raises(InvalidData, match="is a folder; give a CSV file"):
         text_bytes(tmp_path)
+
+
+def test_texts_that_a_spreadsheet_would_run_get_a_quote() -> None:
+    frame = pd.DataFrame(
+        {"arm": ["=cmd|x!A1", "nasal", "-2+3"], "n": [-1.0, 2.0, 3.0], "id": ["-1", "+2.5", "@x"], "=x": [1, 2, 3]}
+    )
+    found = plain_texts(frame)
+    assert found["arm"].tolist() == ["'=cmd|x!A1", "nasal", "'-2+3"] and found["id"].tolist() == ["-1", "+2.5", "'@x"]
+    assert list(found) == ["arm", "n", "id", "'=x"] and found["n"].tolist() == [-1.0, 2.0, 3.0]
+
+
+def test_numbers_of_400_digits_are_none() -> None:
+    assert as_numbers(pd.Series([10**400, "2", "x"], dtype=object)).isna().tolist() == [True, False, True]
+
+
+def test_a_cell_without_end_is_refused() -> None:
+    with pytest.raises(InvalidData, match=r"own\.csv, line 2: .*Is a quote there that is never closed"):
+        list(csv_rows(["a,b\n", '1,"' + "x" * 200_000], "own.csv"))

@@ -9,7 +9,14 @@ def main() -> None:
     """Entry point of the ``ketasim`` command."""
     import atexit
     import gc
+    import os
     import sys
+
+    # A closed standard stream is None; what is said there goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    # Figures are files here, whatever screen the user's own scripts draw on.
+    os.environ["MPLBACKEND"] = "agg"
 
     # Imports make a million objects that live to the end. Searching them for cycles, again and again while they come and
     # once more when the process ends, takes a quarter of the time of a short run; memory is still given back in long ones.

@@ -50,11 +50,11 @@ def show_result(result: xr.DataTree) -> None:
 
 def show_arms(results: Mapping[str, xr.DataTree]) -> None:
     """Arms side by side, with ratios of medians to the first."""
-    from ketasim.results import redundant_totals
+    from ketasim.results import asked_analytes, redundant_totals
 
     first = next(iter(results))
     rows = {label: exposures(result, all_totals=True) for label, result in results.items()}
-    redundant = redundant_totals([{row["analyte"] for row in own} for own in rows.values()])
+    redundant = redundant_totals([{row["analyte"] for row in own} for own in rows.values()], asked_analytes(results))
     rows = {label: [row for row in own if row["analyte"] not in redundant] for label, own in rows.items()}
     base = {r["analyte"]: r for r in rows[first]}
     for own in rows.values():
@@ -124,6 +124,7 @@ def who_text(result: xr.DataTree) -> str:
     a = result.attrs
     random = [name for name, on in (("people", a.get("variability")), ("readings", a.get("residual"))) if on]
     how = f"{' and '.join(random)} differ at random (seed {a['seed']})" if random else "no random effects"
+    how += f"; covariates drawn (seed {a['seed']})" if a.get("sampled") and not random else ""
     many = "1 person" if a["n"] == 1 else f"{a['n']:,} people"
     times = f" x {a['replicates']} replicates" if a.get("replicates", 1) > 1 else ""
     return f"{many}{times}, {a.get('population', a['regimen'])}; {how}"

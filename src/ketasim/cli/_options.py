@@ -105,6 +105,13 @@ Form = Annotated[
 Keep = Annotated[
     str, typer.Option("--keep", metavar="COLUMN,...", help="With --data: columns of the table to carry to the output.")
 ]
+Analyte = Annotated[
+    list[str] | None,
+    typer.Option("--analyte", metavar="NAME", help="Only this one in tables, figures and files, e.g. s_norketamine; repeatable."),
+]
+Site = Annotated[
+    str, typer.Option("--site", metavar="plasma|brain|...", help="Only this site in tables, figures and files; default all.")
+]
 Weight = Annotated[
     float | None, typer.Option("--weight", metavar="KG", help="Body weight of the typical patient; default 70 kg.")
 ]

@@ -43,6 +43,8 @@ def compare(
     until: opt.Until = "",
     save_scenario: opt.SaveScenario = None,
     show: opt.Show = None,
+    analyte: opt.Analyte = None,
+    site: opt.Site = "",
     out: opt.Out = None,
     report: opt.Report = None,
     figure: opt.Figure = None,
@@ -61,6 +63,7 @@ def compare(
     import ketasim
     from ketasim.cli import _outputs, _values
     from ketasim.cli._exposure import show_arms
+    from ketasim.cli._only import only
     from ketasim.cli._progress import progress
     from ketasim.cli.simulate import check_rtol, command_line
 
@@ -90,10 +93,12 @@ def compare(
         **people,
     }  # fmt: skip
     own = _values.own_options(arm, arms)
+    narrow = only(analyte, site, model, own)
     _values.save_scenario(own, options, population, save_scenario)
     _note_on(arms)
     with progress(n * len(arms) * (1 + draws), "comparing") as bar:
         results = ketasim.compare(own, progress=bar, **options)
+    results = {label: narrow.of(result, str(own[label].get("model", model))) for label, result in results.items()}
     _outputs.write_arms(results, files, log)
     show_arms(results)
 

@@ -310,10 +310,11 @@ def _check(csv: Path | None) -> None:
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
+    from ketasim.csvtext import plain_texts
     from ketasim.writing import replacing
 
     with replacing(path) as part:
-        frame.to_csv(part, index=False, float_format="%.12g")
+        plain_texts(frame).to_csv(part, index=False, float_format="%.12g")
     if settings.json:
         _show.emit_json({"written": [str(path)], "rows": len(frame)})
     else:

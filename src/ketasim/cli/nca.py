@@ -70,10 +70,11 @@ def nca(
     table = _of_result(data, dose, options) if data.suffix == ".zarr" else _of_table(data, columns, dose, options)
     table = exposure_summary(table) if summary else table
     if out is not None:
+        from ketasim.csvtext import plain_texts
         from ketasim.writing import replacing
 
         with replacing(out) as part:
-            table.to_csv(part, index=False)
+            plain_texts(table).to_csv(part, index=False)
         _show.note(f"Written: {out}")
         return
     shown = _shown(table)

@@ -38,10 +38,11 @@ def population(
     check_file(out, (".csv",))
     cohort = cohort_of(name, n, seed)
     if out is not None:
+        from ketasim.csvtext import plain_texts
         from ketasim.writing import replacing
 
         with replacing(out) as part:
-            cohort.to_frame().to_csv(part, index=False)
+            plain_texts(cohort.to_frame()).to_csv(part, index=False)
         _show.note(f"Written: {out}")
     rows = [_row(k, v) for k, v in cohort.covariates.items()]
     if settings.json:

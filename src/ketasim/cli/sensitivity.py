@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _PEOPLE = 100
 _ENDINGS = (".csv", ".json", ".png", ".svg", ".pdf")
 _SHOWN = 15
+#: Seconds from which a cost is said before it is spent.
+_SOON = 10.0
 
 Of = Annotated[
     list[str] | None,
@@ -128,13 +130,17 @@ def _run(
     model: str, given: Any, options: dict[str, Any], of: Sequence[str], over: str, ranges: dict[str, tuple[float, float]], together: int | None, top: int
 ) -> tuple[Versions, Tornado, list[Share]]:  # fmt: skip
     from ketasim.cli._progress import progress
-    from ketasim.sensitivity import factors_of, outcomes_of, saltelli_sample, sobol, tornado
+    from ketasim.sensitivity import factors_of, outcomes_of, saltelli_sample, seconds_per_run, sobol, tornado
     from ketasim.simulation import Versions
 
     if together is not None:
         saltelli_sample(1, together, 0)  # a wrong number of samples is refused before anything runs
     versions = Versions(model, given, **options)
     outcomes, factors = outcomes_of(versions, of), factors_of(versions, over, ranges)
+    _say_cost("One at a time", 2 * len(factors), versions, each := seconds_per_run(versions, factors))
+    if together is not None:
+        most = min(top * len(outcomes), len(factors))
+        _say_cost(f"All together, of up to {most} parameters", (most + 2) * together, versions, each)
     with progress(2 * len(factors) * versions.people, "one at a time") as bar:
         bars = tornado(versions, factors, outcomes, bar)
     if together is None:
@@ -142,6 +148,15 @@ def _run(
     widest = bars.widest(top)
     with progress((len(widest) + 2) * together * versions.people, "all together") as bar:
         return versions, bars, sobol(versions, widest, outcomes, together, bar)
+
+
+def _say_cost(what: str, runs: int, versions: Versions, each: float) -> None:
+    """How long a part of the analysis takes at most; nothing where that is soon."""
+    seconds = runs * each
+    if seconds >= _SOON:
+        long = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+        many = "1 person" if versions.people == 1 else f"{versions.people:,} people"
+        _show.note(f"{what}: {runs:,} runs of {many}, about {long} at most.")
 
 
 def _ranges(texts: Sequence[str] | None) -> dict[str, tuple[float, float]]:
@@ -238,7 +253,7 @@ def _relative(swing: float, base: float) -> str:
 
 def _who(versions: Versions) -> str:
     many = "1 person" if versions.people == 1 else f"{versions.people:,} people"
-    how = f"who differ at random (seed {versions.seed})" if versions.varies else "no random effects"
+    how = f"people differ at random (seed {versions.seed})" if versions.varies else "no random effects"
     return f"{many}, {versions.who}; {how}; 0 to {versions.end:g} h"
 
 

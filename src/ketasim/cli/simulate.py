@@ -18,6 +18,8 @@ from ketasim.errors import InvalidOption
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ketasim.cli._only import Only
+
 _NOT_FOR_TABLES = {
     "where": "--where", "set_": "--set", "save_scenario": "--save-scenario", "disorder": "--disorder", "control": "--control", "visits": "--visits", "baseline": "--baseline", "policy": "--policy",
     "population": "--population", "n": "-n", "weight": "--weight", "stream": "--stream", "resume": "--resume", "log": "--log",
@@ -64,6 +66,8 @@ def simulate(
     interpolation: opt.Interpolation = "nocb",
     save_scenario: opt.SaveScenario = None,
     show: opt.Show = None,
+    analyte: opt.Analyte = None,
+    site: opt.Site = "",
     out: opt.Out = None,
     report: opt.Report = None,
     figure: opt.Figure = None,
@@ -85,6 +89,7 @@ def simulate(
     ketasim simulate --data events.csv --model pk/otto2021 --draws 100 -o out.csv
     """
     from ketasim.cli import _outputs, _values
+    from ketasim.cli._only import only
     from ketasim.dose import check_interpolation
 
     files = _outputs.checked(out, report, figure)
@@ -98,6 +103,7 @@ def simulate(
     # Names first, the cheapest first: a slip is answered before anything heavy is imported.
     given = _values.regimen_of(regimen) if data is None else _table(data)
     parameters = _values.parameter_values(param, params, model, disorder)
+    narrow = only(analyte, site, model)
     drugs = _values.check_comedication(comedication)
     people = _values.people(population, n, seed, where, set_) if data is None else {}
     options: dict[str, Any] = {
@@ -116,13 +122,13 @@ def simulate(
     }  # fmt: skip
     if data is not None:
         said = {"drug": drug, "route": route, "unit": unit, "form": form, "keep": _values.words(keep)}
-        _events(data, model, options, files, said)
+        _events(data, model, options, files, said, narrow)
     else:
         _values.save_scenario(
             {"run": {"dosing": given}}, {"model": model, **options, **people, "weight": weight}, population, save_scenario
         )
         options |= people | {"weight": weight, "stream": stream}
-        _regimen(given, model, options, files, resume, log)
+        _regimen(given, model, options, files, resume, log, narrow)
 
 
 def _table(data: Path) -> None:
@@ -134,7 +140,9 @@ def _table(data: Path) -> None:
         raise InvalidOption(f"--data {data}: {absent(data)}")
 
 
-def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Path, ...], resume: bool, log: bool) -> None:
+def _regimen(
+    regimen: Any, model: str, options: dict[str, Any], files: tuple[Path, ...], resume: bool, log: bool, narrow: Only
+) -> None:
     import ketasim
     from ketasim.cli import _outputs
     from ketasim.cli._exposure import show_result
@@ -155,12 +163,13 @@ def _regimen(regimen: Any, model: str, options: dict[str, Any], files: tuple[Pat
         if checkpoint is not None and checkpoint.is_file():
             _note("\nStopped. The same command with --resume goes on from here.")
         raise
+    result = narrow.of(result, model)
     _outputs.write(result, files, log)
     show_result(result)
     _all_failed(result)
 
 
-def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...], said: dict[str, Any]) -> None:
+def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...], said: dict[str, Any], narrow: Only) -> None:
     import ketasim
     from ketasim.cli import _outputs, _show
     from ketasim.cli._exposure import who_text
@@ -180,6 +189,7 @@ def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, 
     events = read_events(data, whole, options["interpolation"], **said)
     with progress((len(events.spans) - 1) * (1 + options["draws"])) as bar:
         result = ketasim.simulate(whole, events, progress=bar, **options)
+    result = narrow.of(result, model)
     _outputs.write(result, files)
     table = main_table(result)
     if settings.json:
@@ -253,7 +263,8 @@ def remarks(regimen: Any) -> list[str]:
 
 def command_line() -> str:
     """The command that repeats this run."""
-    return shlex.join(["ketasim", *sys.argv[1:]])
+    # Names of files need not be UTF-8; what is recorded is.
+    return shlex.join(["ketasim", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
 
 
 def _note(text: str) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
-from ketasim.results import redundant_totals, save_picture
+from ketasim.results import asked_analytes, redundant_totals, save_picture
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -124,7 +124,7 @@ def panels(arms: Mapping[str, xr.DataTree], site: str) -> list[str]:
             _, analytes, values, _ = quantiles(result, site)
             present.append([a for k, a in enumerate(analytes) if np.nanmax(values[-1, :, k], initial=0.0) > 0])
     found = dict.fromkeys(a for own in present for a in own)
-    return sorted(found.keys() - redundant_totals(present), key=rank)
+    return sorted(found.keys() - redundant_totals(present, asked_analytes(arms)), key=rank)
 
 
 def rank(analyte: str) -> tuple[int, str]:

@@ -24,6 +24,7 @@ from ketasim.results import (
     NOTICE,
     REPEATED,
     WHOLE,
+    asked_analytes,
     exposure_rows,
     exposure_table,
     held_sentence,
@@ -101,7 +102,7 @@ def _tables(arms: Mapping[str, xr.DataTree]) -> dict[str, pd.DataFrame]:
         if len(table):
             table = table[table.groupby("analyte")["CMAX"].transform("max") > 0]
             tables[label] = table.iloc[_order(table)]
-    redundant = redundant_totals([set(table["analyte"]) for table in tables.values()])
+    redundant = redundant_totals([set(table["analyte"]) for table in tables.values()], asked_analytes(arms))
     return {label: table[~table["analyte"].isin(redundant)] for label, table in tables.items()}
 
 
@@ -113,7 +114,7 @@ def _order(table: pd.DataFrame) -> NDArray[np.intp]:
 
 def _write(path: Path, page: str) -> Path:
     with replacing(path) as draft:
-        draft.write_text(page, encoding="utf-8")
+        draft.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 
@@ -236,7 +237,9 @@ def _sure(arms: Mapping[str, xr.DataTree]) -> str:
     rows = [row for row in sureness(arms) if row["cmax_high"] > 0]
     if not rows:
         return ""
-    redundant = redundant_totals([{row["analyte"] for row in rows if row["arm"] == label} for label in arms])
+    redundant = redundant_totals(
+        [{row["analyte"] for row in rows if row["arm"] == label} for label in arms], asked_analytes(arms)
+    )
     rows = sorted((row for row in rows if row["analyte"] not in redundant), key=lambda row: rank(row["analyte"])[0])
 
     def interval(row: Mapping[str, Any], key: str) -> str:

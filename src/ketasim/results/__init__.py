@@ -14,6 +14,7 @@ from ketasim.results._care import (
 )
 from ketasim.results._doses import dose_times, since_dose
 from ketasim.results._exposure import EXPOSURE_LEVELS, REPEATED, WHOLE, add_exposure, exposure_rows, exposure_table, unit_of
+from ketasim.results._narrow import asked_analytes, chosen, narrowed
 from ketasim.results._picture import save_picture
 from ketasim.results._readouts import readout_rows
 from ketasim.results._result import Comparison, Result
@@ -61,11 +62,13 @@ __all__ = [
     "add_record_draws",
     "add_shown",
     "add_without",
+    "asked_analytes",
     "assumed_sentence",
     "build_summary",
     "build_tree",
     "care_bands",
     "check_target",
+    "chosen",
     "clinical_names",
     "concentration_ports",
     "contrast_rows",
@@ -76,6 +79,7 @@ __all__ = [
     "incidence_rows",
     "main_table",
     "mass_concentrations",
+    "narrowed",
     "other_ports",
     "provenance",
     "readout_rows",

@@ -87,7 +87,9 @@ def exposure_rows(result: xr.DataTree, site: str = "", *, all_totals: bool = Fal
     rows = [row for row in rows if not row["cmax"] <= 0]
     if any(np.isfinite(row["cmax"]) for row in rows):  # an analyte of other sites alone
         rows = [row for row in rows if np.isfinite(row["cmax"])]
-    redundant = set[str]() if all_totals else redundant_totals([{row["analyte"] for row in rows}])
+    redundant = (
+        set[str]() if all_totals else redundant_totals([{row["analyte"] for row in rows}], result.attrs.get("analytes", ()))
+    )
     return [row for row in rows if row["analyte"] not in redundant]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from ketasim.errors import InvalidOption
-from ketasim.results._save import to_dataframe
+from ketasim.results._save import main_table, to_dataframe
 
 
 class Result(xr.DataTree):
@@ -27,20 +27,20 @@ class Result(xr.DataTree):
         """The same tree; no array is copied."""
         return tree if isinstance(tree, cls) else cls.from_dict(dict(tree.to_dict()))  # type: ignore[arg-type]
 
-    def to_dataframe(self, group: str = "plasma") -> pd.DataFrame:
-        """Tidy table of a group: concentrations by default (`ketasim.results.to_dataframe`).
+    def to_dataframe(self, group: str = "") -> pd.DataFrame:
+        """Tidy table of a group; by default the one that a file of the result holds: scores where there are some, else concentrations.
 
         Examples
         --------
-        ``result.to_dataframe("subject")``, ``result.to_dataframe("score")``
+        ``result.to_dataframe("subject")``, ``result.to_dataframe("plasma")``
         """
-        return to_dataframe(self, group)
+        return to_dataframe(self, group) if group else main_table(self)
 
 
 class Comparison(dict[str, Result]):
     """Arms by name, as `compare` and `run` return them: a dict with one table."""
 
-    def to_dataframe(self, group: str = "plasma") -> pd.DataFrame:
+    def to_dataframe(self, group: str = "") -> pd.DataFrame:
         """Tables of the arms, one below the other; the first column, ``arm``, is their name.
 
         Raises

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ketasim.arguments import checked
+from ketasim.csvtext import plain_texts
 from ketasim.errors import InvalidOption, OutputError
 from ketasim.results._exposure import exposure_rows
 from ketasim.results._shown import shown_names, shown_rows, shown_table
@@ -144,7 +145,7 @@ def _write_csv(frame: pd.DataFrame, target: Path) -> None:
     import pyarrow as pa
     from pyarrow import csv
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = pa.Table.from_pandas(plain_texts(frame), preserve_index=False)
     try:
         csv.write_csv(table, target, csv.WriteOptions(quoting_style="none"))
     except pa.ArrowInvalid:  # a text holds a comma or a quote

@@ -30,8 +30,10 @@ TOTALS = {total: (f"s_{total}", f"r_{total}") for total in ("ketamine", "norketa
 
 
 @checked
-def redundant_totals(present: Iterable[Collection[str]]) -> set[str]:
-    """Totals that in every arm equal the one enantiomer that is there; present : analytes of each arm that rise above zero.
+def redundant_totals(present: Iterable[Collection[str]], asked: Collection[str] = ()) -> set[str]:
+    """Totals that in every arm equal the one enantiomer that is there, unless somebody asked for them by name.
+
+    present : analytes of each arm that rise above zero. asked : names of which nothing is left out.
 
     Examples
     --------
@@ -41,7 +43,8 @@ def redundant_totals(present: Iterable[Collection[str]]) -> set[str]:
     False
     """
     arms = list(present)
-    return {total for total, (s, r) in TOTALS.items() if all((s in arm) != (r in arm) for arm in arms if total in arm)}
+    found = {total for total, (s, r) in TOTALS.items() if all((s in arm) != (r in arm) for arm in arms if total in arm)}
+    return found - set(asked)
 
 
 @checked

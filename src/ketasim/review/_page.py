@@ -85,7 +85,7 @@ def write_page(answers: Sequence[Answer], path: str | Path, evidence: Evidence, 
         f"<title>{say('The review, executed - ketasim')}</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
     )
     with replacing(path) as draft:
-        draft.write_text(page, encoding="utf-8")
+        draft.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 

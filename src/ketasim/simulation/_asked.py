@@ -177,11 +177,14 @@ def check_arms(arms: Any) -> Mapping[str, Any]:
 
     Raises
     ------
-    InvalidOption: no mapping of labels to regimens, or an empty one.
+    InvalidOption: no mapping of labels to regimens, an empty one, or a label that cannot stand in a file.
     """
     if not isinstance(arms, Mapping) or not arms:
         what = f"of type {type(arms).__name__}" if not isinstance(arms, Mapping) else "empty"
         raise InvalidOption(f"arms is {what}: give labels and regimens, e.g. {{'nasal': 'esketamine nasal 56 mg', 'oral': '...'}}.")  # fmt: skip
+    for label in arms:
+        if not isinstance(label, str) or not label.isprintable() or not label.strip() or {".", ".."} & set(label.split("/")):
+            raise InvalidOption(f"arm {label!r}: the name of an arm is a text of letters, digits and signs, e.g. 'nasal 56 mg'.")
     return arms
 
 

@@ -482,6 +482,11 @@ class _People:
         return load_population(self.population).sample(stop - start, self.seed, start=start)
 
     @property
+    def sampled(self) -> bool:
+        """Whether covariates were drawn, so that they are those of a seed."""
+        return not self.typical if self.cohort is None else not self.cohort.described and self.n > 1
+
+    @property
     def label(self) -> str:
         if self.cohort is not None:
             return self.cohort.name
@@ -727,7 +732,8 @@ class _Cohort:
         return provenance(common.model, population=self.people.label, assumed_covariates=[f"{k} {v}" for k, v in missing.items()],
                           n=self.people.n, seed=self.people.seed, rtol=common.rtol, solver=solver_of(common.model, common.precision), **common.drugs, command=common.command,
                           inputs=[f"{name}: {', '.join(f'{v:g} from {t:g} h' for t, v in steps)}" for name, steps in common.inputs.items()] or None,
-                          regimen=str(self.regimen.text or self.regimen), variability=int(self.vary), residual=int(common.residual))  # fmt: skip
+                          regimen=str(self.regimen.text or self.regimen), variability=int(self.vary), residual=int(common.residual),
+                          sampled=int(self.people.sampled))  # fmt: skip
 
 
 def _simulate_data(

@@ -30,6 +30,7 @@ from ketasim.synthesis._network_result import NetworkResult
 from ketasim.synthesis._pairwise import PairwiseResult, pairwise
 from ketasim.synthesis._pairwise_data import PairwiseData
 from ketasim.synthesis._pairwise_pool import exponential
+from ketasim.synthesis._question_gaps import gaps
 
 #: Studies below which nothing is pooled.
 MIN_STUDIES = 2
@@ -44,7 +45,8 @@ LEVELS = ("very low", "low", "moderate", "high")
 class Question:
     """A question: its text, the query for its rows, what kind of rows these are, and how they are grouped.
 
-    small_values : ``good`` or ``bad``, for the order of a league table; more responders are better.
+    small_values : ``good`` or ``bad``, for the order of a league table; more responders are better. disorder : of the trials among which
+    is looked for what the question lacks.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Question:
     reference: str = ""
     favours: tuple[str, ...] = ()
     small_values: str = "bad"
+    disorder: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,12 +127,20 @@ def answer_question(name: str, evidence: base.Evidence | None = None) -> Questio
     sources = tuple(dict.fromkeys(str(row["source"]) for row in rows))
     if q.rows == "proportion":
         return _proportions(q, rows, sources)
-    if len({row["study"] for row in rows}) < MIN_STUDIES:
-        return QuestionAnswer(q, _not_enough(rows), rows, sources)
     crossed = crossover_trials(whole)
+    lacks = _lacks(whole, q, rows)
+    if len({row["study"] for row in rows}) < MIN_STUDIES:
+        return QuestionAnswer(q, _not_enough(q, rows, crossed) + lacks, rows, sources)
     if q.rows == "network":
         return _network(q, rows, sources, crossed)
-    return _pairwise(q, rows, sources, _bias(whole, rows), crossed)
+    answer = _pairwise(q, rows, sources, _bias(whole, rows), crossed)
+    return replace(answer, summary=answer.summary + lacks)
+
+
+def _lacks(whole: base.Evidence, q: Question, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Trials that bear on the question but lack a number."""
+    found = gaps(whole, q.disorder, {str(row["study"]) for row in rows}) if q.disorder else []
+    return " Not usable, missing: " + "; ".join(f"{trial}: {what}" for trial, what in found) + "." if found else ""
 
 
 @checked
@@ -153,9 +164,26 @@ def _studies(k: int) -> str:
     return "1 study" if k == 1 else f"{k} studies"
 
 
-def _not_enough(rows: Sequence[Mapping[str, Any]]) -> str:
-    found = ", ".join(sorted({str(row["study"]) for row in rows})) or "none"
-    return f"Not enough data: {MIN_STUDIES} studies are needed to pool; found: {found}."
+def _not_enough(q: Question, rows: Sequence[Mapping[str, Any]], crossed: frozenset[str]) -> str:
+    """What one study says, or that there is none."""
+    if not rows or q.rows not in ("counts", "interval"):
+        found = ", ".join(sorted({str(row["study"]) for row in rows})) or "none"
+        return f"Not enough data: {MIN_STUDIES} studies are needed to pool; found: {found}."
+    data = PairwiseData.from_effects(_effects(q, rows, crossed))
+    return f"{q.measure.upper()}: 1 study, nothing to pool, {_each(data, range(data.k))}."
+
+
+def _effects(q: Question, rows: Iterable[Mapping[str, Any]], crossed: frozenset[str]) -> dict[str, EffectSize]:
+    """Study -> its effect; a study that stands twice is numbered."""
+    effects: dict[str, EffectSize] = {}
+    for row in rows:
+        label = str(row["study"]) if row["study"] not in effects else f"{row['study']} ({len(effects) + 1})"
+        if q.rows == "counts":
+            effects[label] = effect_of_counts(q.measure, row, str(row["study"]) in crossed)
+        else:
+            limits = float(row["ci_low"]), float(row["ci_high"])
+            effects[label] = effect(q.measure, estimate=float(row["estimate"]), ci=limits)
+    return effects
 
 
 def _bias(whole: base.Evidence, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -182,14 +210,7 @@ def _bias(whole: base.Evidence, rows: Sequence[Mapping[str, Any]]) -> str:
 def _pairwise(
     q: Question, rows: tuple[Mapping[str, Any], ...], sources: tuple[str, ...], bias: str, crossed: frozenset[str]
 ) -> QuestionAnswer:
-    effects: dict[str, EffectSize] = {}
-    for row in rows:
-        label = str(row["study"]) if row["study"] not in effects else f"{row['study']} ({len(effects) + 1})"
-        if q.rows == "counts":
-            effects[label] = effect_of_counts(q.measure, row, str(row["study"]) in crossed)
-        else:
-            limits = float(row["ci_low"]), float(row["ci_high"])
-            effects[label] = effect(q.measure, estimate=float(row["estimate"]), ci=limits)
+    effects = _effects(q, rows, crossed)
     columns = {q.groups: [str(row[q.groups]) for row in rows]} if q.groups else {}
     data = PairwiseData.from_effects(effects, columns)
     groups = len(set(columns.get(q.groups, ()))) > 1
@@ -204,10 +225,9 @@ def _said(q: Question, rows: Iterable[Mapping[str, Any]], crossed: frozenset[str
     return f" Crossover, same people in both arms, correlation 0.5 assumed: {', '.join(here)}." if here else ""
 
 
-def _each(result: PairwiseResult, rows: Iterable[int]) -> str:
+def _each(data: PairwiseData, rows: Iterable[int]) -> str:
     """Effect and interval of single studies."""
-    z, show = NormalDist().inv_cdf(0.975), math.exp if result.data.is_log else float
-    data = result.data
+    z, show = NormalDist().inv_cdf(0.975), math.exp if data.is_log else float
     effects = [(data.studies[i], float(data.effect[i]), z * math.sqrt(float(data.variance[i]))) for i in rows]
     return ", ".join(f"{name} {show(y):.2f} ({show(y - half):.2f} to {show(y + half):.2f})" for name, y, half in effects)
 
@@ -219,11 +239,12 @@ def _summary(result: PairwiseResult) -> str:
 
     h = result.heterogeneity
     text = f"{result.data.measure.upper()} {shown(result.random)}, {_studies(result.data.k)}, I2 {h.i2:.0f} %"
-    few = f"too few to pool usefully, by study {_each(result, range(result.data.k))}"
+    few = f"too few to pool usefully, by study {_each(result.data, range(result.data.k))}"
     if result.data.k < FEWEST_POOLED:
         return f"{result.data.measure.upper()}: {_studies(result.data.k)}, {few}."
     groups = "; ".join(
-        f"{g.name}: " + (f"{shown(g.random)}, {_studies(len(g.rows))}" if len(g.rows) >= FEWEST_POOLED else _each(result, g.rows))
+        f"{g.name}: "
+        + (f"{shown(g.random)}, {_studies(len(g.rows))}" if len(g.rows) >= FEWEST_POOLED else _each(result.data, g.rows))
         for g in result.subgroups
     )
     difference = f" (difference between groups p = {result.between[-1].p:.2g})" if result.between else ""
@@ -294,7 +315,7 @@ def _proportions(q: Question, rows: tuple[Mapping[str, Any], ...], sources: tupl
         groups.setdefault(str(row[q.groups]), []).append((float(row["percent"]), float(row["n"])))
     found = {g: pooled_percentage(studies) for g, studies in groups.items()}
     text = "; ".join(f"{g}: {p:.0f} % ({low:.0f} to {high:.0f}), {_studies(k)}" for g, (p, low, high, k) in found.items())
-    return QuestionAnswer(q, f"{text}." if found else _not_enough(rows), rows, sources, proportions=found)
+    return QuestionAnswer(q, f"{text}." if found else _not_enough(q, rows, frozenset()), rows, sources, proportions=found)
 
 
 @checked
@@ -331,6 +352,9 @@ def _certainty(result: PairwiseResult, rows: Sequence[Mapping[str, Any]], bias: 
     """Steps down from `high`; see docs/explanation/certainty.md."""
     reasons = [bias] if bias else []
     h, r = result.heterogeneity, result.random
+    if result.data.k < FEWEST_POOLED:
+        reasons.append(f"imprecision: {_studies(result.data.k)}, too few to pool")
+        return Certainty(LEVELS[max(0, len(LEVELS) - 2 - len(reasons))], tuple(reasons))
     if h.i2 > 50:
         reasons.append(f"inconsistency: I2 {h.i2:.0f} %")
     if r.ci_low <= 0 <= r.ci_high:

@@ -26,8 +26,27 @@ def test_every_question_has_an_answer(name: str) -> None:
         assert answer.sources
 
 
-def test_fewer_than_two_studies_are_not_pooled() -> None:
-    assert answer_question("ocd").summary == "Not enough data: 2 studies are needed to pool; found: rodriguez2013."
+def test_one_study_is_told_and_what_the_others_lack() -> None:
+    """rodriguez2013: 4 of 8 against 0 of 7, 0.5 added to every cell."""
+    answer = answer_question("ocd")
+    assert answer.pairwise is None and answer.certainty is None
+    told, lacks = answer.summary.split(" Not usable, missing: ")
+    half = 1.959964 * math.sqrt(1 / 4.5 + 1 / 4.5 + 1 / 0.5 + 1 / 7.5)
+    low, high = (math.exp(math.log(15.0) + side * half) for side in (-1, 1))
+    assert told == f"OR: 1 study, nothing to pool, rodriguez2013 15.00 ({low:.2f} to {high:.2f})."
+    assert (
+        "nct02624596: results are not posted" in lacks
+        and "rodriguez2013" not in lacks
+        and "nct02234011: any result (terminated)" in lacks
+    )
+
+
+@pytest.mark.parametrize(("name", "says"), [("ptsd", "feder2014 -0.77 (-1.38 to -0.15), feder2021 -1.13"), ("alcohol", "grabski2022 10.10"),
+                                            ("alcohol-abstinence", "dakwar2020 2.49"), ("opioid", "krupitsky2007 3.50")])  # fmt: skip
+def test_disorders_are_answered_from_what_stands_and_the_rest_is_named(name: str, says: str) -> None:
+    summary = answer_question(name).summary
+    assert says in summary and "Not usable, missing: " in summary
+    assert ("terasaki2022: the interval of the readmission_30d rr (0.37)" in summary) == name.startswith("alcohol")
 
 
 def test_rating_names_its_reasons() -> None:
