@@ -15,9 +15,9 @@ from ketasim.errors import InvalidOption
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketasim.synthesis import BayesResult, NetworkData, NetworkResult
+    from ketasim.synthesis import BayesResult, NetworkData, NetworkFunnel, NetworkResult
 
-_TABLES = ("league", "contribution")
+_TABLES = ("league", "contribution", "funnel")
 
 
 def files_of(wanted: Mapping[str, Path | None]) -> dict[str, Path]:
@@ -50,6 +50,7 @@ class Analysis:
     dose: str
     bayes: bool
     sampling: dict[str, Any]
+    order: tuple[str, ...] = ()
     result: NetworkResult | None = None
     found: dict[str, Any] = field(default_factory=dict)
 
@@ -133,11 +134,20 @@ class Analysis:
         from ketasim import synthesis as syn
 
         result = self._fitted()
+        if name == "funnel":
+            return self._funnel().table.set_index("study")
         if name == "league":
             ranked = self.found["ranking"][self.model]
             order = dict(zip(ranked.treatments, ranked.p_score, strict=True))
             return syn.league_table(result.model(self.model), order)
         return syn.contribution(result, self.model).to_dataframe()
+
+    def _funnel(self) -> NetworkFunnel:
+        from ketasim.synthesis import network_funnel
+
+        if "funnel" not in self.found:
+            self.found["funnel"] = network_funnel(self._fitted(), self.order, self.model)
+        return self.found["funnel"]
 
     def _figure(self, name: str) -> Any:
         from ketasim import report
@@ -157,6 +167,8 @@ class Analysis:
         if name == "rankogram":
             fit: BayesResult | None = self.found.get("bayes", {}).get(model)
             return report.rankogram_figure(fit.ranking(self.small_values) if fit else self.found["ranking"][model])
+        if name == "funnel":
+            return report.comparison_funnel_figure(self._funnel())
         if name == "net-heat":
             return report.net_heat_figure(syn.net_heat(result, model))
         if name == "contribution":
@@ -201,6 +213,9 @@ class Analysis:
         out["ranking"] = ranks
         out["Q_decomposition"] = self.found["decomposition"].as_dict()
         out["node_split"] = {m: self.found["split"][m].as_dict() for m in self.models}
+        if "funnel" in self.found:
+            fit = self.found["funnel"]
+            out["funnel"] = {"order": list(fit.order), "effects": fit.table.to_dict("records"), "egger": fit.egger.as_dict()}
         out["excluded_studies"] = dict(result.data.excluded)
         return out
 
@@ -258,6 +273,11 @@ class Analysis:
             ]
             title = f"Direct and indirect evidence ({self.found['split'][self.model].method}{', log scale' if log else ''})"
             _show.table(("comparison", "studies", "direct", "indirect", "difference", "p"), body[:10], title)
+        if "funnel" in self.found:
+            egger = self.found["funnel"].egger
+            _show.text(
+                f"Comparison-adjusted funnel, {egger.k} effects: Egger's test t {egger.statistic:.2f} (df {egger.df}), p {egger.p:.2g}."
+            )
         if result.data.excluded:
             _show.note(f"Left out: {'; '.join(f'{k} ({v})' for k, v in result.data.excluded.items())}.")
 

@@ -51,6 +51,12 @@ def network(
     contribution: Annotated[
         Path | None, typer.Option("--contribution", metavar="FILE", help="Contributions: .csv or figure.")
     ] = None,
+    funnel: Annotated[
+        Path | None, typer.Option("--funnel", metavar="FILE", help="Comparison-adjusted funnel: .csv or figure.")
+    ] = None,
+    order: Annotated[
+        str, typer.Option("--order", metavar="A,B,...", help="With --funnel: from least to most favoured by small studies.")
+    ] = "",
     split_figure: Annotated[
         Path | None, typer.Option("--split", metavar="FILE", help="Direct against indirect, a figure.")
     ] = None,
@@ -67,12 +73,15 @@ def network(
     _check(model, small_values, components, dose, bayes)
     files = files_of(
         {"league": league, "figure": figure, "rankogram": rankogram, "net-heat": net_heat, "contribution": contribution,
-         "split": split_figure}
+         "funnel": funnel, "split": split_figure}
     )  # fmt: skip
     analysis = Analysis(
         data, measure, reference, _BOTH if model == "both" else (model,), tau2, level, prediction, small_values, node_split, covariate, slopes,
         components, inactive, dose, bayes, {"chains": chains, "samples": samples, "warmup": warmup, "seed": seed, "tau_prior": tau_prior},
     )  # fmt: skip
+    if order and funnel is None:
+        raise InvalidOption("--order is for --funnel FILE; give both, or leave --order out.")
+    analysis.order = tuple(name.strip() for name in order.split(",") if name.strip())
     analysis.run()
     analysis.write(files)
     if settings.json:

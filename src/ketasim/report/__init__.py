@@ -4,7 +4,7 @@ from ketasim.report._care import session_figure, symptom_figure
 from ketasim.report._claim import range_figure
 from ketasim.report._figures import concentration_figure, exposure_figure, save_figure
 from ketasim.report._forest import forest_figure, series_figure
-from ketasim.report._funnel import funnel_figure
+from ketasim.report._funnel import comparison_funnel_figure, funnel_figure
 from ketasim.report._html import html_report
 from ketasim.report._network import dose_curve_figure, network_figure, rankogram_figure, split_figure
 from ketasim.report._network_heat import contribution_figure, league_figure, net_heat_figure
@@ -14,6 +14,7 @@ from ketasim.report._shown import shown_figure
 from ketasim.report._timecourse import dose_response_figure, time_course_figure
 
 __all__ = [
+    "comparison_funnel_figure",
     "concentration_figure",
     "contribution_figure",
     "dose_curve_figure",

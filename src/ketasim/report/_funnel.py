@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    from ketasim.synthesis import AsymmetryTest, PairwiseResult, TrimFill
+    from ketasim.synthesis import AsymmetryTest, NetworkFunnel, PairwiseResult, TrimFill
 
 #: Two-sided p of a single study against no effect: name, upper end of the region outside, shade.
 _SHADES = (("p > 0.1", 0.1, "#cfcfcf"), ("0.05 < p < 0.1", 0.05, "#e0e0e0"), ("0.01 < p < 0.05", 0.01, "#efefef"), ("p < 0.01", 0.0, "#ffffff"))  # fmt: skip
@@ -67,6 +67,31 @@ def funnel_figure(
         axis.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.3, handlelength=1.6, fontsize=7.5
         )
+    return figure
+
+
+@checked
+def comparison_funnel_figure(funnel: NetworkFunnel, title: str = "") -> Figure:
+    """Comparison-adjusted funnel of a network: effects less the pooled effect of their comparison, a colour per comparison."""
+    with styled():
+        figure = canvas(5.8, 4.3)
+        axis = figure.subplots()
+        table = funnel.table
+        deepest = float(table["se"].max()) * 1.08
+        reach = max(1.96 * deepest, float(table["adjusted"].abs().max())) * 1.05
+        axis.plot([0.0, 0.0], [0.0, deepest], color="#1a1a1a", lw=1.0, zorder=3)
+        _limits(axis, 0.0, deepest)
+        if np.isfinite(funnel.egger.limit):
+            _egger(axis, funnel.egger, deepest)
+        for i, (pair, part) in enumerate(table.groupby(["treat1", "treat2"], sort=True)):
+            one, other = map(str, pair)
+            axis.scatter(part["adjusted"], part["se"], s=30, color=PALETTE[i % len(PALETTE)], marker="os^Dv<>"[i // len(PALETTE) % 7],
+                         edgecolor="white", lw=0.6, zorder=5, label=f"{one} : {other}")  # fmt: skip
+        axis.set(xlim=(-reach, reach), ylim=(deepest, 0.0), ylabel="Standard error")
+        axis.set_xlabel(f"Effect less that of its comparison ({'log ' if funnel.is_log else ''}{funnel.measure.upper()})")
+        if title:
+            axis.set_title(title, loc="left")
+        axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.3, handlelength=1.6, fontsize=7.5)
     return figure
 
 

@@ -83,7 +83,9 @@ _HOMES = {
     "direct_evidence": "_network_split",
     "dose_network": "_dose_network",
     "league_table": "_network_result",
+    "NetworkFunnel": "_network_bias",
     "net_heat": "_inconsistency",
+    "network_funnel": "_network_bias",
     "network_meta_analysis": "_network",
     "network_regression": "_network_regression",
     "p_scores": "_ranking",
@@ -112,6 +114,7 @@ if TYPE_CHECKING:
     from ketasim.synthesis._heterogeneity import TAU2_METHODS, Heterogeneity
     from ketasim.synthesis._inconsistency import NetHeat, QDecomposition, decompose_q, net_heat
     from ketasim.synthesis._network import network_meta_analysis
+    from ketasim.synthesis._network_bias import NetworkFunnel, network_funnel
     from ketasim.synthesis._network_contribution import Contribution, contribution
     from ketasim.synthesis._network_data import NETWORK_MEASURES, NetworkData, StudyContrasts
     from ketasim.synthesis._network_input import read_network
@@ -157,6 +160,7 @@ __all__ = [
     "NetHeat",
     "NetworkData",
     "NetworkEstimates",
+    "NetworkFunnel",
     "NetworkRegression",
     "NetworkResult",
     "NodeSplit",
@@ -203,6 +207,7 @@ __all__ = [
     "meta_regression",
     "multi_arm_effects",
     "net_heat",
+    "network_funnel",
     "network_meta_analysis",
     "network_regression",
     "p_scores",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ketasim.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -48,9 +50,10 @@ def _lacks(arms: pd.DataFrame, pairs: pd.DataFrame, ended: str) -> str:
         ("response_percent", "n", "people per arm"),
     ):
         rows = arms[arms[values].notna() & arms[needs].isna()]
-        for (scale, time), part in rows.groupby(["scale", "time_h"], dropna=False):
-            if part["arm"].nunique() > 1:
-                return f"{word} of {scale}" + (f" at {time:g} h" if time == time else "")
+        for keys, part in rows.groupby(["scale", "time_h"], dropna=False):
+            scale, time = keys if isinstance(keys, tuple) else (keys, np.nan)
+            if len(set(part["arm"])) > 1:
+                return f"{word} of {scale}" + (f" at {time:g} h" if np.isfinite(float(str(time))) else "")
     there = [*dict.fromkeys((*arms["scale"], *pairs["scale"]))]
     return (
         f"a size with its spread for two arms (there is: {', '.join(there[:4])})"
