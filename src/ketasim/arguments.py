@@ -94,6 +94,7 @@ _CLASSES: Mapping[str, str] = {
     "TrialScore": "a TrialScore, from ketasim.validate.validate_trials",
     "PairwiseData": "a PairwiseData, from ketasim.synthesis.read_pairwise",
     "PairwiseResult": "a PairwiseResult, from ketasim.synthesis.pairwise",
+    "NetworkFunnel": "a NetworkFunnel, from ketasim.synthesis.network_funnel",
     "AsymmetryTest": "an AsymmetryTest, from ketasim.synthesis.asymmetry_test",
     "TrimFill": "a TrimFill, from ketasim.synthesis.trim_and_fill",
     "Series": "a Series, from a PairwiseResult",

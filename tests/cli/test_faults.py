@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +31,9 @@ def test_two_studies_that_cannot_be_pooled_say_so(run: Run, tmp_path: Path) -> N
     table = _file(tmp_path, "study,event1,n1,event2,n2\na,8,20,2,20\nb,5,20,4,20\n")
     ran = run("synthesize", "pairwise", "--data", table, "--measure", "or", "--hk")
     assert "2 studies cannot be pooled usefully" in ran.stdout, ran.stdout + ran.stderr
+    # log OR 1.792, 0.288 and variances 0.764, 0.567, tau2 of REML: the usual interval is told beside the useless one.
+    usual = re.search(r"The usual interval, which takes tau2 as known, is (\S+) to (\S+)\.", " ".join(ran.stdout.split()))
+    assert usual and 0 < float(usual[1]) < 1 < float(usual[2]) < 40
 
 
 def test_degrees_of_freedom_of_the_prediction_interval_are_stated(run: Run, tmp_path: Path) -> None:
@@ -86,3 +91,22 @@ def test_odd_surroundings_are_no_faults(
 def test_names_of_arms_can_stand_in_a_file(run: Run) -> None:
     done = run("compare", "..: 10 mg into CENT; b: 20 mg into CENT", "--pk", "generic/two_cmt", "--times", "0,1", "-o", "x.zarr")
     assert done.exit_code == 2 and "arm '..': the name of an arm" in done.stderr
+
+
+def test_effects_of_one_study_are_no_studies_of_their_own(run: Run, tmp_path: Path) -> None:
+    table = _file(tmp_path, "study,trial,TE,seTE\na1,A,0.3,0.1\na2,A,0.4,0.1\nb1,B,0.1,0.2\nc1,C,0.5,0.15\nc2,C,0.7,0.2\n")
+    ran = run("synthesize", "multilevel", "--data", table, "--measure", "smd", "--cluster", "trial", "--correlation", "0.5")
+    assert ran.exit_code == 0 and "5 effects of 3 studies" in ran.stdout and "below 4 it is not to be trusted" in ran.stderr
+    refused = run("synthesize", "multilevel", "--data", table, "--measure", "smd", "--cluster", "study")
+    assert refused.exit_code != 0 and "no study has two effects" in refused.stderr
+
+
+def test_rare_events_are_told_beside_the_usual_network(run: Run, tmp_path: Path) -> None:
+    rows = "study,treatment,events,n\n1,a,0,40\n1,b,3,44\n2,a,1,60\n2,c,4,62\n3,b,2,50\n3,c,3,55\n"
+    table = _file(tmp_path, rows)
+    words = ("synthesize", "network", "--data", table, "--measure", "or", "--reference", "a", "--rare", "penalised")
+    ran = run(*words, "--json")
+    assert json.loads(ran.stdout)["rare"]["method"] == "penalised" and json.loads(ran.stdout)["rare"]["reference"] == "a"
+    assert "Rare events (penalised), common effect" in run(*words).stdout
+    refused = run(*words[:-1], "firth")
+    assert refused.exit_code != 0 and "Use one of penalised, mh" in refused.stderr

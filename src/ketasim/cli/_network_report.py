@@ -51,6 +51,7 @@ class Analysis:
     bayes: bool
     sampling: dict[str, Any]
     order: tuple[str, ...] = ()
+    rare: str = ""
     result: NetworkResult | None = None
     found: dict[str, Any] = field(default_factory=dict)
 
@@ -79,6 +80,8 @@ class Analysis:
             self.found["regression"] = syn.network_regression(
                 network, self.covariate, result.reference, interaction=self.slopes, tau2=tau2, level=self.level
             )
+        if self.rare:
+            self.found["rare"] = syn.rare_network(network, result.reference, method=self.rare, level=self.level)
         if self.bayes:
             self._run_bayes(network)
 
@@ -213,6 +216,8 @@ class Analysis:
         out["ranking"] = ranks
         out["Q_decomposition"] = self.found["decomposition"].as_dict()
         out["node_split"] = {m: self.found["split"][m].as_dict() for m in self.models}
+        if "rare" in self.found:
+            out["rare"] = {"method": self.rare} | self.found["rare"].as_dict()
         if "funnel" in self.found:
             fit = self.found["funnel"]
             out["funnel"] = {"order": list(fit.order), "effects": fit.table.to_dict("records"), "egger": fit.egger.as_dict()}
@@ -273,6 +278,12 @@ class Analysis:
             ]
             title = f"Direct and indirect evidence ({self.found['split'][self.model].method}{', log scale' if log else ''})"
             _show.table(("comparison", "studies", "direct", "indirect", "difference", "p"), body[:10], title)
+        if "rare" in self.found:
+            keys = ("exp_estimate", "exp_ci_low", "exp_ci_high")
+            rows = [(r["treat1"], *(r[k] for k in keys), f"{r['p']:.2g}") for r in self.found["rare"].versus().to_dict("records")]
+            _show.table(
+                (f"against {result.reference}", "OR", "CI low", "CI high", "p"), rows, f"Rare events ({self.rare}), common effect"
+            )
         if "funnel" in self.found:
             egger = self.found["funnel"].egger
             _show.text(

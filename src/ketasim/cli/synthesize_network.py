@@ -51,6 +51,9 @@ def network(
     contribution: Annotated[
         Path | None, typer.Option("--contribution", metavar="FILE", help="Contributions: .csv or figure.")
     ] = None,
+    rare: Annotated[
+        str, typer.Option("--rare", help="Also odds ratios for rare events: penalised or mh (no 0.5 is added).")
+    ] = "",
     funnel: Annotated[
         Path | None, typer.Option("--funnel", metavar="FILE", help="Comparison-adjusted funnel: .csv or figure.")
     ] = None,
@@ -81,6 +84,7 @@ def network(
     )  # fmt: skip
     if order and funnel is None:
         raise InvalidOption("--order is for --funnel FILE; give both, or leave --order out.")
+    analysis.rare = rare
     analysis.order = tuple(name.strip() for name in order.split(",") if name.strip())
     analysis.run()
     analysis.write(files)

@@ -83,9 +83,12 @@ _HOMES = {
     "direct_evidence": "_network_split",
     "dose_network": "_dose_network",
     "league_table": "_network_result",
+    "MultilevelResult": "_multilevel",
     "NetworkFunnel": "_network_bias",
+    "multilevel": "_multilevel",
     "net_heat": "_inconsistency",
     "network_funnel": "_network_bias",
+    "rare_network": "_network_rare",
     "network_meta_analysis": "_network",
     "network_regression": "_network_regression",
     "p_scores": "_ranking",
@@ -113,11 +116,13 @@ if TYPE_CHECKING:
     from ketasim.synthesis._effects import EffectSize, effect, hedges_factor, multi_arm_effects, pool_correlated
     from ketasim.synthesis._heterogeneity import TAU2_METHODS, Heterogeneity
     from ketasim.synthesis._inconsistency import NetHeat, QDecomposition, decompose_q, net_heat
+    from ketasim.synthesis._multilevel import MultilevelResult, multilevel
     from ketasim.synthesis._network import network_meta_analysis
     from ketasim.synthesis._network_bias import NetworkFunnel, network_funnel
     from ketasim.synthesis._network_contribution import Contribution, contribution
     from ketasim.synthesis._network_data import NETWORK_MEASURES, NetworkData, StudyContrasts
     from ketasim.synthesis._network_input import read_network
+    from ketasim.synthesis._network_rare import rare_network
     from ketasim.synthesis._network_regression import NetworkRegression, network_regression
     from ketasim.synthesis._network_result import NetworkEstimates, NetworkResult, league_table
     from ketasim.synthesis._network_split import EvidenceSplit, direct_evidence, split_evidence
@@ -157,6 +162,7 @@ __all__ = [
     "FewStudies",
     "Heterogeneity",
     "MeanArm",
+    "MultilevelResult",
     "NetHeat",
     "NetworkData",
     "NetworkEstimates",
@@ -206,6 +212,7 @@ __all__ = [
     "mantel_haenszel",
     "meta_regression",
     "multi_arm_effects",
+    "multilevel",
     "net_heat",
     "network_funnel",
     "network_meta_analysis",
@@ -216,6 +223,7 @@ __all__ = [
     "pooled_percentage",
     "questions",
     "ranking",
+    "rare_network",
     "read_dose_network",
     "read_network",
     "read_pairwise",

@@ -104,8 +104,8 @@ class Series:
         return {"kind": self.kind, "steps": self.to_dataframe().to_dict("records")}
 
 
-#: An interval so many times as wide as that of the common effect says nothing of two or three studies.
-_USELESS = 4.0
+#: An interval so many times as wide as that of the common effect says nothing of fewer studies than these.
+_USELESS, _FEWEST = 4.0, 5
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,15 @@ class PairwiseResult:
                 "The Hartung-Knapp interval is narrower than that of the common effect: the studies agree more than chance would have "
                 "them. Tell the wider one, or take the ad hoc form."
             )
-        if self.rules.hk and 1 < self.data.k <= 3 and width > _USELESS * common:
-            said.append(f"{self.data.k} studies cannot be pooled usefully with Hartung-Knapp: read the studies themselves.")
+        if self.rules.hk and 1 < self.data.k < _FEWEST and width > _USELESS * common:
+            half = float(stats.norm.isf((1 - self.random.level) / 2)) * float(
+                1 / np.sqrt((1 / (self.data.variance + self.random.tau2)).sum())
+            )
+            low, high = (self.random.natural(self.random.estimate + side * half) for side in (-1, 1))
+            said.append(
+                f"{self.data.k} studies cannot be pooled usefully with Hartung-Knapp (t with {self.data.k - 1} df): read the studies "
+                f"themselves. The usual interval, which takes tau2 as known, is {low:.3g} to {high:.3g}."
+            )
         if math.isfinite(self.random.pi_low):
             df = {"k-2": f"t with {self.data.k - 2} df", "k-1": f"t with {self.data.k - 1} df", "normal": "normal"}
             said.append(f"Prediction interval: {df[self.rules.prediction]} (--prediction).")
