@@ -98,9 +98,10 @@ def _full(answer: Answer, whole: Evidence, say: Language) -> None:
     if c.answer["how"] != answer.reason:
         _show.text(f"{say('How')}: {say.told(c)}")
     if answer.rows:
-        columns = list(answer.rows[0])
-        _show.table(columns, [[row[k] for k in columns] for row in answer.rows], numbers_from=len(columns))
-        _show.text(f"{say('Query')}:\n" + str(c.answer["query"]).strip())
+        columns = list(dict.fromkeys(k for row in answer.rows for k in row))
+        _show.table(columns, [[row.get(k, "") for k in columns] for row in answer.rows], numbers_from=len(columns))
+        for query in c.queries:
+            _show.text(f"{say('Query')}:\n{query}")
     if answer.model is not None:
         lines = [_direction(x) for x in answer.model.lines]
         _show.table(_DIRECTION, lines, f"{say('Run on the cascade')}: {_model(answer, say)}", numbers_from=len(_DIRECTION))

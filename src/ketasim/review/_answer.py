@@ -82,7 +82,7 @@ class Answer:
         c = self.claim
         return {
             "id": c.id, "section": c.section, "kind": c.kind, "claim": c.en, "claim_zh": c.zh, "target": c.target, "method": c.method,
-            "how": c.answer["how"], "query": c.answer.get("query", "").strip(), "found": self.found, "verdict": self.verdict,
+            "how": c.answer["how"], "query": "\n".join(c.queries), "found": self.found, "verdict": self.verdict,
             "reason": self.reason, "numbers": dict(self.numbers), "sources": list(self.sources), "model": self._model_dict(),
         }  # fmt: skip
 
@@ -129,19 +129,23 @@ class _Runs:
         verdict = NOT_YET if one.method == "model" else NOT_TESTABLE
         return Answer(one, "-", verdict, str(one.answer["how"]))
 
-    def _rows(self, one: Claim) -> tuple[Mapping[str, Any], ...]:
-        frame = self.evidence.sql(one.answer["query"])
+    def _rows(self, answer: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+        frame = self.evidence.sql(answer["query"])
         return tuple({str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records"))
 
     def _from_rows(self, one: Claim) -> Answer:
-        rows, a = self._rows(one), one.answer
-        finding = _by_rule([row | {"paper": self.evidence.families.get(str(row["source"]), row["source"])} for row in rows], a)
-        return self._closed(one, finding, rows)
+        rows = self._rows(one.answer)
+        return self._closed(one, self._ruled(rows, one.answer), rows)
+
+    def _ruled(self, rows: tuple[Mapping[str, Any], ...], answer: Mapping[str, Any]) -> Finding:
+        return _by_rule(
+            [dict(row) | {"paper": self.evidence.families.get(str(row["source"]), row["source"])} for row in rows], answer
+        )
 
     def _from_pool(self, one: Claim) -> Answer:
         from ketasim.synthesis import PairwiseData, crossover_trials, effect_of_counts, pairwise
 
-        rows = self._rows(one)
+        rows = self._rows(one.answer)
         if len(rows) < rules.MIN_STUDIES:
             finding = Finding(f"{len(rows)} studies", NOT_TESTABLE, f"Pooling needs {rules.MIN_STUDIES} studies.")
             return self._closed(one, finding, rows)
@@ -201,6 +205,10 @@ class _Runs:
     def _closed(
         self, one: Claim, finding: Finding, rows: tuple[Mapping[str, Any], ...], pooled: PairwiseResult | None = None
     ) -> Answer:
+        if also := one.answer.get("also"):
+            second = self._rows(also)
+            finding = rules.joined(finding, str(also["part"]), self._ruled(second, also))
+            rows = (*rows, *second)
         sources = tuple(dict.fromkeys(str(row["source"]) for row in rows if row.get("source") in self.evidence.sources))
         return Answer(one, finding.found, finding.verdict, finding.reason, finding.numbers, rows, sources, pooled)
 
@@ -220,7 +228,8 @@ def _by_rule(rows: Sequence[Mapping[str, Any]], a: Mapping[str, Any]) -> Finding
     if kind == "share":
         return rules.share(rows)
     if kind == "range":
-        return rules.in_range([float(row["value"]) for row in rows if row["value"] is not None], a["low"], a["high"], a["unit"])
+        values = [float(row["value"]) for row in rows if row["value"] is not None]
+        return rules.in_range(values, a["low"], a["high"], a["unit"], len({row["paper"] for row in rows}))
     if kind == "few":
         return rules.few(rows, a["most"])
     if kind == "many":

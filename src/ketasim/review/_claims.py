@@ -44,6 +44,12 @@ class Claim:
         return str(self.answer["method"])
 
     @property
+    def queries(self) -> tuple[str, ...]:
+        """Queries behind the answer, one for each part of the claim; they run as they stand."""
+        parts = (self.answer, self.answer.get("also", {}))
+        return tuple(str(part["query"]).strip() for part in parts if part.get("query"))
+
+    @property
     def target_text(self) -> str:
         """The target in words."""
         if not isinstance(self.target, Mapping):

@@ -39,6 +39,11 @@ class Language:
             return text
         if text in self.words:
             return self.words[text]
+        if " | " in text:  # a claim of two parts
+            return " | ".join(map(self, text.split(" | ")))
+        part, colon, rest = text.partition(": ")
+        if colon and part in self.words:
+            return f"{self.words[part]}：{self(rest)}"
         for pattern, said in self.patterns:
             if found := pattern.fullmatch(text):
                 return found.expand(said)

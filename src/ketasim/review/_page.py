@@ -117,7 +117,7 @@ def _article(answer: Answer, evidence: Evidence, say: Language) -> str:
         parts += [f'<p class="zh">{escape(evidence.citation(key))}</p>' for key in answer.sources]
     if answer.rows:
         parts.append(f"<details><summary>{say(f'{len(answer.rows)} rows, query and sources')}</summary>{_rows(answer, say)}")
-        parts.append(f"<pre>{escape(c.answer['query'].strip())}</pre>")
+        parts += [f"<pre>{escape(query)}</pre>" for query in c.queries]
         cited = "".join(f"<li>{escape(evidence.citation(key))}</li>" for key in answer.sources)
         parts.append(f"<ul>{cited}</ul></details>")
     return "".join(parts) + "</article>"
@@ -137,10 +137,10 @@ def _model(answer: Answer, say: Language) -> list[str]:
 
 
 def _rows(answer: Answer, say: Language) -> str:
-    columns = [k for k in answer.rows[0] if k != "query"]
+    columns = list(dict.fromkeys(k for row in answer.rows for k in row))
     head = "".join(f"<th>{escape(say(k))}</th>" for k in columns)
     lines = "".join(
-        "<tr>" + "".join(f"<td>{escape(say(_cell(row[k])))}</td>" for k in columns) + "</tr>" for row in answer.rows[:60]
+        "<tr>" + "".join(f"<td>{escape(say(_cell(row.get(k))))}</td>" for k in columns) + "</tr>" for row in answer.rows[:60]
     )
     return f"<table><tr>{head}</tr>{lines}</table>"
 

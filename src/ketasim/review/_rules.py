@@ -80,11 +80,11 @@ def interval(estimate: float, low: float, high: float, null: float, side: str) -
         return CONTRADICTED, "The 95 % interval lies on the other side of no effect."
     if sign * (estimate - null) > 0:
         return PARTLY, "The estimate is on the side of the claim, the 95 % interval includes no effect."
-    return CONTRADICTED, "The estimate is not on the side of the claim."
+    return NOT_TESTABLE, "The estimate is not on the side of the claim, the 95 % interval includes no effect."
 
 
-def in_range(values: Sequence[float], low: float, high: float, unit: str) -> Finding:
-    """Values that should lie in a range: all of them, or their median."""
+def in_range(values: Sequence[float], low: float, high: float, unit: str, sources: int = MIN_SOURCES) -> Finding:
+    """Values that should lie in a range: all of them, or their median. sources : independent ones behind them."""
     real = sorted(v for v in values if math.isfinite(v))
     if not real:
         return Finding("no value", NOT_TESTABLE, "Nothing in the evidence base gives a number.")
@@ -92,6 +92,11 @@ def in_range(values: Sequence[float], low: float, high: float, unit: str) -> Fin
     found = f"median {middle:g} {unit} ({real[0]:g} to {real[-1]:g}, {len(real)} values)"
     numbers = {"median": middle, "lowest": real[0], "highest": real[-1], "values": len(real)}
     claimed = f"{low:g} to {high:g} {unit}"
+    if len(real) < MIN_FINDINGS or sources < MIN_SOURCES:
+        few_values = f"a verdict needs {MIN_FINDINGS} values from {MIN_SOURCES} sources."
+        if low <= middle <= high:
+            return Finding(found, PARTLY, f"The median lies within {claimed}; {few_values}", numbers)
+        return Finding(found, NOT_TESTABLE, f"The median lies outside {claimed}; {few_values}", numbers)
     if all(low <= v <= high for v in real):
         return Finding(found, REPRODUCED, f"Every value lies within {claimed}.", numbers)
     if low <= middle <= high:
@@ -100,11 +105,13 @@ def in_range(values: Sequence[float], low: float, high: float, unit: str) -> Fin
 
 
 def few(rows: Rows, most: int) -> Finding:
-    """The claim is that little is known."""
+    """The claim is that little is known. That little was entered confirms it in part: what was not entered is not counted."""
     n = len(rows)
     found = f"{n} found" + (f": {', '.join(str(row['what']) for row in rows[:5])}" if rows else "")
-    verdict = REPRODUCED if n <= most else CONTRADICTED
-    return Finding(found, verdict, f"'Few' was set at {most} or fewer before counting.", {"count": n, "most": most})
+    told = f"'Few' was set at {most} or fewer before counting"
+    if n > most:
+        return Finding(found, CONTRADICTED, f"{told}.", {"count": n, "most": most})
+    return Finding(found, PARTLY, f"{told}; what was not entered was not counted.", {"count": n, "most": most})
 
 
 def many(rows: Rows, least: int) -> Finding:
@@ -141,6 +148,10 @@ def incidence(rows: Rows, expected: Mapping[str, float], tolerance: float) -> Fi
     inside = {g: low <= expected[g] <= high for g, (_, low, high, _) in got.items()}
     numbers = {g: {"percent": p, "ci_low": low, "ci_high": high, "studies": k} for g, (p, low, high, k) in got.items()}
     said = ", ".join(f"{g} {v:g} %" for g, v in expected.items())
+    thin = [g for g, (_, _, _, k) in got.items() if k < MIN_STUDIES]
+    if thin and (all(near.values()) or (not any(near.values()) and not any(inside.values()))):
+        verdict = PARTLY if all(near.values()) else NOT_TESTABLE
+        return Finding(found, verdict, f"Claimed is {said}; a verdict needs {MIN_STUDIES} studies each.", numbers)
     if len(got) == len(expected) and all(near.values()):
         return Finding(found, REPRODUCED, f"All within {tolerance:g} points of {said}.", numbers)
     if any(near.values()) or any(inside.values()):
@@ -151,3 +162,17 @@ def incidence(rows: Rows, expected: Mapping[str, float], tolerance: float) -> Fi
             numbers,
         )
     return Finding(found, CONTRADICTED, f"Claimed is {said}; neither estimates nor intervals agree.", numbers)
+
+
+def joined(one: Finding, name: str, other: Finding) -> Finding:
+    """A claim of two parts: reproduced or contradicted as a whole only where both are."""
+    found = f"{one.found} | {name}: {other.found}"
+    numbers = {**one.numbers, name: dict(other.numbers)}
+    verdicts = {one.verdict, other.verdict}
+    if len(verdicts) == 1:
+        return Finding(found, one.verdict, one.reason, numbers)
+    if verdicts == {REPRODUCED, PARTLY}:  # the weaker part says why
+        return Finding(found, PARTLY, one.reason if one.verdict == PARTLY else other.reason, numbers)
+    if verdicts == {CONTRADICTED, NOT_TESTABLE}:
+        return Finding(found, NOT_TESTABLE, "One part of the claim is contradicted, the other could not be tested.", numbers)
+    return Finding(found, PARTLY, "One part of the claim holds better than the other.", numbers)

@@ -92,7 +92,7 @@ def test_contradictions_are_results(answers) -> None:
 
 def test_pooled_answer_carries_its_studies(answers) -> None:
     d0 = answers["D0"]
-    assert d0.numbers["studies"] == len(d0.rows) >= 3
+    assert d0.numbers["studies"] == sum("events1" in row for row in d0.rows) >= 3
     assert d0.numbers["ci_low"] < d0.numbers["estimate"] < d0.numbers["ci_high"]
 
 

@@ -45,15 +45,22 @@ def test_every_sentence_that_a_rule_can_say_has_words() -> None:
     ]
     rows = [_row(True, k) for k in range(4)]
     found += [rules.few(rows[:n], 2) for n in range(5)] + [rules.many(rows, 9), rules.many(rows, 1)]
-    found += [rules.in_range(values, 2, 3, unit) for values in ([], [2.5], [2.1, 2.5, 9.0], [9.0]) for unit in ("days", "ratio")]
+    found += [
+        rules.in_range(values, 2, 3, unit)
+        for values in ([], [2.5], [2.1, 2.5, 9.0], [2.1, 2.5, 2.6], [8.0, 9.0, 9.5], [9.0])
+        for unit in ("days", "ratio")
+    ]
     found += [rules.covered(rows, events) for events in (["x"], ["x", "y"], ["y"])]
     found += [rules.incidence(some, {"iv": e, "other": 36.0}, 15.0) for some in ([], rows) for e in (3.0, 72.0)]
     both = rows + [row | {"grp": "other", "value": 36.0, "n": 500.0} for row in rows]
     found += [rules.incidence(both, {"iv": e, "other": o}, 15.0) for e, o in ((3.0, 36.0), (99.0, 99.0), (99.0, 36.0))]
     said = [
         rules.interval(*limits, 1.0, side)[1]
-        for limits in ((2.0, 1.2, 3.0), (0.5, 0.2, 0.8), (1.2, 0.8, 2.0))
+        for limits in ((2.0, 1.2, 3.0), (0.5, 0.2, 0.8), (1.2, 0.8, 2.0), (0.9, 0.5, 1.6))
         for side in ("above", "below")
+    ]
+    found += [
+        rules.joined(one, "within 72 h", other) for one, other in product((rules.few(rows[:1], 2), *found[:80:8]), repeat=2)
     ]
     for text in {one.found for one in found} | {one.reason for one in found} | set(said):
         assert CHINESE.search(ZH(text)), text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from ketasim.errors import InvalidEntry
 from ketasim.evidence import load
+from ketasim.review import Claim, claim, claims
 from ketasim.review import _rules as rules
-from ketasim.review import claim
 from ketasim.review._answer import _Runs
 from ketasim.review._rules import CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED
 
@@ -45,7 +46,7 @@ def test_share(rows: list[dict[str, object]], verdict: str) -> None:
     [
         (2.0, 1.2, 3.3, "above", REPRODUCED),
         (1.5, 0.8, 2.8, "above", PARTLY),
-        (0.9, 0.5, 1.6, "above", CONTRADICTED),
+        (0.9, 0.5, 1.6, "above", NOT_TESTABLE),  # no effect is in the interval: neither shown nor excluded
         (0.5, 0.3, 0.8, "above", CONTRADICTED),
         (0.5, 0.3, 0.8, "below", REPRODUCED),
     ],
@@ -62,7 +63,15 @@ def test_interval_turns_with_the_sign(estimate: float, half: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "verdict"), [([8, 12], REPRODUCED), ([5, 10, 20], PARTLY), ([1, 2, 30], CONTRADICTED), ([math.nan], NOT_TESTABLE)]
+    ("values", "verdict"),
+    [
+        ([8, 10, 12], REPRODUCED),
+        ([5, 10, 20], PARTLY),
+        ([1, 2, 30], CONTRADICTED),
+        ([math.nan], NOT_TESTABLE),
+        ([8, 12], PARTLY),  # two values confirm as little as they contradict
+        ([1, 2], NOT_TESTABLE),
+    ],
 )
 def test_range(values: list[float], verdict: str) -> None:
     assert rules.in_range(values, 7, 14, "days").verdict == verdict
@@ -70,7 +79,7 @@ def test_range(values: list[float], verdict: str) -> None:
 
 def test_counts() -> None:
     rows = [{"what": str(k)} for k in range(4)]
-    assert rules.few(rows, 4).verdict == REPRODUCED
+    assert rules.few(rows, 4).verdict == PARTLY  # little was entered; that is no proof that little is known
     assert rules.few(rows, 3).verdict == CONTRADICTED
     assert rules.many(rows, 4).verdict == REPRODUCED
     assert rules.many(rows, 5).verdict == CONTRADICTED
@@ -93,12 +102,60 @@ def test_pooled_percentage_of_equal_studies_is_their_percentage() -> None:
 
 
 def test_incidence_verdicts() -> None:
-    rows = [{"grp": "iv", "value": 70.0, "n": 400.0}, {"grp": "other", "value": 35.0, "n": 400.0}]
+    rows = [{"grp": "iv", "value": 70.0, "n": 400.0}, {"grp": "other", "value": 35.0, "n": 400.0}] * 3
     expected = {"iv": 72.0, "other": 36.0}
+
+    def with_iv(value: float) -> list[dict[str, object]]:
+        return [{**r, "value": value} if r["grp"] == "iv" else r for r in rows]
+
     assert rules.incidence(rows, expected, 5.0).verdict == REPRODUCED
-    assert rules.incidence([{**rows[0], "value": 20.0}, rows[1]], expected, 5.0).verdict == PARTLY
+    assert rules.incidence(with_iv(20.0), expected, 5.0).verdict == PARTLY
     assert rules.incidence([{**r, "value": 5.0} for r in rows], expected, 5.0).verdict == CONTRADICTED
     assert rules.incidence([], expected, 5.0).verdict == NOT_TESTABLE
+    # Two studies of each confirm in part and contradict nothing.
+    assert rules.incidence(rows[:4], expected, 5.0).verdict == PARTLY
+    assert rules.incidence([{**r, "value": 5.0} for r in rows[:4]], expected, 5.0).verdict == NOT_TESTABLE
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "verdict"),
+    [
+        (REPRODUCED, REPRODUCED, REPRODUCED),
+        (REPRODUCED, PARTLY, PARTLY),
+        (REPRODUCED, CONTRADICTED, PARTLY),
+        (REPRODUCED, NOT_TESTABLE, PARTLY),
+        (CONTRADICTED, CONTRADICTED, CONTRADICTED),
+        (CONTRADICTED, NOT_TESTABLE, NOT_TESTABLE),
+        (PARTLY, CONTRADICTED, PARTLY),
+    ],
+)
+def test_two_parts(one: str, other: str, verdict: str) -> None:
+    for parts in ((one, other), (other, one)):
+        found = rules.joined(*_with_name(*(rules.Finding(f"found {v}", v, f"because {v}.") for v in parts)))
+        assert found.verdict == verdict and found.found == f"found {parts[0]} | second: found {parts[1]}"
+
+
+def _with_name(one: rules.Finding, other: rules.Finding) -> tuple[rules.Finding, str, rules.Finding]:
+    return one, "second", other
+
+
+@pytest.mark.parametrize("one", [c for c in claims() if c.answer.get("rule") == "share"], ids=lambda c: c.id)
+def test_every_row_can_disagree(one: Claim) -> None:
+    """A row that agrees whatever it says is no finding."""
+    query = " ".join(one.queries).lower()
+    assert not re.search(r"\btrue as agrees|direction in \('(up|down)', '(up|down)'\)", query)
+
+
+def test_claims_are_asked_what_they_claim() -> None:
+    whole = load()
+    rows = {name: [whole.sql(query) for query in claim(name).queries] for name in ("D0", "D1", "D2", "C3", "S2", "B1", "B3")}
+    assert {"grunebaum2018", "abbar2022"} <= set(rows["D0"][1]["source"])  # suicidal ideation
+    assert rows["D1"][0]["value"].tolist() == [10.0, 9.0] and rows["D1"][1]["agrees"].all()  # no riluzole, and within 72 h
+    assert rows["D2"][0]["what"].tolist()[0].startswith("Zarate2006") and not rows["D2"][0]["what"].str.contains("esk").any()
+    assert set(rows["C3"][1]["what"].str.split().str[0]) == {"rodriguez2013", "rodriguez2016"}  # the first hours
+    assert "TRD_SI_Taiwan" in set(rows["S2"][0]["what"]) and rows["S2"][0]["what"].is_unique
+    assert not rows["B1"][0]["source"].isin(["parsaik2015"]).any()
+    assert rows["B3"][0]["agrees"].isna().all()
 
 
 def test_only_what_is_asked_is_computed() -> None:
