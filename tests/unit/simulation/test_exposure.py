@@ -72,3 +72,13 @@ def test_at_the_start_a_bolus_is_at_its_peak_and_there_is_no_area() -> None:
     grid = ExposureGrid(parse("10 mg esketamine iv"), 0.0)
     found = dict(zip(grid.parameters, grid.read(curves(grid, np.full(len(grid.times), 3.0)))[:, 0, 0], strict=True))
     assert (found["CMAX"], found["TMAX"]) == (3.0, 0.0) and np.isnan(found["AUCLST"]) and np.isnan(found["LAMZHL"])
+
+
+def test_residual_error_is_of_readings_and_changes_no_exposure() -> None:
+    runs = [
+        ketasim.simulate("pk/otto2021", "esketamine iv 20 mg over 40 min", population="adults", n=3, until=6.0, residual=on)
+        for on in (False, True)
+    ]
+    exact, read = (run["plasma"].to_dataset() for run in runs)
+    assert not np.allclose(exact.to_array(), read.to_array(), equal_nan=True)
+    assert runs[0]["exposure"].to_dataset().equals(runs[1]["exposure"].to_dataset())
