@@ -489,3 +489,20 @@ def test_the_seed_of_covariates_is_shown_without_random_effects(run: Run) -> Non
     said = run("simulate", "esketamine nasal 56 mg", "-n", "3", "--variability", "off", "--seed", "7", "--until", "1h").stdout
     assert "3 people, adults; no random effects; covariates drawn (seed 7)" in said
     assert "covariates" not in run("simulate", "esketamine nasal 56 mg", "--until", "1h").stdout
+
+
+def test_arms_differ_in_people_parameters_and_model(run: Run) -> None:
+    dose = "10 mg esketamine iv over 30 min"
+    words = ("compare", f"a: {dose}", f"b: {dose}", "-n", "2", "--until", "1h", "--analyte", "s_ketamine")
+    own = ("--param", "k_fast=2", "--set", "AGE=60", "--arm", "b: WT=50, with=ticlopidine", "--arm", "b: CLint*0.5")
+    done = run(*words, *own, "--save-scenario", "s.toml", "-o", "r.html")
+    assert f"a: {dose}; people: adults@1; AGE set to 60; values replaced: k_fast 2 1/h\n" in done.stdout
+    said = f"b: {dose} with ticlopidine@3; people: adults@1; AGE set to 60; WT set to 50; values replaced: k_fast 2 1/h, CLint 174.8 L/h"
+    assert said in done.stdout and Path("r.html").read_text().count(said.removeprefix("b: ")) == 2  # answers, comparison
+    assert run("run", "s.toml").stdout.splitlines()[:2] == done.stdout.splitlines()[:2]
+    other = run(*words, "--arm", "b: model=pk/otto2021, CL=100")
+    assert "b: 10 mg esketamine iv over 30 min; model otto2021@1; values replaced: CL 100 L/h" in other.stdout
+    assert "ketasim cite ketasim_reference otto2021" in other.stderr
+    refused = run(*words, "--arm", "b: CLintt=3")
+    assert refused.exit_code == 2 and "'CLintt' is no option of simulate, no covariate and no parameter" in refused.stderr
+    assert "Close: 'CLint'" in refused.stderr

@@ -22,14 +22,22 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
 
     one = next(iter(results.values()))
     a, several = one.attrs, len(results) > 1
-    controls = list(dict.fromkeys(f"{r.attrs['control']} ({r.attrs['control_title']})" for r in results.values()))
-    _show.text(
-        f"\n{a['disorder_title']} ({a['disorder']}); control: {'; '.join(controls)}; baseline {a['scale'].upper()} {a['baseline']}"
-    )
+    _show.text(f"\n{_of_whom(results)}")
+    scales = dict.fromkeys(r.attrs["scale"] for r in results.values())
     lead = ("arm",) if several else ()
     rows = [(*((label,) if several else ()), *_visit_cells(row)) for label, r in results.items() for row in visit_rows(r)]
-    head = (*lead, "time", a["scale"].upper(), "5-95 % of people", "change", "response", "remission", *_sure_head(one))
-    _show.table(head, rows, f"{a['scale_title']}; means over people", numbers_from=1 + several)
+    head = (
+        *lead,
+        "time",
+        a["scale"].upper() if len(scales) == 1 else "score",
+        "5-95 % of people",
+        "change",
+        "response",
+        "remission",
+        *_sure_head(one),
+    )
+    titles = dict.fromkeys(str(r.attrs["scale_title"]) for r in results.values())
+    _show.table(head, rows, f"{', '.join(titles)}; means over people", numbers_from=1 + several)
     _show_more(results)
     _show_without(results)
     if several:
@@ -48,6 +56,22 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
         _show.note("Bands show how people differ in the typical trial, not how sure the model is; --draws 100 adds that.")
     for text in a["care_notes"][:1]:
         _show.note(text)
+
+
+def _of_whom(results: Mapping[str, xr.DataTree]) -> str:
+    """Disorder, control and baseline; those of each arm where arms differ in disorder."""
+    by: dict[tuple[str, str], list[str]] = {}
+    names: dict[tuple[str, str], list[str]] = {}
+    for label, a in ((label, result.attrs) for label, result in results.items()):
+        key = (f"{a['disorder_title']} ({a['disorder']})", f"baseline {a['scale'].upper()} {a['baseline']}")
+        by.setdefault(key, []).append(f"{a['control']} ({a['control_title']})")
+        names.setdefault(key, []).append(label)
+    lines = [f"{title}; control: {'; '.join(dict.fromkeys(controls))}; {baseline}" for (title, baseline), controls in by.items()]
+    return (
+        lines[0]
+        if len(lines) == 1
+        else "\n".join(f"{', '.join(own)}: {line}" for own, line in zip(names.values(), lines, strict=True))
+    )
 
 
 def _show_more(results: Mapping[str, xr.DataTree]) -> None:

@@ -45,12 +45,12 @@ def show_result(result: xr.DataTree) -> None:
     else:
         show_readouts({"": result})
     _show_named({"": result})
-    _remarks(result)
+    _remarks({"": result})
 
 
 def show_arms(results: Mapping[str, xr.DataTree]) -> None:
     """Arms side by side, with ratios of medians to the first."""
-    from ketasim.results import asked_analytes, redundant_totals
+    from ketasim.results import arm_words, asked_analytes, redundant_totals
 
     first = next(iter(results))
     rows = {label: exposures(result, all_totals=True) for label, result in results.items()}
@@ -78,10 +78,11 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
         facts = {"arms": arms, "first": first, "warnings": warnings_of(results), "notice": _show.NOTICE}
         _show.emit_json(facts | _draws_json(results) | contrast_json(results))
         return
-    for label, result in results.items():
-        _show.text(f"{label}: {_given(result)}")
+    for label, words in arm_words(results).items():
+        _show.text(f"{label}: {words}")
     one = results[first]
-    _show.text(f"{one.attrs['model']}; {_people_of(results)}; {_span(one)}")
+    models = dict.fromkeys(str(result.attrs["model"]) for result in results.values())
+    _show.text(f"{', '.join(models)}; {_people_of(results)}; {_span(one)}")
     wanted = sorted({row["analyte"] for own in rows.values() for row in own}, key=_rank)
     table = [
         (label, *_cells(row), row["ratio_cmax"], row["ratio_auc"])
@@ -98,7 +99,7 @@ def show_arms(results: Mapping[str, xr.DataTree]) -> None:
     else:
         show_readouts(results)
     _show_named(results)
-    _remarks(one)
+    _remarks(results)
 
 
 def _show_named(results: Mapping[str, xr.DataTree]) -> None:
@@ -260,18 +261,24 @@ def _failed(result: xr.DataTree) -> int:
     return int(subject["failed"]) if "failed" in subject else int((subject["status"].to_numpy() != 0).sum())
 
 
-def _remarks(result: xr.DataTree) -> None:
-    from ketasim.results import assumed_sentence
-
-    if note := assumed_sentence({"": result}):
-        _show.note(note)
-    provisional = result.attrs.get("provisional") or []
-    if len(provisional):
-        _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(map(str, provisional))}.")
-    packs = [word for pack in settings.packs for word in ("--pack", pack)]
-    packs += [word for pack in settings.data_packs for word in ("--pack-data", pack)]
+def _cited(result: xr.DataTree) -> list[str]:
+    """Entries behind a result."""
     whole = str(result.attrs["model"])
     cited = whole.split("+") if "/" in whole else result.attrs["models"]  # a whole names its parts
-    models = [str(model).partition("@")[0] for model in cited]
+    return [str(model).partition("@")[0] for model in cited]
+
+
+def _remarks(results: Mapping[str, xr.DataTree]) -> None:
+    """What the numbers rest on, of all arms."""
+    from ketasim.results import assumed_sentence
+
+    if note := assumed_sentence(results):
+        _show.note(note)
+    provisional = dict.fromkeys(str(entry) for result in results.values() for entry in result.attrs.get("provisional", ()))
+    if provisional:
+        _show.note(f"Provisional entries (second entry or published checkpoint missing): {', '.join(provisional)}.")
+    packs = [word for pack in settings.packs for word in ("--pack", pack)]
+    packs += [word for pack in settings.data_packs for word in ("--pack-data", pack)]
+    models = dict.fromkeys(name for result in results.values() for name in _cited(result))
     _show.note(f"Sources: {shlex.join(['ketasim', 'cite', *models, *packs])}")
     _show.notice()

@@ -86,11 +86,11 @@ def write_arms(results: Mapping[str, xr.DataTree], files: Sequence[Path], log: b
 def _save_table(results: Mapping[str, xr.DataTree], path: Path) -> None:
     import pandas as pd
 
-    from ketasim.results import save, shown_names, shown_table, to_dataframe
+    from ketasim.results import main_table, save
 
     frames = []
     for label, result in results.items():
-        one = shown_table(result) if shown_names(result) else to_dataframe(result)
+        one = main_table(result)
         one.insert(0, "arm", label)
         frames.append(one)
     save(next(iter(results.values())), path, table=pd.concat(frames, ignore_index=True))

@@ -76,17 +76,18 @@ def output_times(text: str, option: str = "--times") -> NDArray[np.float64] | No
 
 
 def parameter_values(
-    pairs: Sequence[str] | None, files: Sequence[Path] | None, model: str, disorder: str | None = None
-) -> dict[str, float]:
+    pairs: Sequence[str] | None, files: Sequence[Path] | None, model: str, disorder: str | None = None, given: Mapping[str, float] | None = None
+) -> dict[str, float]:  # fmt: skip
     """Typical values to replace: files in order, then ``NAME=VALUE`` and ``NAME*FACTOR``; refused where the model does not take them.
 
     A factor is of the value the model has, or a file gives. disorder : adds the mechanisms between plasma and effects.
+    given : values set before, which a factor is of too.
     """
-    values: dict[str, float] = {}
+    values: dict[str, float] = dict(given or {})
     for path in files or []:
         for name, value in read_mapping(path).items():
             values[name] = _number(value, name, str(path))
-    whole, typed = _whole(model, disorder), set[str]()
+    whole, typed = whole_model(model, disorder), set[str]()
     for pair in pairs or []:
         found = _PAIR.match(pair)
         if not found:
@@ -113,7 +114,7 @@ def _base(model: Model, name: str, values: Mapping[str, float]) -> float:
     return base
 
 
-def _whole(name: str, disorder: str | None) -> Model:
+def whole_model(name: str, disorder: str | None) -> Model:
     """A model of the library, with a disorder also what stands between plasma and effects."""
     model = model_of(name)
     if disorder is None:
@@ -232,37 +233,15 @@ def _covariates(pairs: Sequence[str] | None) -> dict[str, float | str]:
         name, equals, value = (piece.strip() for piece in pair.partition("="))
         if not (name and equals and value):
             raise InvalidOption(f"--set '{pair}': write NAME=VALUE, e.g. AGE=80 or SEX=female.")
-        found[name] = _number_or_word(value)
+        found[name] = number_or_word(value)
     return found
 
 
-def _number_or_word(value: str) -> float | str:
+def number_or_word(value: str) -> float | str:
     try:
         return float(value)
     except ValueError:
         return value
-
-
-def own_options(texts: Sequence[str] | None, arms: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What differs in single arms: ``LABEL: name=value, ...`` each, in the words of `simulate`."""
-    from ketasim.simulation import Scenario
-
-    found: dict[str, dict[str, Any]] = {label: {"dosing": regimen} for label, regimen in arms.items()}
-    for text in texts or ():
-        label, colon, rest = text.partition(":")
-        if not colon or label.strip() not in found:
-            raise InvalidOption(f"--arm '{text}': write LABEL: name=value; labels are {', '.join(found)}.")
-        for pair in rest.split(","):
-            name, equals, value = (piece.strip() for piece in pair.partition("="))
-            if not (name and equals and value):
-                raise InvalidOption(f"--arm '{text}': '{pair.strip()}' is no name=value, e.g. population=elderly.")
-            given = _number_or_word(value)
-            if name in _LISTS:
-                found[label.strip()].setdefault(name, []).append(given)
-            else:
-                found[label.strip()][name] = int(given) if isinstance(given, float) and given.is_integer() and name in ("n", "seed") else given  # fmt: skip
-    Scenario(found)  # a wrong name is refused here
-    return found
 
 
 def save_scenario(arms: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Any], population: str, path: Path | None) -> None:
@@ -281,10 +260,6 @@ def save_scenario(arms: Mapping[str, Mapping[str, Any]], shared: Mapping[str, An
         del what["comedication"]
     Scenario(own, what).to_file(path)
     note(f"Written: {path}")
-
-
-#: Arguments of `simulate` that may stand several times in one arm.
-_LISTS = ("policies", "comedication")
 
 
 def cohort_of(population: str, n: int, seed: int) -> Cohort:

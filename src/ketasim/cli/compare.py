@@ -62,6 +62,7 @@ def compare(
     """
     import ketasim
     from ketasim.cli import _outputs, _values
+    from ketasim.cli._arms import own_options
     from ketasim.cli._exposure import show_arms
     from ketasim.cli._only import only
     from ketasim.cli._progress import progress
@@ -92,7 +93,7 @@ def compare(
         **_values.differences(variability, typical, residual),
         **people,
     }  # fmt: skip
-    own = _values.own_options(arm, arms)
+    own = own_options(arm, arms, options)
     narrow = only(analyte, site, model, own)
     _values.save_scenario(own, options, population, save_scenario)
     _note_on(arms)

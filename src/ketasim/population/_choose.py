@@ -109,7 +109,11 @@ def chosen(name: str, n: int, seed: int, where: str = "", set: Mapping[str, Any]
             )
         covariates[key] = np.full(len(found), _settable(key, value, covariates[key].dtype.kind in "fiu"))
     words = "; ".join(
-        [found.name, *(one.text for one in wanted), *(f"{key} set to {value}" for key, value in (set or {}).items())]
+        [
+            found.name,
+            *(one.text for one in wanted),
+            *(f"{key} set to {f'{value:g}' if isinstance(value, float) else value}" for key, value in (set or {}).items()),
+        ]
     )
     return Cohort(found.ids, covariates, seed=seed, name=words, description=found.description, described=found.described)
 

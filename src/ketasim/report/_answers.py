@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ketasim.report._figures import pretty, rank
 from ketasim.report._parts import shown
-from ketasim.results import contrast_rows, exposure_rows, incidence_rows, sureness, visit_rows
+from ketasim.results import arm_words, contrast_rows, exposure_rows, incidence_rows, sureness, visit_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,6 +66,11 @@ def _compared(arms: Arms) -> list[str]:
     first, *others = arms
     base = {row["analyte"]: row for row in exposure_rows(arms[first], all_totals=True)}
     lines: list[str] = []
+    words = {label: text for label, text in arm_words(arms).items() if text != label}
+    if words:
+        lines.append(
+            "Arms: " + "; ".join(f"<strong>{escape(label)}</strong> is {escape(text)}" for label, text in words.items()) + "."
+        )
     for label in others:
         rows = sorted(exposure_rows(arms[label], all_totals=True), key=lambda row: rank(row["analyte"])[0])
         shared = next((row for row in rows if row["analyte"] in base and base[row["analyte"]]["auc"]), None)

@@ -24,6 +24,7 @@ from ketasim.results import (
     NOTICE,
     REPEATED,
     WHOLE,
+    arm_words,
     asked_analytes,
     exposure_rows,
     exposure_table,
@@ -80,7 +81,7 @@ def html_report(
         shown_section(arms),
         _figures(arms, tables),
         _exposure(arms, tables),
-        _comparison(tables),
+        _comparison(arms, tables),
         _sure(arms),
         _regimens(arms),
         evidence(arms),
@@ -208,7 +209,7 @@ def _units(result: xr.DataTree) -> dict[tuple[str, str], str]:
     return units
 
 
-def _comparison(tables: Mapping[str, pd.DataFrame]) -> str:
+def _comparison(arms: Mapping[str, xr.DataTree], tables: Mapping[str, pd.DataFrame]) -> str:
     if len(tables) < 2:
         return ""
     labels = list(tables)
@@ -228,7 +229,17 @@ def _comparison(tables: Mapping[str, pd.DataFrame]) -> str:
             )
     head = ("arms", "analyte", "site", "parameter", "ratio", "90 % low", "90 % high")
     note = '<p class="soft">Ratios of geometric means in the same virtual patients. The interval says how well the simulated cohort fixes the ratio, not how sure the model is.</p>'
-    return f"<h2>Comparison</h2>{note}{html_table(head, rows, 4)}"
+    return f"<h2>Comparison</h2>{note}{_named(arms)}{html_table(head, rows, 4)}"
+
+
+def _named(arms: Mapping[str, xr.DataTree]) -> str:
+    """What each arm is, where its label does not say it."""
+    items = "".join(
+        f"<li><strong>{escape(label)}</strong>: {escape(words)}</li>"
+        for label, words in arm_words(arms).items()
+        if words != label
+    )
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _sure(arms: Mapping[str, xr.DataTree]) -> str:

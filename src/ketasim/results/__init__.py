@@ -1,5 +1,6 @@
 """Labelled results: the only home of the step from arrays to xarray, tables and files."""
 
+from ketasim.results._arms import arm_words
 from ketasim.results._care import (
     CareTable,
     add_care,
@@ -62,6 +63,7 @@ __all__ = [
     "add_record_draws",
     "add_shown",
     "add_without",
+    "arm_words",
     "asked_analytes",
     "assumed_sentence",
     "build_summary",

@@ -302,7 +302,7 @@ def visit_rows(result: xr.DataTree) -> list[dict[str, Any]]:
 
 @checked
 def contrast_rows(results: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
-    """Every arm against the first, by visit: difference of change and of response; with draws also 5-95 % over them.
+    """Every arm on the scale of the first against it, by visit: difference of change and of response; with draws also 5-95 % over them.
 
     A draw is one trial with both arms, so what arms share cancels.
     """
@@ -312,6 +312,8 @@ def contrast_rows(results: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
     base = results[first]["visit"].to_dataset()
     rows: list[dict[str, Any]] = []
     for label in others:
+        if results[label].attrs["scale"] != results[first].attrs["scale"]:
+            continue  # points of one scale are none of another
         own = results[label]["visit"].to_dataset()
         for time in sorted(set(base["visit"].to_numpy()) & set(own["visit"].to_numpy()) - {0.0}):
             row: dict[str, Any] = {"arm": label, "against": first, "time_h": float(time)}
