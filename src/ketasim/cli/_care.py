@@ -42,6 +42,7 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
     _show_without(results)
     if several:
         _show_contrasts(results)
+        _show_balance(results)
     rows = [(*((label,) if several else ()), *_incidence_cells(row)) for label, r in results.items() for row in incidence_rows(r)]
     head = (*lead, "side effect", "first session", "a session", "ever", *(("ever, 90 % of draws",) if "care_draws" in a else ()))
     _show.table(head, rows, "share of people", numbers_from=1 + several)
@@ -134,6 +135,16 @@ def _show_contrasts(results: Mapping[str, xr.DataTree]) -> None:
     _show.table(head, cells, f"against {next(iter(results))}; below 0 is better", numbers_from=2)
 
 
+def _show_balance(results: Mapping[str, xr.DataTree]) -> None:
+    """Benefit beside burden of every arm."""
+    from ketasim.results import BALANCE_NOTE, balance_rows, balance_table
+
+    rows = balance_rows(results)
+    head, cells = balance_table(rows)
+    _show.table(head, cells, f"Benefit and burden, day {rows[0]['time_h'] / 24:.3g}", numbers_from=1)
+    _show.note(BALANCE_NOTE)
+
+
 def _attendance(result: xr.DataTree) -> str:
     """How many sessions were given, and who is still in care."""
     given, stay = result["course"]["given"].to_numpy(), float(result["visit"]["in_care"][-1])
@@ -180,9 +191,9 @@ def time_text(hours: float) -> str:
 
 def contrast_json(results: Mapping[str, xr.DataTree]) -> dict[str, Any]:
     """Differences between arms for programs."""
-    from ketasim.results import contrast_rows
+    from ketasim.results import balance_rows, contrast_rows
 
-    return {"contrasts": contrast_rows(results)} if has_care(results) else {}
+    return {"contrasts": contrast_rows(results), "balance": balance_rows(results)} if has_care(results) else {}
 
 
 def care_json(result: xr.DataTree) -> dict[str, Any]:

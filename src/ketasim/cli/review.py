@@ -31,6 +31,9 @@ def review(
         Path | None, typer.Option("--figure", metavar="FILE", help="Figure of one claim: forest plot, or number against range.")
     ] = None,
     lang: Annotated[str, typer.Option("--lang", help="en or zh; rows, queries and citations stay as they are.")] = "en",
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Run the experiments in the model now; otherwise what was stored is told.")
+    ] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE.html", help="Write everything as one page.")] = None,
     evidence: Annotated[
         list[Path] | None, typer.Option("--evidence", metavar="DIR", help="Folder of own tables, merged in; repeatable.")
@@ -47,7 +50,7 @@ def review(
     from ketasim import evidence as base
     from ketasim.cli._outputs import FIGURES, REPORTS, check_file
     from ketasim.errors import InvalidOption
-    from ketasim.review import VERDICTS, language, write_page
+    from ketasim.review import OUTCOMES, VERDICTS, language, write_page
     from ketasim.review import claims as known
     from ketasim.review import review as run
 
@@ -65,7 +68,8 @@ def review(
     check_file(html, REPORTS, "--html")
     check_file(figure, FIGURES, "--figure")
     whole = base.load(*(evidence or []))
-    answers = [a for a in run(wanted, whole) if verdict is None or a.verdict == verdict]
+    progress = _show.note if rerun else None
+    answers = [a for a in run(wanted, whole, progress, rerun=rerun) if verdict is None or a.verdict == verdict]
     if html is not None:
         _show.note(f"Written: {write_page(answers, html, whole, lang)}")
     if figure is not None:
@@ -79,15 +83,23 @@ def review(
         for answer in answers:
             _full(answer, whole, say)
     else:
-        _show.table([say(name) for name in ("claim", "the review says", "found", "verdict", "why", "model")],
+        heads = ("claim", "the review says", "evidence", "verdict", "why", "the model says")
+        _show.table([say(name) for name in heads],
                     [(a.claim.id, say.claim(a.claim), say(a.found), say(a.verdict), say.reason(a.claim, a.reason), _model(a, say)) for a in answers],
-                    numbers_from=5)  # fmt: skip
+                    numbers_from=6)  # fmt: skip
     counts = Counter(a.verdict for a in answers)
-    _show.note(", ".join(f"{counts[v]} {say(v)}" for v in VERDICTS if counts[v]) + ".")
+    _show.note(f"{say('evidence')}: " + ", ".join(f"{counts[v]} {say(v)}" for v in VERDICTS if counts[v]) + ".")
+    said = Counter(m.outcome for a in answers for m in a.experiments)
+    if said:
+        _show.note(
+            f"{say('the model says')}: " + ", ".join(f"{said[o]} {say(o)}" for o in OUTCOMES if said[o]) + f" ({said.total()})."
+        )
     _show.notice()
 
 
 def _full(answer: Answer, whole: Evidence, say: Language) -> None:
+    from ketasim.review import RESTS_ON
+
     c = answer.claim
     _show.text(f"\n{c.id} (section {c.section}, {c.kind}): {c.en}\n{c.zh}")
     if c.target:
@@ -97,6 +109,13 @@ def _full(answer: Answer, whole: Evidence, say: Language) -> None:
         _show.text(f"{say('Found')}: {say(answer.found)}")
     if c.answer["how"] != answer.reason:
         _show.text(f"{say('How')}: {say.told(c)}")
+    for one in answer.experiments:
+        e = one.experiment
+        _show.text(
+            f"{say('model')}: {say(e.title)}: {say(one.found)}. {say('Declared')}: {say(e.declared)}; {one.sure:.0%}: {say(one.outcome)}. "
+            f"{say('Rests on')}: {say(RESTS_ON[e.grounds])}. {say(e.note)}"
+        )
+        _show.text("\n".join(f"  {arm.command(e.visits)}" for arm in e.arms.values()))
     if answer.rows:
         columns = list(dict.fromkeys(k for row in answer.rows for k in row))
         _show.table(columns, [[row.get(k, "") for k in columns] for row in answer.rows], numbers_from=len(columns))
@@ -104,14 +123,20 @@ def _full(answer: Answer, whole: Evidence, say: Language) -> None:
             _show.text(f"{say('Query')}:\n{query}")
     if answer.model is not None:
         lines = [_direction(x) for x in answer.model.lines]
-        _show.table(_DIRECTION, lines, f"{say('Run on the cascade')}: {_model(answer, say)}", numbers_from=len(_DIRECTION))
+        _show.table(
+            _DIRECTION,
+            lines,
+            f"{say('Run on the cascade')}: {say(answer.model_verdict)}: {say(answer.model.found)}",
+            numbers_from=len(_DIRECTION),
+        )
     for key in answer.sources:
         _show.text(f"  {whole.citation(key)}")
 
 
 def _model(answer: Answer, say: Language) -> str:
-    """What the cascade gives, in short."""
-    return "" if answer.model is None else f"{say(answer.model_verdict)}: {say(answer.model.found)}"
+    """What the cascade gives, in short, and every experiment."""
+    cascade = [] if answer.model is None else [f"{say(answer.model_verdict)}: {say(answer.model.found)}"]
+    return "\n".join([*cascade, *(one.short for one in answer.experiments)])
 
 
 _DIRECTION = ("in", "done", "against", "output", "expected", "predicted", "agrees", "remark")

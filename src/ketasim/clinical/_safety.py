@@ -26,7 +26,8 @@ STUDIES: Mapping[str, Param] = {"tau": Param("1", "SD between studies of the log
 class SideEffect:
     """Equations of one side effect: its size in a typical person, and a person's own.
 
-    A concrete side effect declares its parameters and gives `size` and `own`. It is final: not subclassed.
+    A concrete side effect declares its parameters and gives `size` and `own`. It is final: not subclassed. `size` rises with the
+    concentration, and `own` with `size`: the highest value of a session is that at the peak.
     """
 
     params: ClassVar[Mapping[str, Param]] = {}

@@ -161,7 +161,7 @@ def beside_of(one: Substance, words: str, sessions: Sequence[float]) -> Beside:
     ------
     InvalidRegimen: an amount in another unit, or a schedule that cannot be read.
     """
-    match = _SIZE.match(words)
+    match = None if _EACH.match(words) else _SIZE.match(words)
     amount, unit = (match[1], match[2]) if match else (None, None)
     strength = 1.0
     if amount:

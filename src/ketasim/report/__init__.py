@@ -1,5 +1,6 @@
 """Figures and reports of simulated results and of syntheses."""
 
+from ketasim.report._balance import balance_figure
 from ketasim.report._care import session_figure, symptom_figure
 from ketasim.report._claim import range_figure
 from ketasim.report._figures import concentration_figure, exposure_figure, save_figure
@@ -14,6 +15,7 @@ from ketasim.report._shown import shown_figure
 from ketasim.report._timecourse import dose_response_figure, time_course_figure
 
 __all__ = [
+    "balance_figure",
     "comparison_funnel_figure",
     "concentration_figure",
     "contribution_figure",

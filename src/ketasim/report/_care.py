@@ -10,6 +10,7 @@ import numpy as np
 
 from ketasim.arguments import checked
 from ketasim.errors import InvalidOption
+from ketasim.report._balance import balance_section
 from ketasim.report._figures import PALETTE, styled
 from ketasim.report._parts import html_figure, html_table
 from ketasim.results import care_bands, contrast_rows, incidence_rows, visit_rows, without_rows
@@ -98,6 +99,7 @@ def care_section(arms: Mapping[str, xr.DataTree]) -> str:
     out += [_without_table(label, result) for label, result in arms.items()]
     if len(arms) > 1:
         out.append(_contrast_table(arms))
+        out.append(balance_section(arms))
     out.append("<h2>Side effects</h2>")
     if all(result["safety"].to_dataset().sizes["session"] for result in arms.values()):
         out.append(html_figure(session_figure(arms), "First session; median, 25-75 % and 5-95 % of people."))

@@ -1,6 +1,7 @@
 """Labelled results: the only home of the step from arrays to xarray, tables and files."""
 
 from ketasim.results._arms import arm_words
+from ketasim.results._balance import BALANCE_NOTE, balance_rows, balance_table
 from ketasim.results._care import (
     CareTable,
     add_care,
@@ -43,6 +44,7 @@ from ketasim.results._tree import (
 from ketasim.results._warned import assumed_sentence, warnings_of
 
 __all__ = [
+    "BALANCE_NOTE",
     "EXPOSURE_LEVELS",
     "NEW_STUDY",
     "NOTICE",
@@ -66,6 +68,8 @@ __all__ = [
     "arm_words",
     "asked_analytes",
     "assumed_sentence",
+    "balance_rows",
+    "balance_table",
     "build_summary",
     "build_tree",
     "care_bands",

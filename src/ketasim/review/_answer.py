@@ -11,6 +11,7 @@ from ketasim.errors import InvalidEntry, InvalidOption
 from ketasim.evidence import Evidence, load
 from ketasim.review import _rules as rules
 from ketasim.review._claims import Claim, claim, claims
+from ketasim.review._experiments import ModelAnswer, run_experiments, stored_answers
 from ketasim.review._rules import NOT_TESTABLE, NOT_YET, Finding
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Answer:
     ----------
     found : what evidence or model give, number with uncertainty. verdict : one of `VERDICTS`. reason : why.
     rows : the rows behind it. sources : keys of the sources. pooled : the meta-analysis, where there is one. model : the claim run on the
-    cascade, where it can be; it stands beside an answer by evidence and changes nothing in it.
+    cascade, where it can be. experiments : the claim run in courses of care. Both stand beside an answer by evidence and change nothing in it.
     """
 
     claim: Claim
@@ -45,11 +46,13 @@ class Answer:
     sources: tuple[str, ...] = ()
     pooled: PairwiseResult | None = None
     model: ModelRun | None = None
+    experiments: tuple[ModelAnswer, ...] = ()
 
     @property
     def model_text(self) -> str:
-        """What the cascade gives, in short; empty where it was not asked."""
-        return "" if self.model is None else f"{self.model_verdict}: {self.model.found}"
+        """What the model gives, a line for the cascade and for each experiment; empty where it was not asked."""
+        cascade = [] if self.model is None else [f"{self.model_verdict}: {self.model.found}"]
+        return "\n".join([*cascade, *(one.short for one in self.experiments)])
 
     @property
     def model_verdict(self) -> str:
@@ -84,18 +87,24 @@ class Answer:
             "id": c.id, "section": c.section, "kind": c.kind, "claim": c.en, "claim_zh": c.zh, "target": c.target, "method": c.method,
             "how": c.answer["how"], "query": "\n".join(c.queries), "found": self.found, "verdict": self.verdict,
             "reason": self.reason, "numbers": dict(self.numbers), "sources": list(self.sources), "model": self._model_dict(),
+            "experiments": [a.as_dict() for a in self.experiments],
         }  # fmt: skip
 
 
 @checked
 def review(
-    names: Iterable[str] = (), evidence: Evidence | None = None, progress: Callable[[str], None] | None = None
+    names: Iterable[str] = (),
+    evidence: Evidence | None = None,
+    progress: Callable[[str], None] | None = None,
+    *,
+    rerun: bool = False,
 ) -> list[Answer]:
     """Answers to claims of the review, all by default.
 
     Parameters
     ----------
     names : ids such as ``P7``. evidence : the evidence base, also with a user's tables merged in.
+    rerun : run the experiments in the model now, seconds to half a minute each, instead of telling what was stored.
 
     Raises
     ------
@@ -104,12 +113,23 @@ def review(
     chosen = [claim(name) for name in names] or list(claims())
     whole = evidence or load()
     runs = _Runs(whole)
+    model = _models([one.id for one in chosen], rerun, progress)
     answers = []
     for one in chosen:
         if progress is not None:
             progress(one.id)
-        answers.append(runs.answer(one))
+        answers.append(replace(runs.answer(one), experiments=tuple(model.get(one.id, ()))))
     return answers
+
+
+def _models(ids: list[str], rerun: bool, progress: Callable[[str], None] | None) -> Mapping[str, Sequence[ModelAnswer]]:
+    """Claim -> answers of the model, stored or run now."""
+    if not rerun:
+        return stored_answers()
+    found: dict[str, list[ModelAnswer]] = {}
+    for answer in run_experiments(ids, progress):
+        found.setdefault(answer.experiment.claim, []).append(answer)
+    return found
 
 
 class _Runs:

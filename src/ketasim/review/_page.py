@@ -15,6 +15,7 @@ from ketasim.arguments import checked
 from ketasim.evidence import Evidence
 from ketasim.review._answer import Answer
 from ketasim.review._claims import REVIEW
+from ketasim.review._experiments import RESTS_ON
 from ketasim.review._language import Language, language
 from ketasim.review._rules import VERDICTS
 from ketasim.writing import replacing
@@ -35,6 +36,7 @@ _COLOURS = {
     "not testable": "#5b6470",
     "not yet testable": "#3d5a80",
 }
+_OUTCOMES = {"reproduced": "#0b6e4f", "partly": "#a15c00", "undecided": "#5b6470", "contradicted": "#a4262c"}
 _CSS = """
 body{font:16px/1.5 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;color:#1c2430;background:#fff;margin:0}main{max-width:60rem;margin:auto;padding:1.5rem}
 h1{font-size:1.7rem;line-height:1.25}h2{margin-top:2.5rem;border-bottom:2px solid #e3e7ec;padding-bottom:.25rem;font-size:1.25rem}
@@ -108,7 +110,7 @@ def _article(answer: Answer, evidence: Evidence, say: Language) -> str:
     parts.append(f"<p>{escape(say.reason(c, answer.reason))}</p>")
     if c.answer["how"] != answer.reason:
         parts.append(f"<p><em>{escape(say.told(c))}</em></p>")
-    parts += _model(answer, say)
+    parts += [*_model(answer, say), *_experiments(answer, say)]
     picture = _picture(answer, say)
     if picture:
         alt = escape(say(f"Figure of claim {c.id}"))
@@ -134,6 +136,31 @@ def _model(answer: Answer, say: Language) -> list[str]:
     )
     told = f"{say('Run on the cascade')}: {say(answer.model_verdict)}; {say(answer.model.found)}"
     return [f"<details><summary>{escape(told)}</summary><table><tr>{head}</tr>{lines}</table></details>"]
+
+
+def _experiments(answer: Answer, say: Language) -> list[str]:
+    """Experiments in the model, each with the rule declared before it ran and the commands that run it."""
+    parts: list[str] = []
+    for one in answer.experiments:
+        e = one.experiment
+        sure = (
+            f"holds in {one.sure:.0%} of draws"
+            if e.rule not in ("includes", "wide")
+            else "holds"
+            if one.sure
+            else "does not hold"
+        )
+        stop = ". " if say.code == "en" else "。"
+        said = [f"{say('Declared')}: {say(e.declared)} ({say(sure)})", f"{say('Rests on')}: {say(RESTS_ON[e.grounds])}"]
+        commands = escape("\n".join(arm.command(e.visits) for arm in e.arms.values()))
+        stale = f" <em>{escape(say('Stored before an entry changed.'))}</em>" if one.stale else ""
+        parts.append(
+            f'<p class="model"><span class="badge" style="background:{_OUTCOMES[one.outcome]}">{escape(say("model"))}: '
+            f"{escape(say(one.outcome))}</span> {escape(say(e.title))}: <strong>{escape(say(one.found))}</strong>{stop}"
+            f"{escape(stop.join(said) + stop)}{escape(say(e.note))}{stale}</p>"
+            f"<details><summary>{escape(say('Run it'))}</summary><pre>{commands}</pre></details>"
+        )
+    return parts
 
 
 def _rows(answer: Answer, say: Language) -> str:

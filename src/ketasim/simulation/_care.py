@@ -317,10 +317,11 @@ class CareRun:
 
         def effects(k: int, level: NDArray[np.int64]) -> dict[str, Reactions]:
             site = people.effect_site[np.maximum(level, 0), k, :, who].T * (level >= 0)
+            followed = (site, AFTER) if draw is None else None
             return {
-                e.measure: reactions(e, site[None], AFTER, people.patients.ids, self.seed, numbers[e.id],
+                e.measure: reactions(e, sites[None], after, people.patients.ids, self.seed, numbers[e.id],
                                      typical=people.patients.typical, study=study[e.id], first=k)
-                for e in self.care.endpoints
+                for e in self.care.endpoints for sites, after in [followed or _what_counts(e, site)]
             }  # fmt: skip
 
         return effects
@@ -410,6 +411,17 @@ class CareRun:
 def _without(session: Session) -> Session:
     """The session, without the drug."""
     return replace(session, s_ketamine=0.0 * session.s_ketamine, r_ketamine=0.0 * session.r_ketamine)
+
+
+def _what_counts(endpoint: Endpoint, site: Floats) -> tuple[Floats, Floats]:
+    """Effect-site concentrations and times that decide what counts: the start, and the readings, or each person's own peak.
+
+    A draw keeps no curves. Side effects rise with the concentration, so that the highest lies at the peak.
+    """
+    if endpoint.readings:
+        kept = np.unique([0, *(int(np.argmin(np.abs(AFTER - time))) for time in endpoint.readings)])
+        return site[kept], AFTER[kept]
+    return np.stack([site[0], site.max(axis=0)]), AFTER[:2]
 
 
 def _of_level(values: Floats, level: NDArray[np.int64]) -> Floats:
