@@ -11,7 +11,7 @@ from ketasim.errors import InvalidEntry, InvalidOption
 from ketasim.evidence import Evidence, load
 from ketasim.review import _rules as rules
 from ketasim.review._claims import Claim, claim, claims
-from ketasim.review._experiments import ModelAnswer, run_experiments, stored_answers
+from ketasim.review._experiments import ModelAnswer, experiments, run_experiments, stored_answers
 from ketasim.review._rules import NOT_TESTABLE, NOT_YET, Finding
 
 if TYPE_CHECKING:
@@ -146,6 +146,10 @@ class _Runs:
         if one.method in by_method:
             answer = by_method[one.method](one)
             return answer if answer.model or one.method == "pk" else replace(answer, model=_on_cascade(one.id))
+        if one.method == "model" and any(e.claim == one.id for e in experiments()):
+            return Answer(
+                one, "-", NOT_TESTABLE, "No finding in the evidence base bears on it; the model's answer stands beside."
+            )
         verdict = NOT_YET if one.method == "model" else NOT_TESTABLE
         return Answer(one, "-", verdict, str(one.answer["how"]))
 
