@@ -92,7 +92,7 @@ def package_page(name: str) -> str:
 
 def catalogue_page() -> str:
     """Every entry of the library with its numbers, and what is missing."""
-    from ketasim.library import KINDS, comedications, entries, load, not_simulable
+    from ketasim.library import KINDS, comedications, entries, load, not_simulable, wholes
     from ketasim.population import population, populations
 
     parts = [
@@ -108,6 +108,11 @@ def catalogue_page() -> str:
                 for e in found
             ]
             parts += [f"## {titles[kind]}\n", table(("entry", "what", "routes", "analytes", "site", "status"), rows)]
+    parts += [
+        "## Cascades\n",
+        "An exposure and the mechanisms that follow it, under one name: [mechanisms](../explanation/mechanisms.md).\n",
+        table(("entry", "what", "parts", "status"), [(f"`{w.name}`", w.title, ", ".join(w.parts), w.status) for w in wholes()]),
+    ]
     parts += ["## Populations\n"]
     people = [population(name) for name in populations()]
     parts += [
