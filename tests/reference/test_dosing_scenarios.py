@@ -1,7 +1,9 @@
 """A public set of dosing scenarios against closed forms, with and without a second compartment.
 
 Doses as in `data_1001` of github.com/mrgsolve/nmtests (shared/data.R), a benchmark of NONMEM and mrgsolve: bolus and infusion,
-additional doses, lag, bioavailability, modelled duration, reset, steady state. What they must give is computed here by superposition.
+additional doses, lag, bioavailability, modelled duration, reset, steady state. There lag and bioavailability act in the centre alone,
+here where a dose goes. What they must give is computed here by superposition; of a lagged dose at steady state with a reset the two tools
+give different numbers, and the closed form decides.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from ketasim.results import wide_table
 from ketasim.simulation import simulate
 
 Floats = NDArray[np.float64]
-CL, V, KA, V2 = 1.0, 20.0, 1.5, 30.0
+CL, V, KA, V2 = 1.1, 20.0, 1.5, 30.0
 #: Half hours: no observation falls on a dose.
 TIMES = np.arange(0.5, 130.0, 3.0)
-#: Doses before a steady state that are summed: with the slowest rate of 0.01 /h the next one would add e^-60.
-_BEFORE = 1500
+#: Doses before a steady state that are summed: the next one would add e^-43 at the slowest rate of 0.018 /h.
+_BEFORE = 400
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,15 @@ SCENARIOS: dict[str, tuple[D, ...]] = {
     "steady modelled duration with bioavailability": (D(100, rate=-2, dur=9, cmt=2, ii=24, addl=3, ss=1, f=0.61),),
     "reset and dose": (D(100, ii=12, addl=2, rate=50, f=0.61), D(120, evid=4, time=50, f=0.5, ii=12, addl=3)),
     "reset": (D(100, ii=12, addl=3, rate=50, f=0.61), D(evid=3, time=50, cmt=2), D(120, ii=16, addl=2, time=54)),
+    "reset and dose at steady state": (D(100, ii=12, evid=4, ss=1),),
+    "reset and dose at steady state, additional": (D(100, ii=12, addl=2, evid=4, ss=1),),
+    "reset and dose at steady state, lag": (D(100, ii=12, evid=4, ss=1, cmt=2, lag=10),),
+    "reset and dose at steady state, additional and lag": (D(100, ii=12, addl=2, evid=4, ss=1, cmt=2, lag=10),),
+    "reset with lag": (
+        D(100, ii=12, addl=3, rate=50, f=0.61, lag=10),
+        D(evid=3, time=50, cmt=2, lag=10),
+        D(120, ii=16, addl=2, time=54, lag=10),
+    ),
     "steady states 1 and 2": (D(100, ii=24, addl=3, ss=1), D(50, ii=24, addl=3, ss=2, time=12)),
     "constant infusion": (D(rate=100, ss=1),),
 }

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+#: Largest over smallest standard error; beyond, weights would cancel in double precision.
+WIDEST = 1e6
 #: Measures of a network, and whether they are analysed on the log scale.
 MEASURES: dict[str, bool] = {"md": False, "smd": False, "or": True, "rr": True, "rd": False, "hr": True}
 NETWORK_MEASURES = {
@@ -116,6 +118,15 @@ class NetworkData:
     def __post_init__(self) -> None:
         if not self.treatments:
             object.__setattr__(self, "treatments", tuple(sorted({t for s in self.studies for t in s.arms})))
+        spread = {s.study: np.sqrt(np.diag(s.cov)) for s in self.studies if s.cov.size}
+        if not spread:
+            return
+        least, most = min(spread, key=lambda k: spread[k].min()), max(spread, key=lambda k: spread[k].max())
+        if spread[most].max() > WIDEST * spread[least].min():
+            raise InvalidData(
+                f"{self.name}: the standard errors of '{least}' ({spread[least].min():g}) and '{most}' ({spread[most].max():g}) differ "
+                "more than a million times; they cannot be on one scale. Check units and decimal signs."
+            )
 
     @property
     def is_log(self) -> bool:

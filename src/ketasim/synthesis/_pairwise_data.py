@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 
 from ketasim.errors import InvalidData, InvalidOption, KetasimWarning, close_names
 from ketasim.synthesis._effects import EffectSize
-from ketasim.synthesis._network_data import MEASURES, NETWORK_MEASURES, Floats
+from ketasim.synthesis._network_data import MEASURES, NETWORK_MEASURES, WIDEST, Floats
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-#: Largest over smallest standard error; beyond, weights would cancel in double precision.
-_WIDEST = 1e6
 
 
 class SharedLabel(KetasimWarning):
@@ -82,7 +78,7 @@ class PairwiseData:
                 "finite effect with a standard error above 0."
             )
         least, most = int(self.se.argmin()), int(self.se.argmax())
-        if self.se[most] > _WIDEST * self.se[least]:
+        if self.se[most] > WIDEST * self.se[least]:
             raise InvalidData(
                 f"{self.name}: the standard errors of '{self.studies[least]}' ({self.se[least]:g}) and '{self.studies[most]}' "
                 f"({self.se[most]:g}) differ more than a million times; they cannot be on one scale. Check units and decimal signs."

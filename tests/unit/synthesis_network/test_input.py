@@ -187,3 +187,9 @@ def test_covariates_are_one_per_study(tmp_path: Path) -> None:
     assert read_network(file(tmp_path, text), "or", covariates=["Year"]).covariates == {"Year": ("1990", "2001")}
     with pytest.raises(InvalidData, match="several values"):
         read_network(file(tmp_path, text.replace("1,b,20,50,1990", "1,b,20,50,1991")), "or", covariates=["year"])
+
+
+def test_standard_errors_of_different_scales_are_refused() -> None:
+    rows = [contrast("1", "a", "b", 0.1, 1e-300), contrast("2", "a", "b", 0.2, 0.3)]
+    with pytest.raises(InvalidData, match="differ more than a million times"):
+        network_meta_analysis(rows, "md")
