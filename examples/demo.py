@@ -2,7 +2,8 @@
 treatment-resistant depression who start an antidepressant.
 
 Beside them, what the same regimens do in the brain of the typical adult: read-outs, on which no symptom rests.
-Writes a report, the exposure and the scores of every patient and three figures into ``build/demo`` and says where they lie.
+Last, the same course of ketamine in every disorder, beside placebo, with how certain each is.
+Writes a report, the exposure and the scores of every patient and four figures into ``build/demo`` and says where they lie.
 """
 
 from __future__ import annotations
@@ -14,11 +15,21 @@ from pathlib import Path
 import pandas as pd
 
 import ketasim
+from ketasim import library
 from ketasim.cli._exposure import show_arms
 from ketasim.cli._progress import progress
 from ketasim.cli._readouts import show_readouts
+from ketasim.cli._show import table
 from ketasim.nca import nca_table
-from ketasim.report import concentration_figure, html_report, readout_figure, save_figure, symptom_figure
+from ketasim.report import (
+    concentration_figure,
+    disorders_figure,
+    disorders_rows,
+    html_report,
+    readout_figure,
+    save_figure,
+    symptom_figure,
+)
 from ketasim.results import to_dataframe
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +42,9 @@ END = 4 * 168.0
 SHOWN = ("occupancy_nmda", "interneuron.occupancy", "glutamate", "mtor", "bdnf", "cortisol", "lhb_bursting", "synaptic_strength")
 #: Plausible versions of the model, each a trial of its own.
 DRAWS = 100
+#: The course shown in every disorder, what it is compared with, people and draws there.
+EVERYWHERE = {"placebo": "placebo, 2/week x 4 week", "ketamine": ARMS["iv ketamine 0.5 mg/kg"]}
+FEW, FEW_DRAWS = 40, 30
 TITLE = "Nasal esketamine and intravenous ketamine, twice a week for four weeks"
 
 
@@ -57,6 +71,7 @@ def main() -> None:
     show_readouts(brain, SHOWN)
     save_figure(readout_figure(brain), chosen.out / "brain.png")
 
+    disorders(chosen.out)
     report = html_report(results, chosen.out / "report.html", title=TITLE, command="make demo")
     exposure = pd.concat([nca_table(r, site="venous").assign(arm=label) for label, r in results.items()])
     exposure.to_csv(chosen.out / "exposure_per_patient.csv", index=False)
@@ -67,6 +82,26 @@ def main() -> None:
     for path in (chosen.out / "concentrations.png", *([chosen.picture] if chosen.picture else [])):
         save_figure(first_day, path)
     print(f"\nDone in {time.perf_counter() - begin:.1f} s. The report: {report}")
+
+
+def disorders(folder: Path) -> None:
+    """The same four weeks in every disorder of the library."""
+    print(f"\nThe same 4 weeks of ketamine in every disorder ({FEW} people, {FEW_DRAWS} draws):")
+    courses = {
+        one.id: ketasim.compare(
+            EVERYWHERE, population="adults", n=FEW, seed=1, until=END, disorder=one.id, draws=FEW_DRAWS,
+            visits=[0.0, 24.0, 72.0, *(168.0 * week for week in range(1, 5))], command="make demo",
+        )
+        for one in library.disorders()
+    }  # fmt: skip
+    head = ("disorder", "scale", "placebo", "ketamine", "difference", "90 % of draws", "evidence")
+    cells = [
+        (r["disorder"], r["scale"].upper(), f"{r['without']:+.1f}", f"{r['with']:+.1f}", f"{r['change']:+.1f}",
+         f"{r['change_low']:+.1f} to {r['change_high']:+.1f}", r["certainty"])
+        for r in disorders_rows(courses)
+    ]  # fmt: skip
+    table(head, cells, "change of the first scale at day 28")
+    save_figure(disorders_figure(courses), folder / "disorders.png")
 
 
 if __name__ == "__main__":

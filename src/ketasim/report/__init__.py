@@ -3,6 +3,7 @@
 from ketasim.report._balance import balance_figure
 from ketasim.report._care import session_figure, symptom_figure
 from ketasim.report._claim import range_figure
+from ketasim.report._disorders import disorders_figure, disorders_rows
 from ketasim.report._figures import concentration_figure, exposure_figure, save_figure
 from ketasim.report._forest import forest_figure, series_figure
 from ketasim.report._funnel import comparison_funnel_figure, funnel_figure
@@ -19,6 +20,8 @@ __all__ = [
     "comparison_funnel_figure",
     "concentration_figure",
     "contribution_figure",
+    "disorders_figure",
+    "disorders_rows",
     "dose_curve_figure",
     "dose_response_figure",
     "exposure_figure",
