@@ -95,11 +95,12 @@ def care_section(arms: Mapping[str, xr.DataTree]) -> str:
         out.append(f"<p>Prior, not data: {escape(', '.join(first['from_priors']))}.</p>")
     said = f"Median, 25-75 % and 5-95 % of people in the typical trial: how people differ, not how sure the model is. Evidence: {first['certainty']}."
     out.append(html_figure(symptom_figure(arms), said))
+    if len(arms) > 1:
+        out.append(balance_section(arms))
     out.append(_visit_table(arms))
     out += [_without_table(label, result) for label, result in arms.items()]
     if len(arms) > 1:
         out.append(_contrast_table(arms))
-        out.append(balance_section(arms))
     out.append("<h2>Side effects</h2>")
     if all(result["safety"].to_dataset().sizes["session"] for result in arms.values()):
         out.append(html_figure(session_figure(arms), "First session; median, 25-75 % and 5-95 % of people."))
