@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ketasim.arguments import checked
+from ketasim.errors import InvalidOption
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,6 +52,8 @@ def balance_rows(results: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
 @checked
 def balance_table(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Heads and cells of a table for people, from `balance_rows`."""
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise InvalidOption("balance_table: give rows of balance_rows().")
     head = ("arm", *(name for name, _, _ in _COLUMNS), "no arm is better in both")
     cells = [
         (str(row["arm"]), *(_shown(row, key, scale) for _, key, scale in _COLUMNS), "yes" if row["efficient"] else "")
