@@ -10,8 +10,6 @@ from ketasim.clinical import Floats, View
 
 #: Longest step, h, over which the share of the substance that is gone may be taken as constant.
 STEP = 2.0
-#: A share that changes by less over the whole time is constant.
-_STEADY = 1e-3
 
 
 def personal(view: View, name: str, median: Floats, sd: Floats) -> Floats:
@@ -35,8 +33,7 @@ def faded(
     ``N' = -N c / tau_N`` and ``R' = (N c - R) / tau_R``, with the missing share c taken at the middle of steps of `STEP` at most; within a
     step the solution is exact.
     """
-    steady = float(np.max(np.abs(gone(dt) - gone(0.0)))) < _STEADY
-    steps = 1 if steady else max(int(np.ceil(dt / STEP - 1e-9)), 1)
+    steps = max(int(np.ceil(dt / STEP - 1e-9)), 1)
     width = dt / steps
     for k in range(steps):
         missing = gone((k + 0.5) * width)
