@@ -6,7 +6,6 @@ Kinds only: ranges, names and columns are looked at by the functions themselves.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, wraps
 from numbers import Integral, Real
@@ -79,6 +78,11 @@ _CLASSES: Mapping[str, str] = {
     "DisorderEntry": "a disorder of the library",
     "Endpoint": "a side effect of the library",
     "Versions": "Versions, e.g. ketasim.simulation.Versions('ketasim_reference', 'esketamine nasal 56 mg')",
+    "Answer": "an Answer, from ketasim.review.review",
+    "ModelAnswer": "a ModelAnswer, from ketasim.review.stored_answers",
+    "CareTable": "a CareTable, of a run with a disorder",
+    "Factor": "a Factor, from ketasim.sensitivity.factors_of",
+    "Share": "a Share, from ketasim.sensitivity.sobol",
     "Tornado": "a Tornado, from ketasim.sensitivity.tornado",
     "ResidualError": "a ResidualError",
     "DataFrame": "a table (DataFrame)",
@@ -114,6 +118,8 @@ _CLASSES: Mapping[str, str] = {
     "TimeCourseData": "a TimeCourseData, from ketasim.synthesis.read_time_course",
     "TimeCourseResult": "a TimeCourseResult, from ketasim.synthesis.fit_time_course",
 }
+#: Containers whose elements are looked at too.
+_LISTS = {"Sequence"}
 #: Names that stand for a union of others.
 _ALIASES = {"Arm": "MeanArm | CountArm", "Ints": "NDArray"} | dict.fromkeys(
     ("Form", "Interpolation", "Method", "Precision", "Route"), "str"
@@ -175,10 +181,29 @@ def _shown(value: Any) -> str:
 
 def _kinds(annotation: str) -> tuple[Kind, ...]:
     """Kinds an annotation allows; none where one of them is not told here."""
-    names = [re.split(r"[\[(]", part.strip(" \"'"))[0].rpartition(".")[2] for part in _alternatives(annotation.strip("\"'"))]
-    names = [name for each in names for name in _ALIASES.get(each, each).split(" | ")]
-    found = [_kind(name) for name in names]
+    found: list[Kind | None] = []
+    for part in _alternatives(annotation.strip("\"'")):
+        outer, _, inner = part.strip(" \"'").partition("[")
+        name = outer.partition("(")[0].rpartition(".")[2]
+        if name in _LISTS:
+            found.append(_list_of(_kinds(inner.removesuffix("]"))))
+        else:
+            found += [_kind(each) for each in _ALIASES.get(name, name).split(" | ")]
     return tuple(kind for kind in found if kind is not None) if None not in found else ()
+
+
+def _list_of(kinds: tuple[Kind, ...]) -> Kind:
+    """A list, and what must stand in it where that is told; only lists and tuples are looked into, since an iterator is spent by looking."""
+    is_list, _ = _BUILT_IN["Sequence"]
+    if not kinds:
+        return is_list, "a list"
+    hint = " or ".join(dict.fromkeys(hint for _, hint in kinds if hint))
+
+    def holds(value: Any) -> bool:
+        looked_into = value if isinstance(value, list | tuple) else ()
+        return is_list(value) and all(any(is_one(each) for is_one, _ in kinds) for each in looked_into)
+
+    return holds, f"a list, each {hint}"
 
 
 def _kind(name: str) -> Kind | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -20,7 +20,7 @@ PACKAGES = ["ketasim", *(f"ketasim.{name}" for name in (
     "sensitivity",
 ))]  # fmt: skip
 #: Functions that take minutes where they accept what they are given.
-SLOW = {"review", "validate_disorders", "validate_pk", "pk_claims", "pk_claims_table"}
+SLOW = {"review", "run_experiments", "mechanism_claims", "validate_disorders", "validate_pk", "pk_claims", "pk_claims_table"}
 WRONG: dict[str, Any] = {
     "None": None, "text": "no such thing", "number": 3.5, "NaN": float("nan"), "empty list": [], "empty dict": {}, "object": object(),
     "list of texts": ["a", "b"], "other table": pd.DataFrame({"a": [1.0, 2.0]}),
@@ -62,11 +62,18 @@ def test_the_message_says_where_what_and_how_to_get_one() -> None:
 
 def test_right_kinds_pass_and_unknown_annotations_are_not_looked_at() -> None:
     @checked
-    def function(number: float, count: int, *names: str, table: pd.DataFrame | None = None, other: Unknown = 1) -> int:  # noqa: F821  # pyright: ignore
+    def function(
+        number: float, count: int, *names: str, table: pd.DataFrame | None = None, other: Unknown = 1, words: Sequence[str] = ()
+    ) -> int:  # noqa: F821, E501  # pyright: ignore
         return count
 
     assert function(np.float32(1), np.int64(2), "a", table=pd.DataFrame(), other=object()) == 2
-    for wrong in ({"number": "1", "count": 1}, {"number": 1, "count": 1.5}, {"number": 1, "count": 1, "table": []}):
+    for wrong in (
+        {"number": "1", "count": 1},
+        {"number": 1, "count": 1.5},
+        {"number": 1, "count": 1, "table": []},
+        {"number": 1, "count": 1, "words": ["a", 2]},
+    ):
         with pytest.raises(InvalidOption, match=r"^function: "):
             function(**wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="missing"):
