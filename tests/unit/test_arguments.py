@@ -63,8 +63,13 @@ def test_the_message_says_where_what_and_how_to_get_one() -> None:
 def test_right_kinds_pass_and_unknown_annotations_are_not_looked_at() -> None:
     @checked
     def function(
-        number: float, count: int, *names: str, table: pd.DataFrame | None = None, other: Unknown = 1, words: Sequence[str] = ()
-    ) -> int:  # noqa: F821, E501  # pyright: ignore
+        number: float,
+        count: int,
+        *names: str,
+        table: pd.DataFrame | None = None,
+        other: Unknown = 1,  # noqa: F821  # pyright: ignore
+        words: Sequence[str] = (),
+    ) -> int:
         return count
 
     assert function(np.float32(1), np.int64(2), "a", table=pd.DataFrame(), other=object()) == 2
