@@ -96,6 +96,15 @@ def test_what_cannot_be_is_refused(run: Run, options: tuple[str, ...], word: str
     assert "Traceback" not in ran.stderr
 
 
+def test_a_control_arm_can_be_told_by_what_it_gives(run: Run, tmp_path: Path) -> None:
+    page, words = tmp_path / "r.html", ("--disorder", "ptsd", "-n", "4", "--visits", "0,24")
+    ran = run("simulate", "midazolam 0.045 mg/kg iv over 40 min", *words, "--report", str(page))
+    assert ran.exit_code == 0 and "control: midazolam" in ran.stdout, ran.stderr
+    assert "control: midazolam (" in page.read_text(encoding="utf-8")
+    refused = run("simulate", "lithium 900 mg oral daily x 7", *words)
+    assert refused.exit_code != 0 and "control arms midazolam, open_label (--control)" in refused.stderr
+
+
 def test_disorders_are_listed_described_and_cited(run: Run) -> None:
     assert "midazolam" in run("list", "disorder").stdout
     assert "prior, not data" in run("describe", "trd").stdout

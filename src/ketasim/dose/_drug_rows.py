@@ -64,6 +64,11 @@ def has_drug_terms(table: Table, terms: DrugTerms) -> bool:
     by_number = cmt is not None and (cmt.dtype == object or bool((~np.isnan(cmt) & (cmt != 0)).any()))
     if by_number and terms:
         raise InvalidData(f"{table.name}: column CMT says where doses go, and so do the options. Leave one of them out.")
+    if by_number and (beside := [column for column in TERMS if column in table.columns]):
+        raise InvalidData(
+            f"{table.name}: column CMT says where doses go, and column {beside[0]} says it in words. Leave one of them out: with CMT, "
+            "AMT counts in the unit of its compartment."
+        )
     in_words = any(column in table.columns for column in ("DRUG", "ROUTE")) or bool(terms)
     return in_words and not by_number
 

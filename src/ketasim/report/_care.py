@@ -90,7 +90,9 @@ def care_section(arms: Mapping[str, xr.DataTree]) -> str:
     if not all("visit" in result.children for result in arms.values()):
         return ""
     first = next(iter(arms.values())).attrs
-    out = [f"<h2>Symptoms</h2><p>{escape(first['disorder_title'])}. Evidence: {escape(first['certainty'])}.</p>"]
+    controls = dict.fromkeys(f"{r.attrs['control']} ({r.attrs['control_title']})" for r in arms.values())
+    said = f"{first['disorder_title']}; control: {'; '.join(controls)}. Evidence: {first['certainty']}."
+    out = [f"<h2>Symptoms</h2><p>{escape(said)}</p>"]
     if len(first["from_priors"]):
         out.append(f"<p>Prior, not data: {escape(', '.join(first['from_priors']))}.</p>")
     said = f"Median, 25-75 % and 5-95 % of people in the typical trial: how people differ, not how sure the model is. Evidence: {first['certainty']}."

@@ -133,6 +133,9 @@ def with_beside(care: Care | None, regimen: Regimen) -> Care | None:
         substance = substances()[one.substance]
         if care is None:
             raise InvalidOption(f"'{one.text}' acts on symptoms: say on which, e.g. disorder='trd' (--disorder trd).")
+        if _without_drug(regimen) and one.substance in care.disorder.controls:
+            care = replace(care, control=care.disorder.controls[one.substance])  # a control arm, told by what it gives
+            continue
         known = care.disorder.equations
         if substance.activity in known.activities:
             activities += [Activity(time, substance.activity, one.strength) for time in one.times]
@@ -140,14 +143,20 @@ def with_beside(care: Care | None, regimen: Regimen) -> Care | None:
             switches |= dict.fromkeys(found, 1.0)
         elif substance.kind != "placebo" or substance.switches:
             raise InvalidOption(
-                f"'{one.text}': {care.disorder.id} knows nothing of {substance.title.lower()}. It knows the activities "
-                f"{', '.join(known.activities) or 'none'} and the switches {', '.join(known.switches) or 'none'}."
+                f"'{one.text}': {care.disorder.id} knows nothing of {substance.title.lower()}. It knows the control arms "
+                f"{', '.join(care.disorder.controls)} (--control), the activities {', '.join(known.activities) or 'none'} and the switches "
+                f"{', '.join(known.switches) or 'none'}."
             )
     if care is None or not regimen.beside:
         return care
     control = replace(care.control, switches=dict(care.control.switches) | switches)
     both = sorted((*care.activities, *activities), key=lambda a: a.time)
     return replace(care, control=control, activities=tuple(both))
+
+
+def _without_drug(regimen: Regimen) -> bool:
+    """Whether no ketamine is given: the regimen of an arm of comparison."""
+    return not any(item.dose.amount.value for item in regimen.items)
 
 
 def _activity(given: tuple[float, str] | Activity, entry: DisorderEntry) -> Activity:

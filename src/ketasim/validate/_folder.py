@@ -6,7 +6,7 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ _SD_CHANGE, _BASELINE, _BASELINE_SD, _N = 10.0, 33.0, 6.0, 20.0
 _95 = 2.0 * 1.959964
 #: Scales that stand for depression as a whole in rows of response and remission.
 _WHOLE = ("response", "remission", "depression_remission", "clinical_response")
+#: Columns that say something about a row; rows that differ in nothing else tell the same result.
+_SAID_ABOUT = ("confidence", "note")
 _METRICS = ("mean_difference", "ls_mean_difference", "difference")
 
 
@@ -92,8 +94,15 @@ class Folder:
     def asked(self) -> Iterator[Asked]:
         """Every row of outcomes and contrasts, with what it asks."""
         for name, read in (("outcomes", self._outcome), ("contrasts", self._contrast)):
+            told: dict[tuple[str, ...], str] = {}
             for row, place in zip(self.tables[name].rows, self.tables[name].places, strict=True):
-                yield from read(row, str(place))
+                first = told.setdefault(tuple(value for column, value in row.items() if column not in _SAID_ABOUT), str(place))
+                if first == str(place):
+                    yield from read(row, str(place))
+                else:
+                    yield from (
+                        replace(one, result=None, reason=f"told twice: the same as {first}") for one in read(row, str(place))
+                    )
 
     # -- outcomes -----------------------------------------------------------------------------------------------------
     def _outcome(self, row: Row, place: str) -> Iterator[Asked]:

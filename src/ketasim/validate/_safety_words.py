@@ -72,6 +72,29 @@ def question(row: Row) -> Question:
     return Question(given.regimen, share, definition, measure, _time(row), (*assumed, *given.assumed))
 
 
+def hold_numbers(row: Row, *, percent: bool) -> None:
+    """Hold the numbers of a row against what they can be.
+
+    Raises
+    ------
+    NotUnderstood: no value, one that is no number, a share outside 0 to 100 percent, or less than one person.
+    """
+    if not row["value"]:
+        raise NotUnderstood("no value")
+    for column in ("value", "n", *(("comparator_value",) if percent else ())):
+        text = row[column]
+        try:
+            number = float(text or "nan")
+        except ValueError:
+            raise NotUnderstood(f"{column} '{text}' is no number") from None
+        if math.isinf(number) or (text and math.isnan(number)):
+            raise NotUnderstood(f"{column} '{text}' is no number")
+        if percent and column != "n" and not math.isnan(number) and not 0 <= number <= 100:
+            raise NotUnderstood(f"{column} '{text}' is no share: a percentage lies between 0 and 100")
+        if column == "n" and number < 1:
+            raise NotUnderstood(f"n '{text}': a study has at least one person")
+
+
 def _asked(row: Row) -> tuple[str, str, list[str]]:
     event, metric = row["event"], row["metric"]
     if re.search(r"abuser|recreational|rehabilitation|users|anaesth|surgery|icu|lactat", row["population"].lower()):
@@ -80,9 +103,12 @@ def _asked(row: Row) -> tuple[str, str, list[str]]:
         definition, told = INCIDENCES[event]
         return definition, "", [told] if told else []
     if event in MEANS and metric in _RISES:
-        if event == "cadss" and metric == "mean" and row["time_h"] and not 0 < float(row["time_h"]) <= 4:
+        if event == "cadss" and metric == "mean" and row["time_h"] and not 0 < _hours(row) <= 4:
             raise NotUnderstood(f"a rating at {row['time_h']} h is not one of a session")
         return "", MEANS[event], []
+    known = _PERCENT if event in INCIDENCES else _RISES if event in MEANS else ()
+    if known:
+        raise NotUnderstood(f"'{event}' as {metric or 'nothing'} is not predicted; it is as {', '.join(known)}")
     raise NotUnderstood(f"'{event}' as {metric} is not predicted")
 
 
@@ -123,4 +149,11 @@ def _course(row: Row) -> tuple[str, str, list[str]]:
 def _time(row: Row) -> float:
     if row["metric"].startswith("peak") or not row["time_h"]:
         return math.nan
-    return float(row["time_h"])
+    return _hours(row)
+
+
+def _hours(row: Row) -> float:
+    try:
+        return float(row["time_h"])
+    except ValueError:
+        raise NotUnderstood(f"time_h '{row['time_h']}' is no number") from None

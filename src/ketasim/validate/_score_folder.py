@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from ketasim import library
 from ketasim.arguments import checked
 from ketasim.clinical import DisorderEntry, drawn_values
+from ketasim.errors import InvalidData
+from ketasim.evidence import TABLES
 from ketasim.fit.clinical import make_objective, read_arms
 from ketasim.validate._folder import ENTRIES, Asked, Folder
 from ketasim.validate._trial_baselines import class_mean
@@ -75,7 +77,7 @@ def validate_folder(folder: str | Path, seed: int = 1, log: Callable[[str], None
 
     Raises
     ------
-    InvalidData: no such folder, or a table with another header.
+    InvalidData: no such folder, a table with another header, or no result in it.
 
     Notes
     -----
@@ -86,6 +88,11 @@ def validate_folder(folder: str | Path, seed: int = 1, log: Callable[[str], None
     lines, say = [], log or (lambda _: None)
     model = _Model(entries, seed)
     asked = list(trials.asked())
+    if not asked:
+        raise InvalidData(
+            f"{folder}: tells no result. Give outcomes.csv with rows after time_h = 0 (change_from_baseline, mean, response_percent or "
+            f"remission_percent), or contrasts.csv. Columns of outcomes.csv: {', '.join(TABLES['outcomes'].columns)}."
+        )
     for name in dict.fromkeys(one.trial for one in asked):
         rows = [one for one in asked if one.trial == name]
         say(f"{name}: {sum(one.result is not None for one in rows)} of {len(rows)} numbers can be predicted")

@@ -21,7 +21,7 @@ from ketasim.errors import InvalidData
 from ketasim.evidence import TABLES
 from ketasim.population import normal
 from ketasim.validate._arm_words import NotUnderstood
-from ketasim.validate._safety_words import Question, question
+from ketasim.validate._safety_words import Question, hold_numbers, question
 from ketasim.writing import replacing
 
 Floats = NDArray[np.float64]
@@ -114,8 +114,7 @@ class _Model:
         value, n = _number(row["value"]), _number(row["n"])
         try:
             asked = question(row)
-            if math.isnan(value):
-                raise NotUnderstood("no value")
+            hold_numbers(row, percent=not asked.measure)
         except NotUnderstood as why:
             return [common | {"n": n, "observed": value, "reason": str(why)}]
         assumed = [*asked.assumed, *([f"n = {_N:g}"] if math.isnan(n) else [])]

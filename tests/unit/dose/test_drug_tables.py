@@ -83,6 +83,12 @@ def test_moments_and_days_become_hours_from_the_first_record(reference) -> None:
         ({"DRUG": "esketamine", "ROUTE": "nasal", "TINF": 1}, {}, "column TINF: '1' on a nasal dose"),
         ({"DRUG": "esketamine", "ROUTE": "iv", "RATE": -2}, {}, "itself says how the drug enters"),
         ({"CMT": 12}, {"drug": "esketamine", "route": "iv"}, "column CMT says where doses go, and so do the options"),
+        (
+            {"CMT": 12, "DRUG": "esketamine", "ROUTE": "iv"},
+            {},
+            "column CMT says where doses go, and column DRUG says it in words",
+        ),
+        ({"CMT": 12, "UNIT": "mg"}, {}, "and column UNIT says it in words"),
         ({"DRUG": "esketamine", "ROUTE": "iv", "UNIT": 3}, {}, "column UNIT: '3.?0?' is a number. Allowed: words"),
         ({"DRUG": "esketamine", "ROUTE": "iv"}, {"keep": ["DVV"]}, "no column 'DVV' to keep"),
         ({"DRUG": "esketamine", "ROUTE": "iv", "DV": "BLQ"}, {}, "Below the limit of quantification leave DV missing"),

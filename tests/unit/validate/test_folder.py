@@ -55,6 +55,17 @@ def score(tmp_path_factory: pytest.TempPathFactory) -> FolderScore:
     return validate_folder(_write(tmp_path_factory.mktemp("evidence") / "mine"))
 
 
+def test_a_result_told_twice_is_scored_once_and_none_is_refused(tmp_path: Path) -> None:
+    twice = OUTCOMES + next(line + "\n" for line in OUTCOMES.split("\n") if ",24,30,-" in line or ",-14.5," in line)
+    table = validate_folder(_write(tmp_path / "twice", twice)).table
+    told = table[(table["arm"] == "ketamine") & (table["kind"] == "change") & (table["scale"] == "madrs")]
+    assert told["reason"].tolist()[0] == "" and told["reason"].tolist()[1].startswith("told twice: the same as ")
+    empty = _write(tmp_path / "empty", OUTCOMES.split("\n")[0] + "\n")
+    (empty / "contrasts.csv").unlink()
+    with pytest.raises(InvalidData, match=r"empty: tells no result\. Give outcomes\.csv"):
+        validate_folder(empty)
+
+
 def _row(**changed: str) -> dict[str, str]:
     row = dict.fromkeys(TRIALS.split("\n", 1)[0].split(","), "")
     return row | {"drug": "esketamine", "route": "nasal", "dose": "56", "dose_unit": "mg", "schedule": "single"} | changed

@@ -15,7 +15,7 @@ from ketasim.errors import InvalidData
 from ketasim.evidence import TABLES
 from ketasim.validate import SafetyScore, validate_safety, write_safety_tables
 from ketasim.validate._arm_words import NotUnderstood
-from ketasim.validate._safety_words import INCIDENCES, MEANS, question
+from ketasim.validate._safety_words import INCIDENCES, MEANS, hold_numbers, question
 
 STORED = Path(__file__).parents[3] / "docs" / "validation" / "safety"
 ROWS = """\
@@ -77,11 +77,31 @@ def test_rows_are_read_as_they_are_meant(changed: dict[str, str], regimen: str, 
         ({"route": "mixed"}, "route 'mixed'"),
         ({"dose": "0.4 + 0.4/h"}, "dose '0.4"),
         ({"drug": "none"}, "none"),
+        ({"metric": "percent"}, "'nausea' as percent is not predicted; it is as incidence_percent"),
+        ({"event": "sbp_change", "metric": "mean_change", "time_h": "soon"}, "time_h 'soon' is no number"),
     ],
 )
 def test_what_cannot_be_predicted_says_why(changed: dict[str, str], reason: str) -> None:
     with pytest.raises(NotUnderstood, match=reason):
         question(_row(**changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"value": "28%"}, "value '28%' is no number"),
+        ({"value": "120"}, "value '120' is no share"),
+        ({"comparator_value": "-1"}, "comparator_value '-1' is no share"),
+        ({"n": "0"}, "n '0': a study has at least one person"),
+        ({"value": "inf"}, "value 'inf' is no number"),
+        ({"value": ""}, "no value"),
+    ],
+)
+def test_numbers_that_cannot_be_say_why(changed: dict[str, str], reason: str) -> None:
+    hold_numbers(_row(value="20", n="30"), percent=True)
+    hold_numbers(_row(value="-3.5", n="30"), percent=False)
+    with pytest.raises(NotUnderstood, match=reason):
+        hold_numbers(_row(**{"value": "20", "n": "30"} | changed), percent=True)
 
 
 def test_every_event_has_an_endpoint() -> None:
