@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ketasim.cli import _show
@@ -18,7 +18,7 @@ def has_care(results: Mapping[str, xr.DataTree]) -> bool:
 
 def show_care(results: Mapping[str, xr.DataTree]) -> None:
     """Symptoms by visit, side effects by definition, and what the numbers rest on."""
-    from ketasim.results import incidence_rows, visit_rows
+    from ketasim.results import draws_notes, incidence_rows, visit_rows
 
     one = next(iter(results.values()))
     a, several = one.attrs, len(results) > 1
@@ -53,6 +53,8 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
     _show.note(f"Evidence: {a['certainty']}.")
     if len(a["from_priors"]):
         _show.note(f"Prior, not data: {', '.join(a['from_priors'])}.")
+    for text in draws_notes(results.values()):
+        _show.note(text)
     if "care_draws" not in a:
         _show.note("Bands show how people differ in the typical trial, not how sure the model is; --draws 100 adds that.")
     for text in a["care_notes"][:1]:
@@ -125,8 +127,8 @@ def _show_contrasts(results: Mapping[str, xr.DataTree]) -> None:
     rows = contrast_rows(results)
     drawn = bool(rows) and "change_low" in rows[0]
     cells = [
-        (row["arm"], time_text(row["time_h"]), f"{row['change']:+.1f}",
-         *((f"{row['change_low']:+.1f} to {row['change_high']:+.1f}",) if drawn else ()), f"{100 * row['response']:+.0f} points",
+        (row["arm"], time_text(row["time_h"]), f"{row['change']:+z.1f}",
+         *((f"{row['change_low']:+.1f} to {row['change_high']:+.1f}",) if drawn else ()), f"{100 * row['response']:+z.0f} points",
          *((f"{100 * row['response_low']:+.0f} to {100 * row['response_high']:+.0f}",) if drawn else ()))
         for row in rows
     ]  # fmt: skip
@@ -161,22 +163,26 @@ def _visit_cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
         time_text(row["time_h"]),
         f"{row['mean']:.1f}",
         band,
-        f"{row['change']:.1f}",
+        f"{row['change']:z.1f}",
         percent(row["response"]),
         percent(row["remission"]),
     )
     if "change_low" not in row:
         return cells
-    sure = (
-        f"{row['change_low']:.1f} - {row['change_high']:.1f}",
-        f"{percent(row['response_low'])} - {percent(row['response_high'])}",
-    )
-    return (*cells, *sure)
+    change = span(row["change_low"], row["change_high"], lambda x: f"{x:.1f}")
+    return (*cells, change, span(row["response_low"], row["response_high"], percent))
 
 
 def _incidence_cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
     cells = (row["title"], percent(row["first"]), percent(row["per_session"]), percent(row["ever"]))
-    return (*cells, f"{percent(row['ever_low'])} - {percent(row['ever_high'])}") if "ever_low" in row else cells
+    return (*cells, span(row["ever_low"], row["ever_high"], percent)) if "ever_low" in row else cells
+
+
+def span(low: float, high: float, text: Callable[[float], str]) -> str:
+    """An interval over draws in words; where its ends are one number, that it says nothing."""
+    from ketasim.results import ALIKE
+
+    return ALIKE if low == high else f"{text(low)} - {text(high)}"
 
 
 def percent(share: float) -> str:
@@ -202,5 +208,10 @@ def care_json(result: xr.DataTree) -> dict[str, Any]:
 
     if "visit" not in result.children:
         return {}
-    told = {"certainty": result.attrs["certainty"], "visits": visit_rows(result), "side_effects": incidence_rows(result)}
+    told = {
+        "certainty": result.attrs["certainty"],
+        "draws": int(result.attrs.get("care_draws", 0)),
+        "visits": visit_rows(result),
+        "side_effects": incidence_rows(result),
+    }
     return told | ({"without_drug": rows} if (rows := without_rows(result)) else {})

@@ -13,7 +13,7 @@ from ketasim.errors import InvalidOption
 from ketasim.report._balance import balance_section
 from ketasim.report._figures import PALETTE, styled
 from ketasim.report._parts import html_figure, html_table
-from ketasim.results import care_bands, contrast_rows, incidence_rows, visit_rows, without_rows
+from ketasim.results import ALIKE, care_bands, contrast_rows, draws_notes, incidence_rows, visit_rows, without_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -122,7 +122,7 @@ def _visit_table(arms: Mapping[str, xr.DataTree]) -> str:
                 if drawn
                 else ()
             )
-            rows.append((label, f"{r['time_h'] / 24:.3g}", f"{r['mean']:.1f}", f"{r['change']:.1f}", f"{r['change_sd']:.1f}",
+            rows.append((label, f"{r['time_h'] / 24:.3g}", f"{r['mean']:.1f}", f"{r['change']:z.1f}", f"{r['change_sd']:.1f}",
                          f"{100 * r['response']:.0f}", f"{100 * r['remission']:.0f}", *sure))  # fmt: skip
     head = (
         "arm",
@@ -134,8 +134,8 @@ def _visit_table(arms: Mapping[str, xr.DataTree]) -> str:
         "remission %",
         *(("change, 90 % of draws", "response %, 90 % of draws") if drawn else ()),
     )
-    note = '<p class="soft">Draws: plausible numbers of the model, each in a new trial; 5 to 95 %.</p>' if drawn else ""
-    return html_table(head, rows, 1) + note
+    notes = "".join(f'<p class="soft">{escape(text)}</p>' for text in draws_notes(arms.values()))
+    return html_table(head, rows, 1) + notes
 
 
 def _without_table(label: str, result: xr.DataTree) -> str:
@@ -156,8 +156,8 @@ def _contrast_table(arms: Mapping[str, xr.DataTree]) -> str:
     rows = contrast_rows(arms)
     drawn = bool(rows) and "change_low" in rows[0]
     cells = [
-        (r["arm"], f"{r['time_h'] / 24:.3g}", f"{r['change']:+.1f}", *((_to(r["change_low"], r["change_high"]),) if drawn else ()),
-         f"{100 * r['response']:+.0f}", *((_to(100 * r["response_low"], 100 * r["response_high"], 0),) if drawn else ()))
+        (r["arm"], f"{r['time_h'] / 24:.3g}", f"{r['change']:+z.1f}", *((_to(r["change_low"], r["change_high"]),) if drawn else ()),
+         f"{100 * r['response']:+z.0f}", *((_to(100 * r["response_low"], 100 * r["response_high"], 0),) if drawn else ()))
         for r in rows
     ]  # fmt: skip
     sure = ("90 % of draws",) if drawn else ()
@@ -177,4 +177,4 @@ def _incidence_table(arms: Mapping[str, xr.DataTree]) -> str:
 
 
 def _to(low: float, high: float, digits: int = 1) -> str:
-    return f"{low:.{digits}f} to {high:.{digits}f}"
+    return ALIKE if low == high else f"{low:z.{digits}f} to {high:z.{digits}f}"

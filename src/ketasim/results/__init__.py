@@ -3,6 +3,7 @@
 from ketasim.results._arms import arm_words
 from ketasim.results._balance import BALANCE_NOTE, balance_rows, balance_table
 from ketasim.results._care import (
+    ALIKE,
     CareTable,
     add_care,
     add_care_draws,
@@ -10,6 +11,7 @@ from ketasim.results._care import (
     add_without,
     care_bands,
     contrast_rows,
+    draws_notes,
     incidence_rows,
     visit_rows,
     without_rows,
@@ -44,6 +46,7 @@ from ketasim.results._tree import (
 from ketasim.results._warned import assumed_sentence, warnings_of
 
 __all__ = [
+    "ALIKE",
     "BALANCE_NOTE",
     "EXPOSURE_LEVELS",
     "NEW_STUDY",
@@ -79,6 +82,7 @@ __all__ = [
     "concentration_ports",
     "contrast_rows",
     "dose_times",
+    "draws_notes",
     "exposure_rows",
     "exposure_table",
     "held_sentence",

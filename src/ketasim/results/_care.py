@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -217,6 +217,10 @@ def _add_tables(tree: xr.DataTree, table: CareTable, control: ControlArm, visit:
     tree.attrs["provisional"] = [*tree.attrs.get("provisional", []), *provisional]
 
 
+#: Said in place of an interval whose ends are one number.
+ALIKE = "all draws alike"
+
+
 @checked
 def add_care_draws(tree: xr.DataTree, drawn: Sequence[CareTable]) -> None:
     """Add groups draws_visit and draws_incidence: what plausible numbers and trials make of the tables."""
@@ -344,6 +348,19 @@ def incidence_rows(result: xr.DataTree) -> list[dict[str, Any]]:
                 row[f"{share}_low"], row[f"{share}_high"] = map(float, np.quantile(drawn[share][:, k].to_numpy(), [0.05, 0.95]))
         rows.append(row)
     return rows
+
+
+@checked
+def draws_notes(results: Iterable[xr.DataTree]) -> list[str]:
+    """What draws were made of, and what they cannot tell; empty where none were made."""
+    made = dict.fromkeys(result.attrs["care_draws"] for result in results if "care_draws" in result.attrs)
+    if not made:
+        return []
+    return [
+        f"{' or '.join(map(str, made))} draws: plausible numbers of the disorder and of side effects, each in a trial of its own; 5 to 95 % of "
+        "them. Concentrations are as estimated: how studies differ in them is part of how trials differ.",
+        f"'{ALIKE}': what a row rests on has no standard error, or lies at the end of its scale; it is no certainty.",
+    ]
 
 
 @checked

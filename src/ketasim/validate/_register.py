@@ -224,16 +224,22 @@ def read_register(file: str | Path = REGISTER) -> pd.DataFrame:
     return table
 
 
+#: What makes two lines of a register one prediction.
+_SAME = ("trial", "arm", "against", "scale", "time_h", "kind", "predicted", "low", "high")
+
+
 @checked
 def score_register(file: str | Path = REGISTER, evidence: Evidence | None = None) -> Scored:
     """Set what was predicted beside what the evidence has come to hold.
+
+    A prediction that was written again unchanged, e.g. since other files of the model had changed, counts once, from its first day.
 
     Raises
     ------
     InvalidData: no such register.
     """
     table, whole = read_register(file), evidence or load()
-    table = table[table["predicted"].notna()].reset_index(drop=True)
+    table = table[table["predicted"].notna()].drop_duplicates(list(_SAME), keep="first").reset_index(drop=True)
     found = [_observed(row, whole) for row in table.to_dict("records")]
     told = pd.DataFrame(found, columns=["observed", "observed_time_h", "source"])
     table = pd.concat([table, told], axis=1)

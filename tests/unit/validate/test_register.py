@@ -69,6 +69,7 @@ def test_results_are_set_beside_what_was_predicted(made: pd.DataFrame, tmp_path:
     file = tmp_path / "register.csv"
     append_register(made, file)
     known = load(_folder(tmp_path / "mine", OUTCOMES))
+    append_register(made.assign(files_sha256="other", registered="later"), file)  # the same predictions, of changed files
     score = score_register(file, known)
     found = score.table.set_index(["arm", "kind"])
     assert found.loc[("ketamine", "change"), "observed"] == -14 and found.loc[("ketamine", "change"), "observed_time_h"] == 26
