@@ -53,7 +53,7 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
     _show.note(f"Evidence: {a['certainty']}.")
     if len(a["from_priors"]):
         _show.note(f"Prior, not data: {', '.join(a['from_priors'])}.")
-    for text in draws_notes(results.values()):
+    for text in draws_notes(list(results.values())):
         _show.note(text)
     if "care_draws" not in a:
         _show.note("Bands show how people differ in the typical trial, not how sure the model is; --draws 100 adds that.")

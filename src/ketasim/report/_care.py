@@ -134,7 +134,7 @@ def _visit_table(arms: Mapping[str, xr.DataTree]) -> str:
         "remission %",
         *(("change, 90 % of draws", "response %, 90 % of draws") if drawn else ()),
     )
-    notes = "".join(f'<p class="soft">{escape(text)}</p>' for text in draws_notes(arms.values()))
+    notes = "".join(f'<p class="soft">{escape(text)}</p>' for text in draws_notes(list(arms.values())))
     return html_table(head, rows, 1) + notes
 
 

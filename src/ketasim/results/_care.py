@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -351,7 +351,7 @@ def incidence_rows(result: xr.DataTree) -> list[dict[str, Any]]:
 
 
 @checked
-def draws_notes(results: Iterable[xr.DataTree]) -> list[str]:
+def draws_notes(results: Sequence[xr.DataTree]) -> list[str]:
     """What draws were made of, and what they cannot tell; empty where none were made."""
     made = dict.fromkeys(result.attrs["care_draws"] for result in results if "care_draws" in result.attrs)
     if not made:
