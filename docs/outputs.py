@@ -115,8 +115,11 @@ def tidy(output: str, lines: int = 0) -> str:
     return "".join(f"{line}\n" for line in kept)
 
 
-def alike(shown: str, printed: str, rtol: float = 0.01) -> bool:
-    """Whether two outputs are the same but for blanks and the last digits of numbers, which differ between processors."""
+def alike(shown: str, printed: str, rtol: float = 0.03) -> bool:
+    """Whether two outputs are the same but for blanks and the last digits of numbers, which differ between processors.
+
+    The ends of a profile, and of what is sampled, differ by as much as 2 % between processors.
+    """
     if re.sub(r"[\s─-]+", " ", _NUMBER.sub("#", shown)) != re.sub(r"[\s─-]+", " ", _NUMBER.sub("#", printed)):
         return False
     pairs = zip(_NUMBER.findall(shown), _NUMBER.findall(printed), strict=True)

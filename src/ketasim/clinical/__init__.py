@@ -19,7 +19,7 @@ from ketasim.clinical._people import Patients, TrialEffects, patients, trial_eff
 from ketasim.clinical._policy import Level, Policy, PolicyEntry, Seen
 from ketasim.clinical._safety import STUDIES, Definition, Endpoint, Reactions, SideEffect, reactions
 from ketasim.clinical._store import Store
-from ketasim.clinical._uncertainty import drawn_values
+from ketasim.clinical._uncertainty import drawn_values, study_differs
 
 __all__ = [
     "SPREAD",
@@ -57,5 +57,6 @@ __all__ = [
     "patients",
     "rates",
     "reactions",
+    "study_differs",
     "trial_effects",
 ]

@@ -44,6 +44,10 @@ class SideEffect:
         """Level before the drug; `person` is standard normal, apart from the one in `own`."""
         return np.zeros_like(person)
 
+    def of_study(self, p: Values, study: float) -> Values:
+        """Numbers of a study whose people differ before the drug; `study` is standard normal."""
+        return p
+
     def read(self, level: Floats, reading: Floats, p: Values) -> Floats:
         """What an instrument shows; `reading` is standard normal."""
         return level
@@ -137,6 +141,7 @@ def reactions(
     *,
     typical: bool = False,
     study: float = 0.0,
+    study_start: float = 0.0,
     first: int = 0,
 ) -> Reactions:
     """An endpoint over sessions.
@@ -144,7 +149,7 @@ def reactions(
     Parameters
     ----------
     effect_site : ng/mL, (session, time, person). after : h since the start of the session, (time,).
-    study : how this study differs from the typical one, standard normal; 0 is the typical one.
+    study, study_start : how this study differs from the typical one, with the drug and before it, standard normal; 0 is the typical one.
     first : number of the first of these sessions in the course.
     """
     equations, (sessions, _, n) = endpoint.equations, effect_site.shape
@@ -154,7 +159,7 @@ def reactions(
 
     person, low, high = random("person"), *endpoint.bounds
     size = equations.size(effect_site, p) * np.exp(p["tau"] * study)
-    start = equations.start(random("start"), p)
+    start = equations.start(random("start"), equations.of_study(p, study_start))
     curve = np.empty_like(size)
     largest = np.empty((sessions, n))
     at = [int(np.argmin(np.abs(after - time))) for time in endpoint.readings]

@@ -33,6 +33,13 @@ def drawn_values(entry: DisorderEntry | Endpoint, draw: int, seed: int) -> dict[
     return values
 
 
+def study_differs(endpoint: Endpoint, draw: int, seed: int) -> tuple[float, float]:
+    """How the study of a draw differs from the typical one: with the drug, and before it; standard normal."""
+    streams = (f"study/{endpoint.id}", f"study/{endpoint.id}/start")
+    drug, start = (float(normal(seed, np.array([draw]), stream)[0]) for stream in streams)
+    return drug, start
+
+
 def _moved(value: Floats, prior: Prior, step: float) -> Floats:
     """A value so many standard errors off, on the scale of its prior."""
     if prior.form == "log":

@@ -27,12 +27,12 @@ from ketasim.clinical import (
     outcome,
     patients,
     reactions,
+    study_differs,
     trial_effects,
 )
 from ketasim.dose import Regimen, molar_mass, substances
 from ketasim.errors import InvalidOption, close_names
 from ketasim.model import Model, assemble
-from ketasim.population import normal
 from ketasim.results import CareTable, add_care, add_care_draws, add_care_summary, add_without
 
 if TYPE_CHECKING:
@@ -318,10 +318,7 @@ class CareRun:
         self, people: _People, draw: int | None, numbers: Numbers
     ) -> Callable[[int, NDArray[np.int64]], dict[str, Reactions]]:
         """Side effects of a session at the level each person gets."""
-        study = {
-            e.id: 0.0 if draw is None else float(normal(self.seed, np.array([draw]), f"study/{e.id}")[0])
-            for e in self.care.endpoints
-        }
+        study = {e.id: (0.0, 0.0) if draw is None else study_differs(e, draw, self.seed) for e in self.care.endpoints}
         who = np.arange(len(people.patients.ids))
 
         def effects(k: int, level: NDArray[np.int64]) -> dict[str, Reactions]:
@@ -329,7 +326,7 @@ class CareRun:
             followed = (site, AFTER) if draw is None else None
             return {
                 e.measure: reactions(e, sites[None], after, people.patients.ids, self.seed, numbers[e.id],
-                                     typical=people.patients.typical, study=study[e.id], first=k)
+                                     typical=people.patients.typical, study=study[e.id][0], study_start=study[e.id][1], first=k)
                 for e in self.care.endpoints for sites, after in [followed or _what_counts(e, site)]
             }  # fmt: skip
 

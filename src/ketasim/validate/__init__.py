@@ -15,6 +15,7 @@ from ketasim.validate._register import (
     register_trials,
     score_register,
 )
+from ketasim.validate._safety_terms import term_rows
 from ketasim.validate._score import PkScore, leave_one_out, summarise, validate_pk, write_tables
 from ketasim.validate._score_folder import FolderScore, validate_folder, write_folder_tables
 from ketasim.validate._score_safety import SafetyScore, validate_safety, write_safety_tables
@@ -45,6 +46,7 @@ __all__ = [
     "register_trials",
     "score_register",
     "summarise",
+    "term_rows",
     "trial_figure",
     "validate_disorders",
     "validate_folder",

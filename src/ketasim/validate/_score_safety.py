@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from ketasim import library
 from ketasim.arguments import checked
-from ketasim.clinical import Definition, Endpoint, Reactions, drawn_values, reactions
+from ketasim.clinical import Definition, Endpoint, Reactions, drawn_values, reactions, study_differs
 from ketasim.errors import InvalidData
 from ketasim.evidence import TABLES
-from ketasim.population import normal
 from ketasim.validate._arm_words import NotUnderstood
 from ketasim.validate._safety_words import Question, hold_numbers, question
 from ketasim.writing import replacing
@@ -74,13 +73,13 @@ def validate_safety(file: str | Path, seed: int = 1, log: Callable[[str], None] 
     InvalidData: no such file, or another header.
     """
     model, lines = _Model(seed, log or (lambda _: None)), []
-    for line, row in _rows(Path(file)):
+    for line, row in safety_rows(Path(file)):
         lines += model.lines(line, row)
     table = pd.DataFrame(lines, columns=list(COLUMNS))
     return SafetyScore(table, _summary(table), tuple(e.cite for e in model.endpoints.values()))
 
 
-def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
+def safety_rows(file: Path) -> list[tuple[int, dict[str, str]]]:
     path = file / "safety.csv" if file.is_dir() else file
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
@@ -155,8 +154,10 @@ class _Model:
 
     def _drawn(self, endpoint: Endpoint, definition: Definition, site: Floats, draw: int, share: str) -> float:
         p = drawn_values(endpoint, draw, self.seed)
-        study = float(normal(self.seed, np.array([draw]), f"study/{endpoint.id}")[0])
-        found: Reactions = reactions(endpoint, site, _AFTER, np.arange(site.shape[2]), self.seed, p, study=study)
+        study, start = study_differs(endpoint, draw, self.seed)
+        found: Reactions = reactions(
+            endpoint, site, _AFTER, np.arange(site.shape[2]), self.seed, p, study=study, study_start=start
+        )
         meets = found.meets(definition)
         return float(meets.any(axis=0).mean() if share == "ever" else meets[0].mean() if share == "first" else meets.mean())
 
@@ -179,27 +180,30 @@ class _Model:
         read = math.hypot(float(p.get("sd_session", 0.0)), float(p.get("sd_reading", 0.0)))  # type: ignore[arg-type]
         return math.hypot(float(p.get("cv", 0.0)) * mean, read)  # type: ignore[arg-type]
 
-    # -- kinetics -----------------------------------------------------------------------------------------------------
     def _site(self, regimen: str) -> Floats:
-        """S-ketamine at the effect site, (session, time after its start, person), ng/mL."""
         if regimen not in self._sites:
-            from ketasim.dose import parse
-            from ketasim.simulation import simulate
-
             self.log(regimen)
-            starts = np.array(sorted({time for time, _ in parse(regimen).doses}))
-            times = np.unique(np.round((starts[:, None] + _AFTER).ravel(), 9))
-            tree = simulate(dosing=regimen, disorder="trd", n=_PEOPLE, seed=self.seed, times=times)
-            curve = tree["plasma"]["effect"].sel(analyte="s_ketamine")
-            place = [np.searchsorted(np.asarray(curve["time"]), np.round(start + _AFTER, 9) - 1e-9) for start in starts]
-            self._sites[regimen] = np.stack([np.asarray(curve.transpose("time", "subject"))[i] for i in place])
+            self._sites[regimen] = effect_site(regimen, self.seed)
         return self._sites[regimen]
 
 
+def effect_site(regimen: str, seed: int, people: int = _PEOPLE) -> Floats:
+    """S-ketamine at the effect site, (session, time after its start, person), ng/mL."""
+    from ketasim.dose import parse
+    from ketasim.simulation import simulate
+
+    starts = np.array(sorted({time for time, _ in parse(regimen).doses}))
+    times = np.unique(np.round((starts[:, None] + _AFTER).ravel(), 9))
+    tree = simulate(dosing=regimen, disorder="trd", n=people, seed=seed, times=times)
+    curve = tree["plasma"]["effect"].sel(analyte="s_ketamine")
+    place = [np.searchsorted(np.asarray(curve["time"]), np.round(start + _AFTER, 9) - 1e-9) for start in starts]
+    return np.stack([np.asarray(curve.transpose("time", "subject"))[i] for i in place])
+
+
 def _rests_on(endpoint: Endpoint, row: Mapping[str, str]) -> bool:
-    """Whether a number of the endpoint names the row's source."""
+    """Whether a number of the endpoint names the row's source or study."""
     told = [endpoint.source, *(f"{x.source} {x.at}" for x in endpoint.numbers.values())]
-    return bool(row["source"]) and any(row["source"] in text for text in told)
+    return any(row[key] and row[key] in text for text in told for key in ("source", "study"))
 
 
 def _number(text: str) -> float:

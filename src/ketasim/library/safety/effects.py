@@ -77,7 +77,13 @@ class Susceptibility(SideEffect):
         "spread": Param("1", "SD of the logarithm of thresholds"),
         "r_person": Param("1", "share of its variance that belongs to the person", (0.0, 1.0)),
         "background": Param("1", "share of people who have it in a course without the drug", (0.0, 1.0)),
+        "tau_background": Param("1", "SD between studies of the logit of that share"),
     }
+
+    def of_study(self, p: Values, study: float) -> Values:
+        """The share without the drug is a study's own."""
+        share = p["background"]
+        return {**p, "background": share / (share + (1.0 - share) * np.exp(-p["tau_background"] * study))}
 
     def size(self, effect_site: Floats, p: Values) -> Floats:
         """Concentration over the middle threshold."""
