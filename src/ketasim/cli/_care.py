@@ -37,7 +37,7 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
         *_sure_head(one),
     )
     titles = dict.fromkeys(str(r.attrs["scale_title"]) for r in results.values())
-    _show.table(head, rows, f"{', '.join(titles)}; {_over(results)}", numbers_from=1 + several)
+    _show.table(head, rows, f"{', '.join(titles)}; means over people", numbers_from=1 + several)
     _show_more(results)
     _show_without(results)
     if several:
@@ -45,7 +45,7 @@ def show_care(results: Mapping[str, xr.DataTree]) -> None:
         _show_balance(results)
     rows = [(*((label,) if several else ()), *_incidence_cells(row)) for label, r in results.items() for row in incidence_rows(r)]
     head = (*lead, "side effect", "first session", "a session", "ever", *(("ever, 90 % of draws",) if "care_draws" in a else ()))
-    _show.table(head, rows, f"share of people{_of_one(results)}", numbers_from=1 + several)
+    _show.table(head, rows, "share of people", numbers_from=1 + several)
     for label, r in results.items():
         if len(r.attrs["policies"]):
             _show.text(f"{label + ': ' if label else ''}{', '.join(r.attrs['policies'])}: {_attendance(r)}")
@@ -77,18 +77,6 @@ def _of_whom(results: Mapping[str, xr.DataTree]) -> str:
     )
 
 
-def _over(results: Mapping[str, xr.DataTree]) -> str:
-    """Of whom the values are: a mean over people is not the typical person's value, as responses are curved."""
-    if any(result.attrs["n"] > 1 for result in results.values()):
-        return "means over people"
-    return f"{'one' if any(result.attrs.get('variability') for result in results.values()) else 'the typical'} person"
-
-
-def _of_one(results: Mapping[str, xr.DataTree]) -> str:
-    alone = all(result.attrs["n"] == 1 for result in results.values())
-    return ": of one person 0 or 100 %; -n 200 shows how people differ" if alone else ""
-
-
 def _show_more(results: Mapping[str, xr.DataTree]) -> None:
     """Further scales, records and events by visit, where the disorder has some."""
     from ketasim.results import visit_rows
@@ -107,7 +95,7 @@ def _show_more(results: Mapping[str, xr.DataTree]) -> None:
         _show.table(
             (*(("arm",) if len(results) > 1 else ()), "time", *heads),
             cells,
-            f"further measures; {_over(results)}",
+            "further measures; means over people",
             numbers_from=1 + (len(results) > 1),
         )
 
@@ -125,8 +113,8 @@ def _show_without(results: Mapping[str, xr.DataTree]) -> None:
         plain = [name.removesuffix("_mean").replace("_by_now", ", by now").replace("_", " ") for name in more]
         head = ("time", a["scale"].upper(), "without", "difference", *drawn, *(f"{name}, without" for name in plain))
         cells = [
-            (time_text(r["time_h"]), f"{r['mean']:z.1f}", f"{r['mean_without']:z.1f}", f"{r['mean'] - r['mean_without']:+z.1f}",
-             *((f"{r['mean_low']:+z.1f} to {r['mean_high']:+z.1f}",) if drawn else ()), *(f"{r[f'{name}_without']:.3g}" for name in more))
+            (time_text(r["time_h"]), f"{r['mean']:.1f}", f"{r['mean_without']:.1f}", f"{r['mean'] - r['mean_without']:+.1f}",
+             *((f"{r['mean_low']:+.1f} to {r['mean_high']:+.1f}",) if drawn else ()), *(f"{r[f'{name}_without']:.3g}" for name in more))
             for r in rows
         ]  # fmt: skip
         _show.table(head, cells, f"{label + ': ' if label else ''}the same people without ketamine; evidence: {a['certainty']}")
@@ -140,8 +128,8 @@ def _show_contrasts(results: Mapping[str, xr.DataTree]) -> None:
     drawn = bool(rows) and "change_low" in rows[0]
     cells = [
         (row["arm"], time_text(row["time_h"]), f"{row['change']:+z.1f}",
-         *((f"{row['change_low']:+z.1f} to {row['change_high']:+z.1f}",) if drawn else ()), f"{100 * row['response']:+z.0f} points",
-         *((f"{100 * row['response_low']:+z.0f} to {100 * row['response_high']:+z.0f}",) if drawn else ()))
+         *((f"{row['change_low']:+.1f} to {row['change_high']:+.1f}",) if drawn else ()), f"{100 * row['response']:+z.0f} points",
+         *((f"{100 * row['response_low']:+.0f} to {100 * row['response_high']:+.0f}",) if drawn else ()))
         for row in rows
     ]  # fmt: skip
     sure = ("90 % of draws",) if drawn else ()
@@ -162,7 +150,7 @@ def _show_balance(results: Mapping[str, xr.DataTree]) -> None:
 def _attendance(result: xr.DataTree) -> str:
     """How many sessions were given, and who is still in care."""
     given, stay = result["course"]["given"].to_numpy(), float(result["visit"]["in_care"][-1])
-    return f"{given.sum():z.1f} of {len(given)} sessions given to a person, {percent(stay)} in care at the end."
+    return f"{given.sum():.1f} of {len(given)} sessions given to a person, {percent(stay)} in care at the end."
 
 
 def _sure_head(result: xr.DataTree) -> tuple[str, ...]:
@@ -170,10 +158,10 @@ def _sure_head(result: xr.DataTree) -> tuple[str, ...]:
 
 
 def _visit_cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    band = f"{row['low']:z.1f} - {row['high']:z.1f}" if row["low"] < row["high"] else ""
+    band = f"{row['low']:.1f} - {row['high']:.1f}" if row["low"] < row["high"] else ""
     cells = (
         time_text(row["time_h"]),
-        f"{row['mean']:z.1f}",
+        f"{row['mean']:.1f}",
         band,
         f"{row['change']:z.1f}",
         percent(row["response"]),
@@ -181,7 +169,7 @@ def _visit_cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
     )
     if "change_low" not in row:
         return cells
-    change = span(row["change_low"], row["change_high"], lambda x: f"{x:z.1f}")
+    change = span(row["change_low"], row["change_high"], lambda x: f"{x:.1f}")
     return (*cells, change, span(row["response_low"], row["response_high"], percent))
 
 
@@ -199,7 +187,7 @@ def span(low: float, high: float, text: Callable[[float], str]) -> str:
 
 def percent(share: float) -> str:
     """A share as whole percent; small ones with a digit more."""
-    return f"{100 * share:z.1f} %" if 0 < share < 0.02 else f"{100 * share:z.0f} %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.02 else f"{100 * share:.0f} %"
 
 
 def time_text(hours: float) -> str:

@@ -38,7 +38,7 @@ def show_result(result: xr.DataTree) -> None:
         _show.table(_HEAD, [_cells(row) for row in rows], _title(rows, result), numbers_from=2)
         _show_interval({"": rows})
     else:
-        _show.text(_nothing(result))
+        _show.text("No drug at these times.")
     _show_draws({"": result}, [row["analyte"] for row in rows])
     if has_care({"": result}):
         show_care({"": result})
@@ -46,14 +46,6 @@ def show_result(result: xr.DataTree) -> None:
         show_readouts({"": result})
     _show_named({"": result})
     _remarks({"": result})
-
-
-def _nothing(result: xr.DataTree) -> str:
-    """Why no row is shown: nothing given, or analytes that this drug never becomes."""
-    asked = [str(name) for name in result.attrs.get("analytes", ())]
-    if not asked:
-        return "No drug at these times."
-    return f"No {', '.join(asked)} at any time of this run: what was given does not become it, or was not given by its end."
 
 
 def show_arms(results: Mapping[str, xr.DataTree]) -> None:

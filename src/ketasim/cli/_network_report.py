@@ -287,7 +287,7 @@ class Analysis:
         if "funnel" in self.found:
             egger = self.found["funnel"].egger
             _show.text(
-                f"Comparison-adjusted funnel, {egger.k} effects: Egger's test t {egger.statistic:z.2f} (df {egger.df}), p {egger.p:.2g}."
+                f"Comparison-adjusted funnel, {egger.k} effects: Egger's test t {egger.statistic:.2f} (df {egger.df}), p {egger.p:.2g}."
             )
         if result.data.excluded:
             _show.note(f"Left out: {'; '.join(f'{k} ({v})' for k, v in result.data.excluded.items())}.")
@@ -295,8 +295,8 @@ class Analysis:
     def _show_bayes(self, model: str, fit: BayesResult) -> None:
         _show.text(
             f"Bayesian, {model} effects, {fit.likelihood} likelihood. Priors: {'; '.join(f'{k}: {v}' for k, v in fit.priors.items())}. "
-            f"Residual deviance {fit.fit.deviance:z.1f} on {fit.fit.points} points, pD {fit.fit.p_d:z.1f}, DIC {fit.fit.dic:z.1f}. "
-            f"R-hat {fit.diagnostics.max_rhat:z.3f}, effective draws {fit.diagnostics.min_ess:z.0f}."
+            f"Residual deviance {fit.fit.deviance:.1f} on {fit.fit.points} points, pD {fit.fit.p_d:.1f}, DIC {fit.fit.dic:.1f}. "
+            f"R-hat {fit.diagnostics.max_rhat:.3f}, effective draws {fit.diagnostics.min_ess:.0f}."
         )
         _show.frame(fit.parameters())
         _show.frame(fit.ranking(self.small_values).to_dataframe())
@@ -304,9 +304,9 @@ class Analysis:
         if split is not None:
             shown = ["treat1", "treat2", "direct", "indirect", "difference", "difference_sd", "p", "dic"]
             _show.frame(
-                split.to_dataframe()[shown], f"Bayesian node-splitting (consistent model: DIC {split.dic_consistent:z.1f})", 2
+                split.to_dataframe()[shown], f"Bayesian node-splitting (consistent model: DIC {split.dic_consistent:.1f})", 2
             )
 
 
 def _q_text(name: str, q: tuple[float, int, float]) -> str:
-    return f"{name}: Q {q[0]:z.2f}, df {q[1]}" + (f", p {q[2]:.2g}." if math.isfinite(q[2]) else ".")
+    return f"{name}: Q {q[0]:.2f}, df {q[1]}" + (f", p {q[2]:.2g}." if math.isfinite(q[2]) else ".")

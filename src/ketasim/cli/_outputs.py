@@ -116,14 +116,12 @@ def _save_summary(results: Mapping[str, xr.DataTree], path: Path) -> None:
 
 
 def _picture(results: Mapping[str, xr.DataTree], path: Path, log: bool) -> None:
-    from ketasim.report import concentration_figure, html_report, readout_figure, records_figure, save_figure, shown_figure
+    from ketasim.report import concentration_figure, html_report, readout_figure, save_figure, shown_figure
     from ketasim.results import shown_names
 
     one = next(iter(results.values())) if len(results) == 1 else dict(results)
     if path.suffix.lower() in REPORTS:
         html_report(one, path)
-    elif "output" in getattr(one, "children", ()):
-        save_figure(records_figure(one, log=log), path)
     elif all(shown_names(result) for result in results.values()):
         save_figure(shown_figure(one, log=log), path)
     elif all(str(result.attrs["model"]).startswith("cascade/") for result in results.values()):

@@ -58,7 +58,7 @@ def _studies(result: PairwiseResult) -> None:
     names = [f"exp_{c}" if result.data.is_log else c for c in ("estimate", "ci_low", "ci_high")]
     weights = ("weight_common", "weight_random")
     rows = [
-        (study, *(float(x) for x in values), f"{common:z.1f}", f"{random:z.1f}", note)
+        (study, *(float(x) for x in values), f"{common:.1f}", f"{random:.1f}", note)
         for study, values, common, random, note in zip(
             frame["study"], frame[names].to_numpy(), *(frame[w] for w in weights), frame["note"], strict=True
         )
@@ -77,7 +77,7 @@ def _heterogeneity(h: Heterogeneity) -> str:
 
 
 def _p(p: float) -> str:
-    return "-" if math.isnan(p) else "<0.0001" if p < 1e-4 else f"{p:z.4f}"
+    return "-" if math.isnan(p) else "<0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _subgroups(result: PairwiseResult) -> None:
@@ -138,5 +138,5 @@ def show_regression(found: RegressionResult) -> None:
         )
     else:
         _show.text(f"All covariates: chi2 {_show.cell(found.omnibus)} with {found.df_omnibus} df, p {_p(found.p_omnibus)}.")
-    share = "none to explain" if math.isnan(found.r2) else f"{found.r2:z.1f} % explained"
+    share = "none to explain" if math.isnan(found.r2) else f"{found.r2:.1f} % explained"
     _show.text(f"Left: {_heterogeneity(found.heterogeneity)} tau2 without covariates {_show.cell(found.tau2_without)}: {share}.")

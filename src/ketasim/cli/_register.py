@@ -79,7 +79,7 @@ _HEAD = ("trial", "arm", "against", "scale", "time_h", "kind", "n", "predicted",
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     shown = [row[k] for k in ("trial", "arm", "against", "scale", "time_h", "kind", "n")]
-    return (*shown, f"{row['predicted']:z.2f}", f"{row['low']:z.2f} - {row['high']:z.2f}")
+    return (*shown, f"{row['predicted']:.2f}", f"{row['low']:.2f} - {row['high']:.2f}")
 
 
 def _print_score(score: Scored) -> None:
@@ -99,7 +99,7 @@ def _print_score(score: Scored) -> None:
 
 
 def _seen(value: float) -> str:
-    return f"{value:z.2f}" if value == value else "-"
+    return f"{value:.2f}" if value == value else "-"
 
 
 def _inside(value: object) -> str:

@@ -111,4 +111,4 @@ def cell(value: Any) -> str:
         return str(value)
     if math.isnan(number):
         return "-"
-    return f"{number:z.0f}" if number.is_integer() and abs(number) < 1e6 else f"{number:.4g}"
+    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e6 else f"{number:.4g}"

@@ -78,10 +78,10 @@ def _print(score: DisorderScore) -> None:
 
 def _cells(line: dict[str, Any]) -> tuple[object, ...]:
     """One contrast."""
-    observed = "not significant" if line["null"] else f"{line['observed']:+z.1f}"
-    others = "" if line["class_mean"] != line["class_mean"] else f"{line['class_mean']:+z.1f}"
+    observed = "not significant" if line["null"] else f"{line['observed']:+.1f}"
+    others = "" if line["class_mean"] != line["class_mean"] else f"{line['class_mean']:+.1f}"
     measure = line["measure"].replace("_", " ")
     return (
-        line["disorder"], line["study"], line["use"], measure, time_text(line["time_h"]), observed, f"{line['predicted']:+z.1f}",
-        f"{line['low']:+z.1f} to {line['high']:+z.1f}", "yes" if line["inside"] else "NO", f"{line['not_significant']:z.2f}", others,
+        line["disorder"], line["study"], line["use"], measure, time_text(line["time_h"]), observed, f"{line['predicted']:+.1f}",
+        f"{line['low']:+.1f} to {line['high']:+.1f}", "yes" if line["inside"] else "NO", f"{line['not_significant']:.2f}", others,
     )  # fmt: skip

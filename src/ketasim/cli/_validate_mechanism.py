@@ -125,13 +125,13 @@ def _steadiness(score: MechanismScore) -> str:
     low, middle, high = np.percentile(score.draws, [5, 50, 95])
     shaky = int(((score.checks["right_in_draws"] < _STEADY) & score.checks["agrees"]).sum())
     return (
-        f"With other values of the assumed numbers ({len(score.draws)} draws): {middle:z.0f} of {len(score.checks)} checks right "
-        f"(5 to 95 %: {low:z.0f} to {high:z.0f}); {shaky} that agree do so in fewer than three quarters of the draws."
+        f"With other values of the assumed numbers ({len(score.draws)} draws): {middle:.0f} of {len(score.checks)} checks right "
+        f"(5 to 95 %: {low:.0f} to {high:.0f}); {shaky} that agree do so in fewer than three quarters of the draws."
     )
 
 
 def _percent(share: Any) -> str:
-    return "" if float(share) != float(share) else f"{100 * float(share):z.0f} %"
+    return "" if float(share) != float(share) else f"{100 * float(share):.0f} %"
 
 
 def _whole(value: Any) -> object:

@@ -94,7 +94,7 @@ def review(
         _show.note(
             f"{say('the model says')}: " + ", ".join(f"{said[o]} {say(o)}" for o in OUTCOMES if said[o]) + f" ({said.total()})."
         )
-    _show.note(say(_show.NOTICE))
+    _show.notice()
 
 
 def _full(answer: Answer, whole: Evidence, say: Language) -> None:
@@ -136,7 +136,7 @@ def _full(answer: Answer, whole: Evidence, say: Language) -> None:
 def _model(answer: Answer, say: Language) -> str:
     """What the cascade gives, in short, and every experiment."""
     cascade = [] if answer.model is None else [f"{say(answer.model_verdict)}: {say(answer.model.found)}"]
-    return "\n".join([*cascade, *(one.told(say) for one in answer.experiments)])
+    return "\n".join([*cascade, *(one.short for one in answer.experiments)])
 
 
 _DIRECTION = ("in", "done", "against", "output", "expected", "predicted", "agrees", "remark")

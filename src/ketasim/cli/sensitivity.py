@@ -24,8 +24,6 @@ _ENDINGS = (".csv", ".json", ".png", ".svg", ".pdf")
 _SHOWN = 15
 #: Seconds from which a cost is said before it is spent.
 _SOON = 10.0
-#: Width of an interval of a share from which it tells little, and samples below which the bootstrap's own intervals are rough.
-_ROUGH, _FEW = 0.2, 64
 
 Of = Annotated[
     list[str] | None,
@@ -156,9 +154,7 @@ def _say_cost(what: str, runs: int, versions: Versions, each: float) -> None:
     """How long a part of the analysis takes at most; nothing where that is soon."""
     seconds = runs * each
     if seconds >= _SOON:
-        long = (
-            f"{seconds:z.0f} s" if seconds < 120 else f"{seconds / 60:z.0f} min" if seconds < 7200 else f"{seconds / 3600:z.1f} h"
-        )
+        long = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
         many = "1 person" if versions.people == 1 else f"{versions.people:,} people"
         _show.note(f"{what}: {runs:,} runs of {many}, about {long} at most.")
 
@@ -236,7 +232,7 @@ def _show_shares(shares: Sequence[Share]) -> None:
 
 def _two(share: float) -> str:
     """Two decimals; what rounds to nothing has no sign."""
-    return f"{round(share, 2) + 0.0:z.2f}"
+    return f"{round(share, 2) + 0.0:.2f}"
 
 
 def _between(ends: tuple[float, float]) -> str:
@@ -252,7 +248,7 @@ def _relative(swing: float, base: float) -> str:
     if not base:
         return _show.cell(swing)
     share = 100 * swing / abs(base)
-    return f"{share:z.0f} %" if not share < 1 else f"{share:.1g} %"
+    return f"{share:.0f} %" if not share < 1 else f"{share:.1g} %"
 
 
 def _who(versions: Versions) -> str:
@@ -272,19 +268,6 @@ def _facts(versions: Versions, over: str) -> dict[str, Any]:
     }
 
 
-def _rough(shares: Sequence[Share]) -> str:
-    """A caution where samples are too few to tell the shares; empty where the intervals are narrow."""
-    wide = [s for s in shares if any(high - low > _ROUGH for low, high in (s.first_interval, s.total_interval))]
-    if not wide:
-        return ""
-    samples = wide[0].samples
-    few = f" {samples} samples are so few that the intervals themselves are rough." if samples < _FEW else ""
-    return (
-        f"Too few samples to tell the shares of {listed([s.factor.name for s in wide])}: their intervals are wider than {_ROUGH:g}, and the "
-        f"order of parameters whose intervals overlap is open.{few} Four times the samples halve the intervals: --global {4 * samples}."
-    )
-
-
 def _remarks(versions: Versions, bars: Tornado, shares: Sequence[Share], over: str) -> None:
     """What the bars rest on."""
     from ketasim.sensitivity import held
@@ -297,8 +280,6 @@ def _remarks(versions: Versions, bars: Tornado, shares: Sequence[Share], over: s
         _show.note(f"Without effect here: {listed(bars.idle)}.")
     if over == "uncertainty" and (names := held(versions, [*(f.name for f in varied), *bars.idle])):
         _show.note(f"Held, as nothing says how sure they are: {listed(names)}. --range NAME=LOW..HIGH varies one.")
-    if rough := _rough(shares):
-        _show.note(rough)
     if shares:
         _show.note("Shares take parameters as independent of each other: correlations of their estimates are left out.")
     _show.notice()

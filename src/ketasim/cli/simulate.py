@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NOT_FOR_TABLES = {
     "where": "--where", "set_": "--set", "save_scenario": "--save-scenario", "disorder": "--disorder", "control": "--control", "visits": "--visits", "baseline": "--baseline", "policy": "--policy",
-    "population": "--population", "n": "-n", "weight": "--weight", "stream": "--stream", "resume": "--resume",
+    "population": "--population", "n": "-n", "weight": "--weight", "stream": "--stream", "resume": "--resume", "log": "--log",
 }  # fmt: skip
 _OF_TABLES = {"drug": "--drug", "route": "--route", "unit": "--unit", "form": "--form", "keep": "--keep"}
 
@@ -122,7 +122,7 @@ def simulate(
     }  # fmt: skip
     if data is not None:
         said = {"drug": drug, "route": route, "unit": unit, "form": form, "keep": _values.words(keep)}
-        _events(data, model, options, files, log, said, narrow)
+        _events(data, model, options, files, said, narrow)
     else:
         _values.save_scenario(
             {"run": {"dosing": given}}, {"model": model, **options, **people, "weight": weight}, population, save_scenario
@@ -169,9 +169,7 @@ def _regimen(
     _all_failed(result)
 
 
-def _events(
-    data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...], log: bool, said: dict[str, Any], narrow: Only
-) -> None:
+def _events(data: Path, model: str, options: dict[str, Any], files: tuple[Path, ...], said: dict[str, Any], narrow: Only) -> None:
     import ketasim
     from ketasim.cli import _outputs, _show
     from ketasim.cli._exposure import who_text
@@ -184,12 +182,15 @@ def _events(
         raise InvalidOption(
             "--until has no meaning with --data: its observation records (EVID 0) are the output times, or give --times."
         )
+    for path in files:
+        if path.suffix.lower() not in _outputs.TABLES:
+            raise InvalidOption(f"{path}: an event table gives no report or figure. Use one of {', '.join(_outputs.TABLES)}.")
     whole = as_model(model)
     events = read_events(data, whole, options["interpolation"], **said)
     with progress((len(events.spans) - 1) * (1 + options["draws"])) as bar:
         result = ketasim.simulate(whole, events, progress=bar, **options)
     result = narrow.of(result, model)
-    _outputs.write(result, files, log)
+    _outputs.write(result, files)
     table = main_table(result)
     if settings.json:
         _show.emit_json(table.to_dict("list"))
@@ -205,7 +206,7 @@ def _events(
         _note(assumed)
     if events.in_mass:
         _note(
-            f"{'; '.join(events.said)}. Concentrations are in ng/mL. Other units and salts: columns UNIT and FORM, or --unit and --form."
+            f"{'; '.join(events.said)}. Concentrations are in ng/mL. Columns DRUG, ROUTE, UNIT and FORM, or the options of that name, say otherwise."
         )
         _show.notice()
         _all_failed(result)

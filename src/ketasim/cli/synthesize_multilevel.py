@@ -40,7 +40,7 @@ def multilevel(
     d = found.as_dict()
     keys = [f"exp_{k}" if found.is_log else k for k in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")]
     head = (found.measure.upper(), f"{100 * level:g} % low", "high", "PI low", "PI high", "p", "df")
-    _show.table(head, [(*(d[k] for k in keys), f"{found.p:.2g}", f"{found.df:z.1f}")], numbers_from=0)
+    _show.table(head, [(*(d[k] for k in keys), f"{found.p:.2g}", f"{found.df:.1f}")], numbers_from=0)
     _show.text(
         f"{found.k} effects of {found.studies} studies; tau2 between studies {found.tau2_study:.4g}, within {found.tau2_effect:.4g} "
         f"({method}); standard error {found.robust_se:.4g} robust, {found.se:.4g} by the model{' (log scale)' if found.is_log else ''}."

@@ -155,18 +155,15 @@ def _number(value: float | None, open_as: str = "open") -> str:
 def _show_course(result: TimeCourseResult) -> None:
     x = result.as_dict()
     has_control = any(a["role"] == "control course" for a in x["amplitudes"])
-    _show.text(f"Change from baseline ({x['scale']}): {x['n_studies']} studies, {x['n_rows']} arm means; AIC {x['aic']:z.1f}.")
+    _show.text(f"Change from baseline ({x['scale']}): {x['n_studies']} studies, {x['n_rows']} arm means; AIC {x['aic']:.1f}.")
     _show.table(
         ["treatment", "amplitude of", "estimate", "low", "high", "studies", "patients"],
-        [(a["treatment"], a["role"], *(f"{a[k]:z.2f}" for k in ("estimate", "ci_low", "ci_high")), a["studies"], f"{a['patients']:g}")
+        [(a["treatment"], a["role"], *(f"{a[k]:.2f}" for k in ("estimate", "ci_low", "ci_high")), a["studies"], f"{a['patients']:g}")
          for a in x["amplitudes"]], numbers_from=2,
     )  # fmt: skip
     _show.table(
         ["treatment", "h", "difference from control" if has_control else "change from baseline", "low", "high"],
-        [
-            (e["treatment"], f"{e['time_h']:g}", *(f"{e[k]:z.2f}" for k in ("estimate", "ci_low", "ci_high")))
-            for e in x["effects"]
-        ],
+        [(e["treatment"], f"{e['time_h']:g}", *(f"{e[k]:.2f}" for k in ("estimate", "ci_low", "ci_high"))) for e in x["effects"]],
         numbers_from=1,
     )
     _show.table(
@@ -179,7 +176,7 @@ def _show_course(result: TimeCourseResult) -> None:
         _show.text(f"Between-study SD of the {which}: {_number(value, 'not estimated')}")
     _show_scores(x["holdout"])
     if x["mean_absolute_error"] is not None:
-        _show.text(f"Held out, mean absolute error: {x['mean_absolute_error']:z.2f}; independent and within the times fitted: "
+        _show.text(f"Held out, mean absolute error: {x['mean_absolute_error']:.2f}; independent and within the times fitted: "
                    f"{_number(x['mean_absolute_error_independent'], 'none')}.")  # fmt: skip
     for sentence in x["notes"]:
         _show.note(sentence)
@@ -189,7 +186,7 @@ def _show_scores(scores: list[dict[str, Any]]) -> None:
     if scores:
         _show.table(
             ["held out", "arm", "h", "observed", "predicted", "error", "remark"],
-            [(s["study"], s["arm"], f"{s['time_h']:g}", f"{s['observed']:z.1f}", *("-" if s[k] is None else f"{s[k]:z.1f}"
+            [(s["study"], s["arm"], f"{s['time_h']:g}", f"{s['observed']:.1f}", *("-" if s[k] is None else f"{s[k]:.1f}"
               for k in ("predicted", "error")), s["reason"]) for s in scores], numbers_from=2,
         )  # fmt: skip
 
@@ -201,9 +198,9 @@ def _show_doses(result: DoseResponse) -> None:
     )
     if x["contrasts"]:
         _show.table(["study", "dose", "difference", "se", "n", "control"],
-                    [(c["study"], f"{c['dose']:g}", f"{c['difference']:z.2f}", f"{c['se']:z.2f}", f"{c['n']:g}", c["control"])
+                    [(c["study"], f"{c['dose']:g}", f"{c['difference']:.2f}", f"{c['se']:.2f}", f"{c['n']:g}", c["control"])
                      for c in x["contrasts"]], numbers_from=1)  # fmt: skip
-    lines = [(m["model"] + (" *" if m["model"] == x["best"] else ""), f"{m['aic']:z.1f}", p["name"], _number(p["estimate"], "-"),
+    lines = [(m["model"] + (" *" if m["model"] == x["best"] else ""), f"{m['aic']:.1f}", p["name"], _number(p["estimate"], "-"),
               _number(p["ci_low"]), _number(p["ci_high"]), p["remark"]) for m in x["models"] for p in m["parameters"]]  # fmt: skip
     if lines:
         _show.table(["model", "AIC", "parameter", "estimate", "low", "high", "remark"], lines, numbers_from=1)

@@ -140,7 +140,7 @@ def _print_summary(score: PkScore) -> None:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:z.0f} %" if share == share else ""
+    return f"{100 * share:.0f} %" if share == share else ""
 
 
 def _print_groups(score: PkScore, use: str, title: str) -> None:
@@ -296,9 +296,7 @@ def _print_folder(score: FolderScore, rows: bool) -> None:
         if len(reasons) > _REASONS:
             _show.note(f"{len(reasons) - _REASONS} further reasons: --rows shows each row with its own.")
     if score.problems:
-        n = len(score.problems)
-        said = "1 place breaks the format of the tables" if n == 1 else f"{n} places break the format of the tables, the first"
-        _show.note(f"{said}: {score.problems[0]}")
+        _show.note(f"{len(score.problems)} places break the format of the tables, the first: {score.problems[0]}")
     _show.note("trial fitted: the calibration has read this trial; the error says how well it fits, not how well it predicts.")
     _show.notice()
 
@@ -389,7 +387,7 @@ def _trial_line(r: pd.Series) -> tuple[object, ...]:
 
 
 def _points(value: float) -> str:
-    return f"{value:z.2f}" if value == value else ""
+    return f"{value:.2f}" if value == value else ""
 
 
 def _trial_cells(table: pd.DataFrame, shown: list[str]) -> list[tuple[object, ...]]:

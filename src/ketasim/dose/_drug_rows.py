@@ -81,7 +81,6 @@ def in_drug_terms(table: Table, records: Mapping[str, NDArray[Any]], model: Mode
     InvalidData: a drug, route, unit or form the model cannot take, or body weight that is missing, with the line.
     """
     dose = np.isin(records["EVID"], (1, 4))
-    _refuse_idle(table, terms, dose)
     words = {column: _words(table, column, terms.of(column)) for column in TERMS}
     pieces: list[tuple[Ints, Ints, dict[str, NDArray[Any]]]] = [
         (rows := np.flatnonzero(~dose), np.zeros(len(rows), np.int64), {k: v[rows] for k, v in records.items()})
@@ -100,21 +99,6 @@ def in_drug_terms(table: Table, records: Mapping[str, NDArray[Any]], model: Mode
     together = {name: np.concatenate([piece[name] for _, _, piece in pieces])[order] for name in records}
     found = _filled_devices(devices, records, model) if DEVICES in model.params else None
     return Expanded(origin[order], together, None if found is None else found[origin[order]], tuple(dict.fromkeys(said)))
-
-
-def _refuse_idle(table: Table, terms: DrugTerms, dose: NDArray[np.bool_]) -> None:
-    """An option that no dose needs, as each says it in its column: whoever gives it expects that it acts."""
-    for column in TERMS:
-        word, own = str(getattr(terms, column.lower())), table.columns.get(column)
-        if word and own is not None and dose.any() and own.dtype == object and all(cell is not None for cell in own[dose]):
-            row = int(np.argmax(dose))
-            table.fail(
-                row,
-                column,
-                own[row],
-                f"is said by the table, on every dose, so that the option --{column.lower()} {word} would act on none. "
-                "Leave one of the two out: an option is for doses whose cell is empty.",
-            )
 
 
 def _kinds(columns: list[NDArray[Any]]) -> tuple[Ints, list[tuple[str, ...]]]:

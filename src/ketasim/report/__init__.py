@@ -11,7 +11,6 @@ from ketasim.report._html import html_report
 from ketasim.report._network import dose_curve_figure, network_figure, rankogram_figure, split_figure
 from ketasim.report._network_heat import contribution_figure, league_figure, net_heat_figure
 from ketasim.report._readouts import readout_figure
-from ketasim.report._records import records_figure
 from ketasim.report._sensitivity import tornado_figure
 from ketasim.report._shown import shown_figure
 from ketasim.report._timecourse import dose_response_figure, time_course_figure
@@ -35,7 +34,6 @@ __all__ = [
     "range_figure",
     "rankogram_figure",
     "readout_figure",
-    "records_figure",
     "save_figure",
     "series_figure",
     "session_figure",

@@ -46,10 +46,10 @@ def _symptoms(result: xr.DataTree) -> str:
     if "visit" not in result.children:
         return ""
     last, a = visit_rows(result)[-1], result.attrs
-    sure = f", 90 % of draws {last['change_low']:z.1f} to {last['change_high']:z.1f}" if "change_low" in last else ""
+    sure = f", 90 % of draws {last['change_low']:.1f} to {last['change_high']:.1f}" if "change_low" in last else ""
     return (
-        f"{escape(str(a['scale']).upper())} changes by {last['change']:z.1f} points on average by day {last['time_h'] / 24:.3g}{sure}; "
-        f"{100 * last['response']:z.0f} % respond ({escape(a['response'])}), {100 * last['remission']:z.0f} % remit ({escape(a['remission'])})."
+        f"{escape(str(a['scale']).upper())} changes by {last['change']:.1f} points on average by day {last['time_h'] / 24:.3g}{sure}; "
+        f"{100 * last['response']:.0f} % respond ({escape(a['response'])}), {100 * last['remission']:.0f} % remit ({escape(a['remission'])})."
     )
 
 
@@ -57,7 +57,7 @@ def _reactions(result: xr.DataTree) -> str:
     if "incidence" not in result.children:
         return ""
     told = [
-        f"{escape(row['title'])}: {100 * row['ever']:z.0f} % ever" for row in incidence_rows(result) if row["definition"] in _TOLD
+        f"{escape(row['title'])}: {100 * row['ever']:.0f} % ever" for row in incidence_rows(result) if row["definition"] in _TOLD
     ]
     return "; ".join(told) + "." if told else ""
 
@@ -77,8 +77,8 @@ def _compared(arms: Arms) -> list[str]:
         if shared is not None:
             other = base[shared["analyte"]]
             lines.append(
-                f"<strong>{escape(label)}</strong> against {escape(first)}: {escape(pretty(shared['analyte']))} peak times {shared['cmax'] / other['cmax']:z.2f}, "
-                f"area times {shared['auc'] / other['auc']:z.2f} (ratios of medians)."
+                f"<strong>{escape(label)}</strong> against {escape(first)}: {escape(pretty(shared['analyte']))} peak times {shared['cmax'] / other['cmax']:.2f}, "
+                f"area times {shared['auc'] / other['auc']:.2f} (ratios of medians)."
             )
     if all("visit" in result.children for result in arms.values()):
         lines += [_contrast(row) for row in _last(contrast_rows(arms))]
@@ -91,10 +91,10 @@ def _last(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _contrast(row: Mapping[str, Any]) -> str:
-    sure = f" (90 % of draws {row['change_low']:+z.1f} to {row['change_high']:+z.1f})" if "change_low" in row else ""
+    sure = f" (90 % of draws {row['change_low']:+.1f} to {row['change_high']:+.1f})" if "change_low" in row else ""
     return (
-        f"<strong>{escape(row['arm'])}</strong> against {escape(row['against'])}: {row['change']:+z.1f} points by day {row['time_h'] / 24:.3g}{sure}; "
-        f"{100 * row['response']:+z.0f} points of percent respond."
+        f"<strong>{escape(row['arm'])}</strong> against {escape(row['against'])}: {row['change']:+.1f} points by day {row['time_h'] / 24:.3g}{sure}; "
+        f"{100 * row['response']:+.0f} points of percent respond."
     )
 
 

@@ -25,7 +25,7 @@ def facts(arms: Arms) -> str:
             label,
             r.attrs["regimen"],
             *((_drugs(r),) if with_drugs else ()),
-            *(r.attrs.get(k, "those of the table") for k in ("model", "population", "n", "seed")),
+            *(r.attrs[k] for k in ("model", "population", "n", "seed")),
         )
         for label, r in arms.items()
     ]

@@ -122,8 +122,8 @@ def _visit_table(arms: Mapping[str, xr.DataTree]) -> str:
                 if drawn
                 else ()
             )
-            rows.append((label, f"{r['time_h'] / 24:.3g}", f"{r['mean']:z.1f}", f"{r['change']:z.1f}", f"{r['change_sd']:z.1f}",
-                         f"{100 * r['response']:z.0f}", f"{100 * r['remission']:z.0f}", *sure))  # fmt: skip
+            rows.append((label, f"{r['time_h'] / 24:.3g}", f"{r['mean']:.1f}", f"{r['change']:z.1f}", f"{r['change_sd']:.1f}",
+                         f"{100 * r['response']:.0f}", f"{100 * r['remission']:.0f}", *sure))  # fmt: skip
     head = (
         "arm",
         "day",
@@ -144,7 +144,7 @@ def _without_table(label: str, result: xr.DataTree) -> str:
         return ""
     sure = ("90 % of draws",) if "mean_low" in rows[0] else ()
     cells = [
-        (f"{r['time_h'] / 24:.3g}", f"{r['mean']:z.1f}", f"{r['mean_without']:z.1f}", f"{r['mean'] - r['mean_without']:+z.1f}",
+        (f"{r['time_h'] / 24:.3g}", f"{r['mean']:.1f}", f"{r['mean_without']:.1f}", f"{r['mean'] - r['mean_without']:+.1f}",
          *((_to(r["mean_low"], r["mean_high"]),) if sure else ()))
         for r in rows
     ]  # fmt: skip
@@ -168,7 +168,7 @@ def _contrast_table(arms: Mapping[str, xr.DataTree]) -> str:
 
 def _incidence_table(arms: Mapping[str, xr.DataTree]) -> str:
     rows = [
-        (label, r["title"], *(f"{100 * r[key]:z.1f}" for key in ("first", "per_session", "ever")), *((_to(100 * r["ever_low"], 100 * r["ever_high"]),) if "ever_low" in r else ()))
+        (label, r["title"], *(f"{100 * r[key]:.1f}" for key in ("first", "per_session", "ever")), *((_to(100 * r["ever_low"], 100 * r["ever_high"]),) if "ever_low" in r else ()))
         for label, result in arms.items()
         for r in incidence_rows(result)
     ]  # fmt: skip

@@ -76,7 +76,7 @@ def as_arms(results: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str, xr.Da
         raise InvalidOption("no results given; give one of ketasim.simulate, or those of ketasim.compare.")
     for label, result in arms.items():
         if "plasma" not in getattr(result, "children", ()):
-            raise InvalidOption(f"'{label}': holds no concentrations in plasma; give a result of ketasim.simulate with a regimen; records_figure draws event tables.")  # fmt: skip
+            raise InvalidOption(f"'{label}': holds no concentrations in plasma; give a result of ketasim.simulate with a regimen (not with an event table).")  # fmt: skip
     return arms
 
 

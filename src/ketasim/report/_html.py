@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ from ketasim.report._basis import evidence, facts, warned
 from ketasim.report._care import care_section
 from ketasim.report._figures import as_arms, concentration_figure, exposure_figure, pretty, rank, sites
 from ketasim.report._parts import html_figure, html_table, shown
-from ketasim.report._records import doses_section, of_a_table, records_section
 from ketasim.report._shown import shown_section
 from ketasim.results import (
     NEW_STUDY,
@@ -65,34 +64,18 @@ def html_report(
 
     Parameters
     ----------
-    results : result of `simulate` (of a regimen or an event table), or label -> result of `compare`. path : .html file. command : how to repeat the run.
+    results : result of `simulate`, or label -> result of `compare`. path : .html file. command : how to repeat the run.
 
     Returns
     -------
     Path of the file, written whole or not at all.
     """
-    if of_a_table(results):
-        arms = {"": cast("xr.DataTree", results)}
-        body = [facts(arms), records_section(arms[""]), doses_section(arms[""]), evidence(arms), _solver(arms)]
-    else:
-        arms = as_arms(results)
-        body = _of_regimens(arms)
+    arms, path = as_arms(results), Path(path)
+    tables = _tables(arms)
     first = next(iter(arms.values()))
     head = title or ("Comparison of regimens" if len(arms) > 1 else str(first.attrs["regimen"]))
-    top = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms)]
-    body = [*top, *body, _repeat(first, command)]
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(head)} - ketasim</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
-    )
-    return _write(Path(path), page)
-
-
-def _of_regimens(arms: Mapping[str, xr.DataTree]) -> list[str]:
-    """Sections on simulated regimens, in their order."""
-    tables = _tables(arms)
-    return [
-        answers(arms),
+    body = [f"<h1>{escape(head)}</h1>", f'<p class="notice"><strong>{escape(NOTICE)}</strong></p>', warned(arms), answers(arms)]
+    body += [
         facts(arms),
         care_section(arms),
         shown_section(arms),
@@ -104,6 +87,12 @@ def _of_regimens(arms: Mapping[str, xr.DataTree]) -> list[str]:
         evidence(arms),
         _solver(arms),
     ]
+    body += [_repeat(first, command)]
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(head)} - ketasim</title><style>{_CSS}</style></head><body><main>{''.join(body)}</main></body></html>"
+    )
+    return _write(path, page)
 
 
 def _tables(arms: Mapping[str, xr.DataTree]) -> dict[str, pd.DataFrame]:

@@ -109,7 +109,7 @@ def dose_response_figure(result: DoseResponse) -> Figure:
             course = model.curve(grid, level=result.level)
             is_best = result.best is model
             lost = any(p["estimate"] is None for p in model.parameters)
-            label = f"{'Emax' if name == 'emax' else name} (AIC {model.aic:z.1f}{', ED50 not identified' if lost else ''})"
+            label = f"{'Emax' if name == 'emax' else name} (AIC {model.aic:.1f}{', ED50 not identified' if lost else ''})"
             axis.plot(grid, course["estimate"], color=PALETTE[k], linewidth=1.8 if is_best else 1.1, label=label,
                       linestyle=(0, (4, 3)) if lost else "-", zorder=5 if is_best else 2)  # fmt: skip
             if is_best:

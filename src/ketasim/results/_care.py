@@ -360,21 +360,7 @@ def draws_notes(results: Sequence[xr.DataTree]) -> list[str]:
         f"{' or '.join(map(str, made))} draws: plausible numbers of the disorder and of side effects, each in a trial of its own; 5 to 95 % of "
         "them. Concentrations are as estimated: how studies differ in them is part of how trials differ.",
         f"'{ALIKE}': what a row rests on has no standard error, or lies at the end of its scale; it is no certainty.",
-        *_off_centre([result for result in results if "draws_visit" in result.children][-1:]),
     ]
-
-
-def _off_centre(results: Sequence[xr.DataTree]) -> list[str]:
-    """Where the median over draws lies beside the value of the estimated numbers: draws are skewed, so that the two differ."""
-    found: list[str] = []
-    for result in results:
-        drawn = result["draws_visit"]["change"].isel(visit=-1)
-        day, own, middle = float(drawn["visit"]) / 24, float(result["visit"]["change"][-1]), float(drawn.median())
-        found.append(
-            "Values without an interval are of the numbers as estimated. The median over draws is another: of the change on day "
-            f"{day:.3g} it is {middle:z.1f}, and {own:z.1f} as estimated."
-        )
-    return found
 
 
 @checked

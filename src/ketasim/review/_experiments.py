@@ -29,7 +29,7 @@ RULES = ("below", "above", "within", "includes", "wide")
 #: What an answer rests on: results of trials; priors, as no data inform it; or the model is built so.
 RESTS_ON = {"data": "results of trials", "prior": "priors: no data inform it", "construction": "how the model is built"}
 #: The same in a line; results of trials go without saying.
-_SAID = {"data": "", "prior": "prior, not data", "construction": "by construction"}
+_SAID = {"data": "", "prior": ", prior, not data", "construction": ", by construction"}
 OUTCOMES = ("reproduced", "partly", "undecided", "contradicted")
 _PEOPLE, _DRAWS, _SEED = 200, 200, 1
 
@@ -124,13 +124,7 @@ class ModelAnswer:
     @property
     def short(self) -> str:
         """Outcome and number in a line."""
-        return self.told(str)
-
-    def told(self, say: Callable[[str], str]) -> str:
-        """The same in the words of a language."""
-        stale = f" ({say('stale')})" if self.stale else ""
-        words = filter(None, (self.outcome, _SAID[self.experiment.grounds]))
-        return f"{', '.join(map(say, words))}: {say(self.found)}{stale}"
+        return f"{self.outcome}{_SAID[self.experiment.grounds]}: {self.found}{' (stale)' if self.stale else ''}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -142,7 +136,7 @@ class ModelAnswer:
 
 
 def _number(x: float, unit: str) -> str:
-    return f"{100 * x:z.0f}" if unit.startswith("%") else f"{x:z.1f}" if abs(x) >= 0.95 or x == 0 else f"{x:.2g}"
+    return f"{100 * x:.0f}" if unit.startswith("%") else f"{x:.1f}" if abs(x) >= 0.95 or x == 0 else f"{x:.2g}"
 
 
 # -- declared ---------------------------------------------------------------------------------------------------------

@@ -273,7 +273,7 @@ def _output(common: _Common, data: EventData, table: pd.DataFrame) -> xr.Dataset
         name: ("record", np.array(["" if v is None else str(v) for v in values]) if values.dtype == object else values,
                {"units": units.get(name, ""), "long_name": name})
         for name, values in columns.items()
-    }, attrs={"outputs": list(ports) or states})  # fmt: skip
+    })  # fmt: skip
 
 
 def _tree(common: _Common, data: EventData, table: pd.DataFrame, people: pd.DataFrame, vary: bool) -> xr.DataTree:

@@ -90,7 +90,6 @@ def test_moments_and_days_become_hours_from_the_first_record(reference) -> None:
         ),
         ({"CMT": 12, "UNIT": "mg"}, {}, "and column UNIT says it in words"),
         ({"DRUG": "esketamine", "ROUTE": "iv", "UNIT": 3}, {}, "column UNIT: '3.?0?' is a number. Allowed: words"),
-        ({"DRUG": "esketamine", "ROUTE": "iv"}, {"route": "nasal"}, "the option --route nasal would act on none"),
         ({"DRUG": "esketamine", "ROUTE": "iv"}, {"keep": ["DVV"]}, "no column 'DVV' to keep"),
         ({"DRUG": "esketamine", "ROUTE": "iv", "DV": "BLQ"}, {}, "Below the limit of quantification leave DV missing"),
     ],
